@@ -10,7 +10,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/blob"
 )
 
-// books are queries that find nothing while rows agree with each other.
+// books are queries that return 0 as long as the rows are consistent.
 var books = []struct{ wrong, query string }{
 	{"references are not what refers", `SELECT COUNT(*) FROM blobs b WHERE state = 'live' AND refs <>
 		(SELECT COUNT(*) FROM versions v WHERE v.blob_id = b.id)
@@ -32,7 +32,7 @@ var books = []struct{ wrong, query string }{
 		AND NOT EXISTS (SELECT 1 FROM versions v WHERE v.id = d.version_id)`},
 }
 
-// Books says how rows disagree with each other or with the bytes that are stored.
+// Books checks that rows are consistent with each other and with the stored bytes.
 func Books(db *sql.DB, blobs blob.Store) error {
 	list, err := booksOf(db)
 	if err != nil {
@@ -41,15 +41,14 @@ func Books(db *sql.DB, blobs blob.Store) error {
 	return stored(list, blobs)
 }
 
-// row is what the database says of bytes that live.
+// row is the row of a live blob.
 type row struct {
 	id, key string
 	size    int64
 	sum     []byte
 }
 
-// booksOf says how rows disagree with each other, and lists those that bytes must
-// agree with.
+// booksOf checks that rows are consistent with each other, and returns those of live blobs.
 func booksOf(db *sql.DB) (list []row, err error) {
 	for _, b := range books {
 		var n int

@@ -12,15 +12,15 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/store"
 )
 
-// OpenStore opens a store of a test's own, on SQLite or, with a url, on
-// PostgreSQL, and beside it the database, for a look at the tables themselves.
+// OpenStore opens a store for one test: on SQLite or, if url is not "", on PostgreSQL. The *sql.DB
+// gives direct access to its tables.
 func OpenStore(t testing.TB, url string) (*store.Store, *sql.DB) {
 	t.Helper()
 	return openIn(t, t.TempDir(), url, nil)
 }
 
-// openIn is OpenStore for a folder, where SQLite's database is, with a probe of the
-// store's statements.
+// openIn is OpenStore with a folder for SQLite's database, and with a probe of the store's
+// statements.
 func openIn(t testing.TB, dir, url string, probe func(statement string, ran bool) error) (*store.Store, *sql.DB) {
 	t.Helper()
 	if url == "" {
@@ -41,8 +41,8 @@ func openIn(t testing.TB, dir, url string, probe func(statement string, ran bool
 	return s, db
 }
 
-// OnBoth runs a test beside itself on SQLite, for which url is "", and on a
-// PostgreSQL database of its own.
+// OnBoth runs a test twice, in parallel: on SQLite, where url is "", and on a PostgreSQL database
+// of its own.
 func OnBoth(t *testing.T, run func(t *testing.T, url string)) {
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
@@ -54,7 +54,7 @@ func OnBoth(t *testing.T, run func(t *testing.T, url string)) {
 	})
 }
 
-// Write is the store's Write without an audit row: tests make what they look at.
+// Write is store.Write without an audit row, for data that a test needs.
 func Write(ctx context.Context, s *store.Store, fn func(tx *store.Tx) error) error {
 	return s.Write(ctx, func(tx *store.Tx) error {
 		tx.Unaudited("a test makes what it looks at")
@@ -62,7 +62,7 @@ func Write(ctx context.Context, s *store.Store, fn func(tx *store.Tx) error) err
 	})
 }
 
-// SigningKey is a deployment's key for receipts, reports and checkpoints.
+// SigningKey makes a key that signs receipts, reports and checkpoints.
 func SigningKey(t testing.TB) *proof.Key {
 	t.Helper()
 	private, public, err := proof.NewKey(rand.Reader, "files.example.com")
@@ -72,7 +72,7 @@ func SigningKey(t testing.TB) *proof.Key {
 	return key
 }
 
-// Must fails the test on an error, with the hint for operators.
+// Must fails the test on an error, with its hint.
 func Must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {

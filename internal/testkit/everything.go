@@ -7,11 +7,11 @@ import (
 	"testing"
 )
 
-// Everything reports whether all tests are asked for, as make test and CI do. Alone,
-// go test ./... runs what needs nothing but Go, in about a minute.
+// Everything reports whether all tests are to run, as with make test and in CI. Without it, go test
+// ./... runs only tests that need nothing but Go, in about a minute.
 func Everything() bool { return os.Getenv("TESTS") == "all" }
 
-// Long leaves a test out unless all are asked for, and says why.
+// Long skips a test unless all tests are to run. why is the reason for the log.
 func Long(t testing.TB, why string) {
 	t.Helper()
 	if !Everything() {
@@ -19,7 +19,7 @@ func Long(t testing.TB, why string) {
 	}
 }
 
-// Rounds is all if all tests are asked for, and else some; the test's log says so.
+// Rounds returns all if all tests are to run, else some, and then says so in the test's log.
 func Rounds(t testing.TB, all, some int, of string) int {
 	t.Helper()
 	if Everything() {
@@ -29,8 +29,7 @@ func Rounds(t testing.TB, all, some int, of string) int {
 	return some
 }
 
-// Needs leaves a test out if a program is not here. If all tests are asked for, that is a
-// failure.
+// Needs skips a test if a program is not installed. If all tests are to run, it fails instead.
 func Needs(t testing.TB, programs ...string) {
 	t.Helper()
 	for _, p := range programs {
@@ -42,7 +41,8 @@ func Needs(t testing.TB, programs ...string) {
 	}
 }
 
-// LongMain runs a package's tests if all are asked for, and else says what was left out.
+// LongMain runs a package's tests if all tests are to run. Otherwise it prints that they are left
+// out.
 func LongMain(m *testing.M, what string) {
 	if !Everything() {
 		fmt.Printf("left out: %s; make test runs them\n", what)

@@ -11,17 +11,17 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/store"
 )
 
-// made is what a process makes once for all of its tests, since to find an RSA pair and
-// to run all migrations take long: the host keys of its first node, by file name, and an
-// empty SQLite database.
+// made has what a process makes once for all its tests, because finding an RSA pair and running all
+// migrations takes long: the host keys of its first node, by file name, and an empty SQLite
+// database.
 var made struct {
 	sync.Mutex
 	hostKeys map[string][]byte
 	database []byte
 }
 
-// startFirst starts a node for the first time, with the host keys that the process's
-// first node made, and an empty database; what is there already stays.
+// startFirst starts a node for the first time. It gets an empty database, and the host keys of the
+// process's first node. Existing files are kept.
 func (n *Node) startFirst() {
 	n.t.Helper()
 	dir := filepath.Join(n.Data, "hostkeys")
@@ -50,8 +50,7 @@ func (n *Node) startFirst() {
 	n.start()
 }
 
-// EmptyDatabase puts a SQLite database that a store has just made into a folder that
-// has none.
+// EmptyDatabase writes a new, empty SQLite database into a folder, unless the folder has one.
 func EmptyDatabase(t testing.TB, dir string) {
 	t.Helper()
 	path := filepath.Join(dir, "sallyport.db")

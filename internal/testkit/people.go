@@ -16,18 +16,18 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// accountPolicy is what a world's accounts go by until a test says otherwise.
+// accountPolicy is the default policy of a world's accounts.
 func accountPolicy() account.Policy {
 	return account.Policy{MaxKeys: 5, KeyTypes: []string{"ed25519", "ecdsa", "rsa"}, MinRSA: 2048, MaxRSA: 8192,
 		Overlap: 14 * Day, Templates: map[model.UserKind]account.Template{
 			model.KindCustomer: {StartDir: "/", Root: exchange.Read | exchange.List}, model.KindVendor: {StartDir: "/"}}}
 }
 
-// OpenAccounts makes the service with the world's policy, as a start does.
+// OpenAccounts makes the account service with the world's policy.
 func (w *World) OpenAccounts() { w.Accounts = account.New(w.Store, w.Clock, w.IDs, w.Policy) }
 
-// Customer makes an account with its user of the same name; change may say more of
-// the account.
+// Customer makes an account, with a user of the same name. change may set more fields of the
+// account.
 func (w *World) Customer(name string, change ...func(*model.NewAccount)) model.User {
 	w.Helper()
 	a := model.NewAccount{ID: name, Name: name}
@@ -39,7 +39,7 @@ func (w *World) Customer(name string, change ...func(*model.NewAccount)) model.U
 	return w.user(model.NewUser{Account: name})
 }
 
-// Customers makes accounts, each with its user of the same name.
+// Customers makes accounts, each with a user of the same name.
 func (w *World) Customers(names ...string) {
 	w.Helper()
 	for _, name := range names {
@@ -47,7 +47,7 @@ func (w *World) Customers(names ...string) {
 	}
 }
 
-// Vendor makes a vendor with a user for each account; those that are there stay.
+// Vendor makes a vendor, with a user for each account. Existing vendors and accounts are kept.
 func (w *World) Vendor(short string, accounts ...string) (users []model.User) {
 	w.Helper()
 	_, err := w.Accounts.AddVendor(context.Background(), "test", model.NewVendor{Short: short, Name: short})
@@ -83,7 +83,7 @@ func (w *World) Person(of, email string, roles ...string) model.Contact {
 	return c
 }
 
-// Verified makes a contact whose address somebody has verified.
+// Verified makes a contact with a verified address.
 func (w *World) Verified(of, email string) model.Contact {
 	w.Helper()
 	c, err := w.Accounts.SetContact(context.Background(), "test", w.Person(of, email).ID,
@@ -92,15 +92,15 @@ func (w *World) Verified(of, email string) model.Contact {
 	return c
 }
 
-// Pair is a key as its owner has it.
+// Pair is a key pair as its owner has it.
 type Pair struct {
 	Private ed25519.PrivateKey
 	Line    string    // the public half
-	Print   string    // its fingerprint
-	Key     model.Key // what Enrol made of it
+	Print   string    // the fingerprint
+	Key     model.Key // set by Enrol
 }
 
-// NewPair makes a key that nobody has enrolled.
+// NewPair makes a key pair that is not enrolled.
 func NewPair(t testing.TB) Pair {
 	t.Helper()
 	public, private, err := ed25519.GenerateKey(rand.Reader)
@@ -110,7 +110,7 @@ func NewPair(t testing.TB) Pair {
 	return Pair{Private: private, Line: string(ssh.MarshalAuthorizedKey(k)), Print: ssh.FingerprintSHA256(k)}
 }
 
-// Enrol gives a user a new key; change may say more of it.
+// Enrol enrols a new key for a user. change may set more fields.
 func (w *World) Enrol(user string, change ...func(*model.NewKey)) Pair {
 	w.Helper()
 	p := NewPair(w)
@@ -124,8 +124,8 @@ func (w *World) Enrol(user string, change ...func(*model.NewKey)) Pair {
 	return p
 }
 
-// File is the private half as ssh-keygen writes it; with a passphrase, as an
-// old PuTTYgen does, which takes least time.
+// File returns the private key file as ssh-keygen writes it. With a passphrase, it is a PuTTY file
+// of version 2, because that takes the least time to make.
 func (p Pair) File(t testing.TB, passphrase string) []byte {
 	t.Helper()
 	if passphrase != "" {

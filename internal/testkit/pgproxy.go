@@ -9,26 +9,26 @@ import (
 	"testing"
 )
 
-// Match chooses statements by their text. Several in one Query are one text:
-// what begins a transaction may have more behind it.
+// Match chooses statements by their text. Several statements in one Query message are one text; a
+// BEGIN may be followed by others.
 type Match func(statement string) bool
 
 // Next matches every statement.
 func Next(string) bool { return true }
 
-// Commit matches what ends a transaction.
+// Commit matches a statement that commits a transaction.
 func Commit(statement string) bool { return strings.EqualFold(statement, "commit") }
 
-// Begin matches what begins a transaction.
+// Begin matches a text that begins a transaction.
 func Begin(statement string) bool { return strings.HasPrefix(strings.ToLower(statement), "begin") }
 
-// Containing matches statements that contain a text, in any case.
+// Containing matches statements that contain a text, regardless of case.
 func Containing(text string) Match {
 	text = strings.ToLower(text)
 	return func(statement string) bool { return strings.Contains(strings.ToLower(statement), text) }
 }
 
-// Nth matches the nth of the statements that another match chooses, from 1.
+// Nth matches the nth statement, counted from 1, that m matches.
 func Nth(n int, m Match) Match {
 	return func(statement string) bool {
 		if m(statement) {
@@ -39,10 +39,9 @@ func Nth(n int, m Match) Match {
 	}
 }
 
-// Proxy stands between a node and its PostgreSQL, and breaks connections at a
-// chosen statement. A statement is seen when it is executed: a Query, or a
-// Bind of something that was parsed, by whatever name. A rule serves once. Many
-// rules may stand; the first that matches is used up.
+// Proxy stands between a node and its PostgreSQL, and breaks connections at chosen statements. A
+// statement is seen when it is executed: in a Query, or in a Bind of a prepared statement. There
+// may be many rules. The first that matches is applied, and then removed.
 type Proxy struct {
 	URL string // the database's, through the proxy
 
@@ -52,10 +51,10 @@ type Proxy struct {
 	mu    sync.Mutex
 	open  map[net.Conn]bool
 	rules []*proxyRule
-	lossy int // one COMMIT in so many is lost; 0: none
+	lossy int // one COMMIT in this many is lost; 0: none
 	down  bool
-	black chan struct{} // while packets vanish: closed when they flow again
-	ended chan struct{} // closed with the test
+	black chan struct{} // not nil while Blackhole is on; closed when it ends
+	ended chan struct{} // closed when the test ends
 	work  sync.WaitGroup
 }
 
@@ -67,15 +66,16 @@ const (
 	hold
 )
 
-// proxyRule is what to do at a statement.
+// proxyRule says what to do at a statement.
 type proxyRule struct {
 	match   Match
 	do      proxyAction
-	reached chan struct{} // closed at the statement; for a lost answer, once the server has answered
+	reached chan struct{} // closed at the statement; for loseAnswer, once the server has answered
 	release chan struct{}
 }
 
-// PostgresProxy puts a proxy before the database of a URL until the test ends.
+// PostgresProxy starts a proxy before a database, which runs until the test ends. database is the
+// database's URL.
 func PostgresProxy(t testing.TB, database string) *Proxy {
 	t.Helper()
 	u, err := url.Parse(database)
@@ -90,20 +90,21 @@ func PostgresProxy(t testing.TB, database string) *Proxy {
 	return p
 }
 
-// CutBefore cuts the connection when a statement that matches arrives: it never
-// reaches the server. The channel is closed then.
+// CutBefore cuts the connection when a matching statement arrives, before the server gets it. Then
+// it closes the channel.
 func (p *Proxy) CutBefore(m Match) (cut <-chan struct{}) {
 	return p.add(m, cutBefore).reached
 }
 
-// LoseAnswer lets a statement that matches take effect, and cuts the connection
-// when its answer arrives. The channel is closed then.
+// LoseAnswer lets the server execute a matching statement, and cuts the connection instead of
+// passing the answer on. Then it closes the channel.
 func (p *Proxy) LoseAnswer(m Match) (lost <-chan struct{}) {
 	return p.add(m, loseAnswer).reached
 }
 
-// Hold keeps a statement that matches, and what its connection sends after it,
-// from the server until released, even if the client gives up meanwhile.
+// Hold delays a matching statement, and what its connection sends after it, until release is
+// called. This holds even if the client gives up. The channel is closed when the statement has
+// arrived.
 func (p *Proxy) Hold(m Match) (held <-chan struct{}, release func()) {
 	r := p.add(m, hold)
 	return r.reached, sync.OnceFunc(func() { close(r.release) })
@@ -117,23 +118,23 @@ func (p *Proxy) add(m Match, do proxyAction) *proxyRule {
 	return r
 }
 
-// Lossy cuts connections at random at one COMMIT in n, before it arrives or when
-// its answer does. 0 ends that.
+// Lossy cuts the connection at one in n COMMITs, at random: before the statement or before the
+// answer. 0 turns that off.
 func (p *Proxy) Lossy(n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.lossy = n
 }
 
-// Clear forgets the rules that were not used.
+// Clear removes the rules that have not been applied.
 func (p *Proxy) Clear() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.rules = nil
 }
 
-// Blackhole has all packets of all connections vanish, new ones included, and
-// resets none. When it ends, what was under way arrives, as TCP would have it.
+// Blackhole stops all data on all connections, including new ones, without closing them. When it is
+// turned off, the data arrives, as with TCP retransmission.
 func (p *Proxy) Blackhole(on bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -146,7 +147,7 @@ func (p *Proxy) Blackhole(on bool) {
 	}
 }
 
-// Down cuts every connection and refuses new ones, until told otherwise.
+// Down cuts every connection and refuses new ones, until it is called with false.
 func (p *Proxy) Down(down bool) {
 	p.mu.Lock()
 	p.down = down
@@ -183,7 +184,7 @@ func (p *Proxy) accept() {
 	}
 }
 
-// keep notes an open connection, unless none are wanted.
+// keep registers an open connection. If the proxy is down, it closes it and returns false.
 func (p *Proxy) keep(c net.Conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -202,7 +203,7 @@ func (p *Proxy) forget(c net.Conn) {
 	delete(p.open, c)
 }
 
-// pass waits while packets vanish.
+// pass waits while Blackhole is on.
 func (p *Proxy) pass() {
 	for {
 		p.mu.Lock()
@@ -215,7 +216,7 @@ func (p *Proxy) pass() {
 	}
 }
 
-// rule takes the rule for a statement, if there is one.
+// rule removes and returns the rule for a statement; nil if there is none.
 func (p *Proxy) rule(statement string) *proxyRule {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -11,7 +11,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 )
 
-// TestPostgresProxy: every fault does what it says, and nothing else.
+// TestPostgresProxy: every fault has the effect that is documented, and no other.
 func TestPostgresProxy(t *testing.T) {
 	pg := testkit.Postgres(t)
 	straight := pg.Database(t)
@@ -43,7 +43,7 @@ func TestPostgresProxy(t *testing.T) {
 			t.Fatalf("%d rows, want %d", n, want)
 		}
 	}
-	testkit.Must(t, insert()) // now prepared
+	testkit.Must(t, insert()) // the statement is prepared now
 	rows(1)
 
 	t.Run("a prepared statement cut before it arrives", func(t *testing.T) {

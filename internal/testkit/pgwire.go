@@ -16,7 +16,7 @@ type wire struct {
 	parsed         map[string]string // prepared statement → text
 
 	mu   sync.Mutex
-	lose *proxyRule // whose answer is lost
+	lose *proxyRule // the rule whose answer must be lost; nil: none
 }
 
 func (p *Proxy) serve(client net.Conn) {
@@ -41,14 +41,14 @@ func (p *Proxy) serve(client net.Conn) {
 	back.Wait()
 }
 
-// The codes of what a client may send before it starts up.
+// Codes of messages that a client may send before the start-up message.
 const (
 	sslRequest    = 80877103
 	gssRequest    = 80877104
 	cancelRequest = 80877102
 )
 
-// asks carries the client's messages.
+// asks forwards the client's messages to the server.
 func (w *wire) asks() {
 	for started := false; !started; {
 		m, err := readStartup(w.client)
@@ -57,7 +57,7 @@ func (w *wire) asks() {
 		}
 		w.p.pass()
 		switch code := binary.BigEndian.Uint32(m[4:]); code {
-		case sslRequest, gssRequest: // not here
+		case sslRequest, gssRequest: // not supported
 			if _, err := w.client.Write([]byte{'N'}); err != nil {
 				return
 			}
@@ -89,7 +89,7 @@ func (w *wire) asks() {
 	}
 }
 
-// follow does what a rule says. It reports whether the statement goes on.
+// follow applies a rule. It reports whether the statement is forwarded.
 func (w *wire) follow(r *proxyRule) bool {
 	switch r.do {
 	case cutBefore:
@@ -110,7 +110,8 @@ func (w *wire) follow(r *proxyRule) bool {
 	return true
 }
 
-// statement is the text of what a message executes. A Parse is remembered.
+// statement returns the text of the statement that a message executes. It remembers prepared
+// statements.
 func (w *wire) statement(m []byte) (string, bool) {
 	body := m[5:]
 	switch m[0] {
@@ -128,8 +129,8 @@ func (w *wire) statement(m []byte) (string, bool) {
 	return "", false
 }
 
-// answers carries the server's messages. An answer that is to be lost is over
-// when the server is ready for more, or is gone.
+// answers forwards the server's messages to the client. A lost answer ends when the server is ready
+// for the next query, or is gone.
 func (w *wire) answers() {
 	for {
 		m, err := readMessage(w.server)
@@ -156,10 +157,10 @@ func (w *wire) answers() {
 
 const longestMessage = 1 << 28
 
-// readStartup reads a message that has no type.
+// readStartup reads a message without a type byte.
 func readStartup(r io.Reader) ([]byte, error) { return readFramed(r, 0) }
 
-// readMessage reads a message: a byte of type, and a length that counts itself.
+// readMessage reads a message: a type byte, and a length that includes itself.
 func readMessage(r io.Reader) ([]byte, error) { return readFramed(r, 1) }
 
 func readFramed(r io.Reader, head int) ([]byte, error) {
@@ -176,7 +177,7 @@ func readFramed(r io.Reader, head int) ([]byte, error) {
 	return m, err
 }
 
-// cstring cuts the text before the first zero byte.
+// cstring splits b after the first zero byte.
 func cstring(b []byte) (text string, rest []byte) {
 	i := strings.IndexByte(string(b), 0)
 	if i < 0 {

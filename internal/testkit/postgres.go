@@ -20,15 +20,15 @@ type Cluster struct {
 	databases      atomic.Int64
 }
 
-// Postgres starts a private PostgreSQL cluster on loopback until the test
-// ends. As root it runs as the user "postgres", since the server refuses root.
+// Postgres starts a private PostgreSQL server on loopback, which runs until the test ends. As root
+// it runs as the user "postgres", because PostgreSQL refuses root.
 func Postgres(t testing.TB) *Cluster {
 	t.Helper()
 	if !Everything() {
-		return &Cluster{} // Database leaves the test out
+		return &Cluster{} // Database skips the test
 	}
 	c := &Cluster{bin: postgresBin(t), port: FreePort(t)}
-	dir, err := os.MkdirTemp("", "sallyport-pg-") // t.TempDir is closed to other users
+	dir, err := os.MkdirTemp("", "sallyport-pg-") // t.TempDir cannot be read by other users
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,13 +70,13 @@ func (c *Cluster) Database(t testing.TB) string {
 	return fmt.Sprintf("postgres://sallyport@127.0.0.1:%s/%s", c.port, name)
 }
 
-// Restart stops the server at once, as a crash would, and starts it again.
+// Restart kills the server, as a crash would, and starts it again.
 func (c *Cluster) Restart(t testing.TB) {
 	t.Helper()
 	c.run(t, "pg_ctl", "-D", filepath.Join(c.dir, "data"), "-m", "immediate", "-w", "-o",
 		fmt.Sprintf("-p %s -k %s -c listen_addresses=127.0.0.1", c.port, c.dir), "-l", filepath.Join(c.dir, "restarted.log"),
 		"restart")
-	t.Cleanup(func() { // ours no longer: the first stop ends it, the others find nothing
+	t.Cleanup(func() { // it is no longer our child; stopping it again does nothing
 		_ = c.command("pg_ctl", "-D", filepath.Join(c.dir, "data"), "-m", "immediate", "stop").Run()
 	})
 }
@@ -95,7 +95,7 @@ func (c *Cluster) run(t testing.TB, name string, args ...string) {
 	}
 }
 
-// postgresBin finds Debian's versioned folder of server programs.
+// postgresBin finds Debian's versioned folder with the server's programs.
 func postgresBin(t testing.TB) string {
 	t.Helper()
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")

@@ -13,13 +13,13 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/store"
 )
 
-// Power records what happens to a folder of blobs, and to the SQLite database
-// that speaks of them, and lets the power fail at every step of it.
+// Power records every change to a folder of blobs, and copies the SQLite database that refers to
+// them. It then simulates a power loss after every step.
 type Power struct {
 	t       testing.TB
 	Disk    *disktest.Recorder // for disk.OpenOn, with Blobs
 	Blobs   string
-	dir     string // of the database
+	dir     string // folder of the database
 	watch   *sql.Conn
 	copy    *sql.DB
 	version int64
@@ -28,17 +28,17 @@ type Power struct {
 	seen   map[string]bool
 }
 
-// database is a copy that was opened.
+// database is an opened copy of the database.
 type database struct {
 	store *store.Store
 	db    *sql.DB
-	rows  []row // of the bytes that must be there
+	rows  []row // rows of the blobs whose bytes must exist
 }
 
-// snapshot marks that the database has changed: the name of its copy.
+// snapshot is the path of a copy of the database. As a mark it says that the database has changed.
 type snapshot string
 
-// NewPower records from now on. dir has the database, which is open already.
+// NewPower starts recording. dir contains the database, which must be open already.
 func NewPower(t testing.TB, dir string) *Power {
 	t.Helper()
 	top := t.TempDir()
@@ -65,8 +65,8 @@ func NewPower(t testing.TB, dir string) *Power {
 	return p
 }
 
-// changed copies the database if a transaction has committed since it was copied
-// last. What is on the disk has not changed meanwhile.
+// changed copies the database if a transaction has committed since the last copy. The disk does not
+// change meanwhile. It returns the copy's snapshot, or nil.
 func (p *Power) changed() any {
 	var version int64
 	if err := p.watch.QueryRowContext(context.Background(), "PRAGMA data_version").Scan(&version); err != nil {
@@ -84,28 +84,28 @@ func (p *Power) changed() any {
 	return name
 }
 
-// Crash is what a power loss left, and a process finds.
+// Crash is the state after a power loss, as the next process finds it.
 type Crash struct {
 	T     testing.TB
-	What  string // where and how, to find it again
+	What  string // where and how the power was lost, to reproduce it
 	Disk  *disktest.Recorder
 	Blobs string
-	Store *store.Store // as it was then; the same for several crashes
+	Store *store.Store // the database at that time; several crashes may share it
 	DB    *sql.DB
-	Marks []any // what the test had marked
-	marks []any // with what Power marked
+	Marks []any // the test's marks before the loss
+	marks []any // those, and Power's
 	rows  []row
-	// Fresh gives the crash a copy of the database of its own.
+	// Fresh opens a copy of the database that no other crash uses.
 	Fresh func() *store.Store
 }
 
-// Fail takes a failure down, with where the power was lost.
+// Fail fails the test, and says where the power was lost.
 func (c *Crash) Fail(format string, args ...any) {
 	c.T.Helper()
 	c.T.Fatalf("power lost %s: %s", c.What, fmt.Sprintf(format, args...))
 }
 
-// Stored fails unless the bytes of every row that lives are there.
+// Stored fails unless the bytes of every live blob row exist.
 func (c *Crash) Stored(blobs blob.Store) {
 	c.T.Helper()
 	if err := stored(c.rows, blobs); err != nil {
@@ -113,26 +113,26 @@ func (c *Crash) Stored(blobs blob.Store) {
 	}
 }
 
-// Covered says how much a run of power losses looked at: steps, different images
-// after them, and after a second loss.
+// Covered counts what a run has checked: steps, different images after the first loss, and after a
+// second one.
 type Covered struct{ Steps, Images, Second int }
 
-// Losses is how a run loses the power.
+// Losses says how a run loses the power.
 type Losses struct {
 	Seed     uint64
-	Mixtures int            // at each step, beside the extremes
-	Bare     bool           // a file's own sync keeps none of its names
-	Second   int            // at every how many images the power is lost again during recovery; 0: never
-	Check    func(c *Crash) // starts a process, as which it recovers, and checks what it has
-	After    func(c *Crash) // what a client does next, after which no power is lost; may be nil
+	Mixtures int            // random images at each step, besides the extreme ones
+	Bare     bool           // syncing a file does not make its own names durable
+	Second   int            // for every how many images a second loss during recovery is tried; 0: never
+	Check    func(c *Crash) // recovers as a new process does, and checks the result
+	After    func(c *Crash) // what a client does next, without a power loss; may be nil
 }
 
-// Each loses the power after every recorded step. Images that are the same, with
-// the same database and marks, are looked at once.
+// Each loses the power after every recorded step, and checks the images that result. Equal images
+// with the same number of marks are checked once.
 func (p *Power) Each(l Losses) (did Covered) {
 	p.t.Helper()
 	p.Disk.Mark("the end")
-	for n := p.Disk.First() + 1; n <= p.Disk.Len(); n++ { // the first event is the database as it was
+	for n := p.Disk.First() + 1; n <= p.Disk.Len(); n++ { // the first event is the initial database
 		did.Steps++
 		for _, loss := range disktest.Losses(l.Seed, l.Mixtures, n) {
 			loss.OwnNames = !l.Bare
@@ -157,7 +157,7 @@ func (p *Power) Each(l Losses) (did Covered) {
 	return did
 }
 
-// again loses the power once more, at every step of a recovery.
+// again loses the power a second time, after every step of a recovery.
 func (p *Power) again(l Losses, first *Crash) (images int) {
 	rec := first.Disk
 	for n := rec.First(); n <= rec.Len(); n++ {
@@ -180,8 +180,7 @@ func (p *Power) again(l Losses, first *Crash) (images int) {
 	return images
 }
 
-// fresh reports whether an image was not looked at before, with the marks that
-// were there.
+// fresh reports whether an image with as many marks is new.
 func (p *Power) fresh(image *disktest.Image, marks []any) bool {
 	key := fmt.Sprint(image.Sum(), len(marks))
 	known := p.seen[key]
@@ -219,8 +218,7 @@ func (p *Power) crash(image *disktest.Image, marks []any, what string) *Crash {
 	return c
 }
 
-// open opens a copy of the database; crashes share it, as a recovery changes
-// nothing in it.
+// open opens a copy of the database. Crashes share it, because a recovery does not change it.
 func (p *Power) open(name snapshot) *database {
 	p.t.Helper()
 	if d := p.copies[name]; d != nil {

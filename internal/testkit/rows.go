@@ -14,7 +14,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// Must fails the story on an error.
+// Must fails the test on an error.
 func (w *World) Must(err error) { w.Helper(); Must(w, err) }
 
 // Write runs a transaction without an audit row.
@@ -23,21 +23,21 @@ func (w *World) Write(fn func(tx *store.Tx) error) {
 	w.Must(Write(context.Background(), w.Store, fn))
 }
 
-// Exec changes the tables behind the product's back.
+// Exec changes tables directly, without the product.
 func (w *World) Exec(query string, args ...any) {
 	w.Helper()
 	_, err := w.DB.Exec(query, args...)
 	w.Must(err)
 }
 
-// Count counts rows of what follows FROM.
+// Count counts rows. from is the part of the query after FROM.
 func (w *World) Count(from string, args ...any) (n int) {
 	w.Helper()
 	w.Must(w.DB.QueryRow("SELECT COUNT(*) FROM "+from, args...).Scan(&n))
 	return n
 }
 
-// Texts is the one column that a query returns.
+// Texts returns the values of a query with one column.
 func (w *World) Texts(query string, args ...any) (out []string) {
 	w.Helper()
 	rows, err := w.DB.Query(query, args...)
@@ -52,13 +52,13 @@ func (w *World) Texts(query string, args ...any) (out []string) {
 	return out
 }
 
-// Audited names who did an action, once for each row of the audit log.
+// Audited returns the actors of an action, one for each row of the audit log.
 func (w *World) Audited(action string) (actors []string) {
 	w.Helper()
 	return w.Texts("SELECT actor FROM audit WHERE action = $1 ORDER BY id", action)
 }
 
-// Events are those of some types that wait in the outbox, or all, the oldest first.
+// Events returns the events of some types, or all, that wait in the outbox, the oldest first.
 func (w *World) Events(types ...string) []model.Event {
 	w.Helper()
 	all, err := store.Change(context.Background(), w.Store, func(tx *store.Tx) ([]model.Event, error) {
@@ -70,7 +70,7 @@ func (w *World) Events(types ...string) []model.Event {
 		func(e model.Event) bool { return len(types) > 0 && !slices.Contains(types, e.Type) })
 }
 
-// OpenBlobs opens the folder of the story's blobs, as a start does.
+// OpenBlobs opens the blob store on Root, as a server's start does.
 func (w *World) OpenBlobs() {
 	w.Helper()
 	var err error
@@ -78,7 +78,7 @@ func (w *World) OpenBlobs() {
 	w.Must(err)
 }
 
-// AddBlob stores bytes, and returns the row to write for them.
+// AddBlob stores bytes, and returns the row to insert for them.
 func (w *World) AddBlob(owner, name, text string) store.Blob {
 	w.Helper()
 	sum := sha256.Sum256([]byte(text))
@@ -93,7 +93,7 @@ func (w *World) AddBlob(owner, name, text string) store.Blob {
 	return b
 }
 
-// Bytes reads what the blob store has under a key.
+// Bytes reads the blob with a key.
 func (w *World) Bytes(key string) string {
 	w.Helper()
 	b, err := w.Blobs.Open(key, -1)
@@ -104,7 +104,7 @@ func (w *World) Bytes(key string) string {
 	return string(text)
 }
 
-// File reads what a path in a mailbox shows; false if it shows nothing.
+// File reads the file at a path in a mailbox; there is false if there is none.
 func (w *World) File(u model.User, path string) (text string, there bool) {
 	w.Helper()
 	found, err := w.Store.Read(context.Background()).Look(u.ID, store.SplitPath(path))
@@ -115,7 +115,7 @@ func (w *World) File(u model.User, path string) (text string, there bool) {
 	return w.Bytes(found.Content.Key), true
 }
 
-// Usage is what counts towards a mailbox's quota.
+// Usage returns what counts towards a mailbox's quota.
 func (w *World) Usage(u model.User) store.Usage {
 	w.Helper()
 	use, err := w.Store.Read(context.Background()).Usage(u.ID)
@@ -123,7 +123,7 @@ func (w *World) Usage(u model.User) store.Usage {
 	return use
 }
 
-// Hash is a text's SHA-256 in hexadecimal.
+// Hash returns a text's SHA-256 in hexadecimal.
 func Hash(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:])

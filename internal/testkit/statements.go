@@ -5,14 +5,14 @@ import (
 	"sync"
 )
 
-// ErrStatement is what a statement fails with that a test let fail.
+// ErrStatement is the error of a statement that a test makes fail.
 var ErrStatement = errors.New("a test let this statement fail")
 
-// Statements watches the statements of a store (World.Asked). Between Watch and
-// Stop it counts them and calls do with the number of each, from 1 on, before it
-// is run and again once it ran; what do returns stands for the statement's error.
+// Statements observes the statements of a store (World.Asked). Between Watch and Stop it counts
+// them. It calls do with the number of each, from 1 on, once before the statement is run and once
+// after. An error of do replaces the statement's result.
 type Statements struct {
-	Proxy *Proxy // that the store's PostgreSQL is behind; for Steps
+	Proxy *Proxy // the proxy before the store's PostgreSQL; used by Steps
 
 	mu    sync.Mutex
 	n     int
@@ -20,7 +20,7 @@ type Statements struct {
 	do    func(n int, statement string, ran bool) error
 }
 
-// Probe is for store.Options.
+// Probe is the function for store.Options.Probe.
 func (s *Statements) Probe(statement string, ran bool) error {
 	s.mu.Lock()
 	do := s.do
@@ -37,14 +37,14 @@ func (s *Statements) Probe(statement string, ran bool) error {
 	return do(n, statement, ran)
 }
 
-// Watch begins to count anew.
+// Watch starts counting from 0, and sets do.
 func (s *Statements) Watch(do func(n int, statement string, ran bool) error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.n, s.texts, s.do = 0, nil, do
 }
 
-// Stop ends the watch, and returns the statements that there were.
+// Stop stops watching, and returns the texts of the statements.
 func (s *Statements) Stop() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -52,7 +52,8 @@ func (s *Statements) Stop() []string {
 	return s.texts
 }
 
-// LoseCommits fails COMMITs, once they ran or before, as long as times lasts.
+// LoseCommits makes the next times COMMITs fail: after they ran if ran is set, else instead of
+// running.
 func (s *Statements) LoseCommits(ran bool, times int) {
 	s.Watch(func(_ int, statement string, is bool) error {
 		if statement != "COMMIT" || is != ran || times == 0 {

@@ -14,31 +14,29 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Operation is one that a caller asks for, and asks for again if it is told that
-// it failed.
+// Operation is an operation that Steps disturbs. A caller that gets an error asks for it again.
 type Operation struct {
-	Begin func()                          // makes what the operation works on, anew for each run
-	Do    func(ctx context.Context) error // the operation; a caller repeats it after an error
-	// Done are kinds of refusals that tell a caller who repeats it that the first
-	// try was stored; nil: the repeated operation succeeds.
+	Begin func()                          // resets what the operation works on, before each run
+	Do    func(ctx context.Context) error // the operation; it is repeated after an error
+	// Done reports whether an error of the repeated operation means that the first try was stored.
+	// Nil: the repeated operation must succeed.
 	Done  func(err error) bool
-	Alone bool // no context of a caller's reaches it
-	// Beside COMMITs, only each Every-th statement is taken, from number From on; 0:
-	// each.
+	Alone bool // the operation does not use the caller's context
+	// Besides COMMITs, only each Every-th statement is disturbed, starting with number From. 0
+	// means each.
 	Every, From int
-	Check       func() error  // the books, after each try
-	End         func() string // the end state, the same whatever happened on the way
+	Check       func() error  // checks consistency, after each try
+	End         func() string // returns the end state, which must not depend on the disturbance
 }
 
-// Stepped is a database for runs of Steps.
+// Stepped is the database for a run of Steps.
 type Stepped struct {
 	URL   string // for the store
-	From  int    // for Operation.From: the two databases share the statements of an operation
+	From  int    // for Operation.From: the two databases disturb different statements
 	Proxy *Proxy // for Statements.Proxy; nil on SQLite
 }
 
-// OnBothSteps is OnBoth for runs of Steps. PostgreSQL is behind a proxy, and waits
-// for no disk.
+// OnBothSteps is OnBoth for runs of Steps. PostgreSQL is behind a proxy, and does not sync to disk.
 func OnBothSteps(t *testing.T, run func(t *testing.T, on Stepped)) {
 	OnBoth(t, func(t *testing.T, url string) {
 		if url == "" {
@@ -52,18 +50,18 @@ func OnBothSteps(t *testing.T, run func(t *testing.T, on Stepped)) {
 
 // The ways to disturb a statement.
 const (
-	refused   = "refused is"             // an error takes its place
-	ended     = "its context ends at"    // before it is run
-	unheard   = "unheard is"             // it ran, and an error takes its answer's place
-	cutOff    = "the connection ends at" // before it arrives
-	cutBehind = "no answer comes to"     // it ran, and the connection ends
+	refused   = "refused is"             // it is not run; the caller gets an error
+	ended     = "its context ends at"    // the context ends before it is run
+	unheard   = "unheard is"             // it is run; the caller gets an error
+	cutOff    = "the connection ends at" // the connection ends before it arrives
+	cutBehind = "no answer comes to"     // it is run; the connection ends before the answer
 )
 
-// Steps runs an operation undisturbed, and then once for each statement that it
-// had and each way to disturb it. COMMIT is disturbed in all ways. After each try
-// the books are right, and after the repeated one the end is that of the run that
-// nothing disturbed. It returns how many runs there were. Unless all tests are asked
-// for, a quarter of the statements is taken.
+// Steps runs an operation undisturbed. Then it runs it again for each of its statements and each
+// way to disturb that; each COMMIT is disturbed in all ways. After each try, Check must succeed.
+// After the repetition, the end state must be that of the undisturbed run. Steps returns the number
+// of disturbed runs. Unless all tests are to run, it disturbs only a quarter of the other
+// statements.
 func (s *Statements) Steps(t *testing.T, o Operation) (runs int) {
 	t.Helper()
 	o.Begin()
@@ -96,7 +94,7 @@ func (s *Statements) Steps(t *testing.T, o Operation) (runs int) {
 	return runs
 }
 
-// ways are those to disturb the ith statement of an operation.
+// ways returns the ways to disturb the ith statement of an operation.
 func (s *Statements) ways(o Operation, i int, commit bool) []string {
 	how := []string{refused}
 	if !o.Alone {
@@ -161,14 +159,14 @@ func (s *Statements) step(t *testing.T, o Operation, at int, how, what, want str
 	}
 }
 
-// Strays fails if files below a folder of blobs are there that nobody speaks of:
-// final names that have no row, and stages, but for as many as are under way. The
-// final name that such a stage was given already is its own.
+// Strays fails if the folder of blobs has files that nothing refers to: final names without a row,
+// or more than underWay stages. If uploads are under way, a file with two names counts as a stage
+// that already has its final name.
 func Strays(db *sql.DB, root string, underWay int) error {
 	stages := 0
 	return filepath.WalkDir(root, func(full string, e fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil // a partial that rests has given its final name back
+			return nil // a paused upload has given up its final name
 		}
 		if err != nil || e.IsDir() {
 			return err
@@ -198,7 +196,7 @@ func Strays(db *sql.DB, root string, underWay int) error {
 	})
 }
 
-// second reports whether a file has another name.
+// second reports whether a file has more than one name.
 func second(path string) bool {
 	var st unix.Stat_t
 	return unix.Stat(path, &st) == nil && st.Nlink > 1

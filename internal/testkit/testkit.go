@@ -1,5 +1,5 @@
-// Package testkit gives tests a real node, real keys, real clients and real
-// databases. Nothing in it stands in for the product.
+// Package testkit gives tests a real node, real keys, real clients and real databases. It has no
+// mocks of the product.
 package testkit
 
 import (
@@ -40,8 +40,7 @@ type Node struct {
 // Option changes a node's configuration before it starts.
 type Option func(*config.Config)
 
-// Start runs a node on a temporary data folder and a free port until the test
-// ends.
+// Start runs a node with a temporary data folder and a free port until the test ends.
 func Start(t testing.TB, options ...Option) *Node {
 	t.Helper()
 	cfg := config.Default()
@@ -64,7 +63,7 @@ func Start(t testing.TB, options ...Option) *Node {
 	return n
 }
 
-// Config is the default configuration of a data folder.
+// Config returns the default configuration with a data folder.
 func Config(data string) config.Config {
 	c := config.Default()
 	c.Data = data
@@ -81,7 +80,7 @@ func (n *Node) start() {
 	n.node, n.Addr = nd, nd.Addresses()[0]
 }
 
-// Stop drains for a moment and stops the node.
+// Stop stops the node. Running transfers get 200 ms.
 func (n *Node) Stop() {
 	if n.node == nil {
 		return
@@ -109,7 +108,7 @@ func Call[T any](n *Node, method, path string, body any) T {
 	return v
 }
 
-// List asks for all items of a list, page by page, and fails the test on an error.
+// List returns all items of a list, and fails the test on an error.
 func List[T any](n *Node, path string) []T {
 	n.t.Helper()
 	out := []T{}
@@ -126,8 +125,8 @@ func List[T any](n *Node, path string) []T {
 	}
 }
 
-// User makes an account with its customer user of the same name, enrols a new
-// key, and returns that.
+// User makes an account with its customer user of the same name, enrols a new key, and returns the
+// key.
 func (n *Node) User(name string) ssh.Signer {
 	n.t.Helper()
 	Call[model.Account](n, "POST", "/accounts", map[string]string{"id": name, "name": name})
@@ -158,13 +157,14 @@ func NewKey(t testing.TB) ssh.Signer {
 	return s
 }
 
-// ClientConfig logs in with a key and takes any host key.
+// ClientConfig returns the configuration of a client that logs in with keys. It accepts any host
+// key.
 func ClientConfig(user string, keys ...ssh.Signer) *ssh.ClientConfig {
 	return &ssh.ClientConfig{User: user, Auth: []ssh.AuthMethod{ssh.PublicKeys(keys...)},
 		HostKeyCallback: ssh.InsecureIgnoreHostKey(), Timeout: 20 * time.Second}
 }
 
-// SSH logs in; the connection ends with the test.
+// SSH logs in. The connection is closed when the test ends.
 func (n *Node) SSH(user string, key ssh.Signer) *ssh.Client {
 	n.t.Helper()
 	c, err := ssh.Dial("tcp", n.Addr, ClientConfig(user, key))
@@ -175,7 +175,7 @@ func (n *Node) SSH(user string, key ssh.Signer) *ssh.Client {
 	return c
 }
 
-// SFTP logs in with pkg/sftp's client; it ends with the test.
+// SFTP logs in with pkg/sftp's client. It is closed when the test ends.
 func (n *Node) SFTP(user string, key ssh.Signer) *sftp.Client {
 	n.t.Helper()
 	c, err := sftp.NewClient(n.SSH(user, key))
@@ -192,7 +192,7 @@ func (n *Node) Drops() []model.Drop {
 	return List[model.Drop](n, "/inbox")
 }
 
-// Eventually waits until a condition holds, and fails the test after a while.
+// Eventually waits until a condition holds. It fails the test after a minute.
 func Eventually(t testing.TB, what string, cond func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(60 * time.Second) // a busy machine with the race detector is slow
@@ -204,7 +204,7 @@ func Eventually(t testing.TB, what string, cond func() bool) {
 	}
 }
 
-// FreePort finds a TCP port on loopback that nobody uses now.
+// FreePort returns a TCP port on loopback that is not in use.
 func FreePort(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -216,7 +216,7 @@ func FreePort(t testing.TB) string {
 	return port
 }
 
-// Log gathers what a node logs.
+// Log collects a node's log.
 type Log struct {
 	mu sync.Mutex
 	b  bytes.Buffer

@@ -13,11 +13,11 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/store"
 )
 
-// Twice is the variable that has every transaction's function run twice, if it is
-// set: make twice.
+// Twice is the environment variable that makes every transaction's function run twice; see make
+// twice.
 const Twice = "SALLYPORT_TWICE"
 
-// again is for store.Options; nil unless Twice is set.
+// again returns the function for store.Options.Again; nil unless Twice is set.
 func again() func(first, second store.Run) error {
 	if os.Getenv(Twice) == "" {
 		return nil
@@ -25,9 +25,9 @@ func again() func(first, second store.Run) error {
 	return SameRun
 }
 
-// SameRun fails when the second run of a transaction's function did something else
-// than the first, which was undone: the first has left something behind. Texts in
-// results are not compared, since ids, times and secrets are made anew.
+// SameRun fails unless both runs of a transaction's function did the same. The first was rolled
+// back, so a difference means that it left something behind. Texts in results are not compared,
+// because ids, times and secrets differ.
 func SameRun(first, second store.Run) error {
 	if (first.Err == nil) != (second.Err == nil) || fault.KindIn(first.Err) != fault.KindIn(second.Err) {
 		return fmt.Errorf("a second run ended with %v, and the first with %v", second.Err, first.Err)
@@ -44,7 +44,7 @@ func SameRun(first, second store.Run) error {
 	return errors.Join(errX, errY)
 }
 
-// shape is a result as JSON without its texts.
+// shape returns a result as JSON, without its texts.
 func shape(v any) ([]byte, error) {
 	text, err := json.Marshal(v)
 	if err != nil {

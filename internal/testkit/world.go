@@ -16,21 +16,21 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/store"
 )
 
-// Day is one of 24 hours.
+// Day is 24 hours.
 const Day = 24 * time.Hour
 
-// World is what the tests of a service stand on: a real database, a clock that
-// they move, ids, and accounts. A package's own world embeds it and adds the
-// service. It is a testing.TB: that of the story that is told.
+// World is the environment of a service's tests: a real database, a clock that tests set, ids, and
+// accounts. A package's own world embeds it and adds the service. Its testing.TB is the current
+// story's.
 type World struct {
 	testing.TB
-	Dir      string // of the database, if it is SQLite's
-	Root     string // of the story's blobs
+	Dir      string // folder of the database, if it is SQLite
+	Root     string // folder of the current story's blobs
 	Store    *store.Store
-	Asked    Statements // the store's
-	DB       *sql.DB    // a look at the tables themselves
+	Asked    Statements // the store's statements
+	DB       *sql.DB    // direct access to the tables
 	IDs      *exchange.IDs
-	Key      *proof.Key // that signs receipts, reports and checkpoints
+	Key      *proof.Key // signs receipts, reports and checkpoints
 	Policy   account.Policy
 	Accounts *account.Service
 	Blobs    *disk.Store // nil until OpenBlobs
@@ -38,7 +38,7 @@ type World struct {
 	micros atomic.Int64
 }
 
-// NewWorld opens a database for many stories, or for one. url "" is SQLite.
+// NewWorld opens a database, for one story or many. url "" means SQLite.
 func NewWorld(t testing.TB, url string) *World {
 	t.Helper()
 	w := &World{TB: t, Dir: t.TempDir(), Root: t.TempDir(), Key: SigningKey(t)}
@@ -50,8 +50,8 @@ func NewWorld(t testing.TB, url string) *World {
 	return w
 }
 
-// Begin gives a story a world in which nothing has happened yet: on Monday, 5
-// January 2026, 9:00 UTC, without a row.
+// Begin resets the world for a story: the database is empty, and it is Monday, 5 January 2026, 9:00
+// UTC.
 func (w *World) Begin(t testing.TB) {
 	t.Helper()
 	w.TB, w.Root, w.Blobs = t, t.TempDir(), nil
@@ -62,10 +62,10 @@ func (w *World) Begin(t testing.TB) {
 	w.OpenAccounts()
 }
 
-// Stories are tests by what they say. W is a package's world.
+// Stories are tests by name. W is a package's world.
 type Stories[W any] map[string]func(t *testing.T, w W)
 
-// Tell runs stories, each in the world that begin makes a fresh one.
+// Tell runs stories as subtests. Before each, begin resets the world.
 func Tell[W any](t *testing.T, w W, begin func(w W, t testing.TB) W, parts ...Stories[W]) {
 	for _, part := range parts {
 		for name, story := range part {
@@ -74,7 +74,7 @@ func Tell[W any](t *testing.T, w W, begin func(w W, t testing.TB) W, parts ...St
 	}
 }
 
-// Clock tells the world's time, which stands still until it is moved.
+// Clock returns the world's time, which only Pass and Set change.
 func (w *World) Clock() time.Time { return time.UnixMicro(w.micros.Load()).UTC() }
 
 // Pass moves the clock on.
@@ -83,7 +83,7 @@ func (w *World) Pass(d time.Duration) { w.micros.Add(d.Microseconds()) }
 // Set sets the clock.
 func (w *World) Set(at time.Time) { w.micros.Store(at.UnixMicro()) }
 
-// Empty deletes all rows but those that a new database has.
+// Empty resets the tables to those of a new database.
 func (w *World) Empty() {
 	w.Helper()
 	tables := w.filled()
@@ -93,7 +93,7 @@ func (w *World) Empty() {
 		_, err := tx.Exec(statement)
 		w.Must(err)
 	}
-	if !w.Store.Single() { // rows refer to each other, which SQLite's second connection does not look at
+	if !w.Store.Single() { // do not check references; SQLite does not check them on this connection
 		run("SET LOCAL session_replication_role = replica")
 	}
 	for _, table := range tables {
@@ -106,7 +106,7 @@ func (w *World) Empty() {
 	w.Must(tx.Commit())
 }
 
-// filled are the tables of the schema that have rows.
+// filled returns the tables that have rows, except those that no story writes.
 func (w *World) filled() []string {
 	w.Helper()
 	list := `SELECT tablename FROM pg_tables WHERE schemaname = current_schema()`
@@ -116,7 +116,7 @@ func (w *World) filled() []string {
 	var asks []string
 	for _, table := range w.Texts(list) {
 		if table == "lease" || strings.HasPrefix(table, "goose_") || strings.HasPrefix(table, "river_") {
-			continue // these are not what a story leaves
+			continue // not written by stories
 		}
 		asks = append(asks, fmt.Sprintf("SELECT '%s' WHERE EXISTS (SELECT 1 FROM %s)", table, table))
 	}
