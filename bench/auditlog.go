@@ -14,8 +14,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// auditShare compares batched commits with their audit row and outbox row to
-// the same without.
+// auditShare returns the share of the audit row and outbox row in the processor time of a batched
+// commit.
 func auditShare(ctx context.Context, dir string, z sizes) (float64, error) {
 	l, u, err := openLabWithUser(ctx, dir)
 	if err != nil {
@@ -26,7 +26,7 @@ func auditShare(ctx context.Context, dir string, z sizes) (float64, error) {
 	for turn := range 6 {
 		var used [2]time.Duration // without, with
 		for i := range used {
-			told := (i+turn)%2 == 1 // each is first in every other turn
+			told := (i+turn)%2 == 1 // the order changes every turn
 			took, err := busy(func() error { return commits(ctx, l, u, 2*z.files, told) })
 			if err != nil {
 				return 0, err
@@ -42,7 +42,8 @@ func auditShare(ctx context.Context, dir string, z sizes) (float64, error) {
 	return median(shares), nil
 }
 
-// commits writes what an upload's commit writes, 64 at a time.
+// commits makes n commits like those of an upload, 64 at a time. If told, each has its audit row
+// and outbox row.
 func commits(ctx context.Context, l *lab, u model.User, n int, told bool) error {
 	var next atomic.Int64
 	var work sync.WaitGroup
@@ -119,7 +120,7 @@ func commitOne(tx *store.Tx, l *lab, u model.User, told bool) error {
 			"session": id}})
 }
 
-// seed writes audit rows that wait to be sealed.
+// seed writes audit rows that are not sealed.
 func seed(ctx context.Context, l *lab, rows int) error {
 	for rows > 0 {
 		n := min(rows, 2000)

@@ -16,29 +16,29 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// The two servers, as messages and tables call them.
+// Names of the two servers in messages and tables.
 const (
 	ours   = "Sallyport"
 	theirs = "OpenSSH"
 )
 
-// bench is everything that outlives a row.
+// bench is the state that all rows share.
 type bench struct {
 	o           options
-	work        string // in memory, or where -disk says
-	diskWork    string // for rows that are about the disk
+	work        string // folder in memory, or where -disk says
+	diskWork    string // folder on disk, for rows that measure the disk
 	binary      string
-	key         string // the client's; its public half is beside it
+	key         string // the client's private key file; the public key is beside it
 	signer      ssh.Signer
 	hostKey     string
 	sshd        string
 	opensshUser string
 
-	counted cpu // of all rows, to compare the two accounts
+	counted cpu // sums over all rows, to compare the two ways of counting
 }
 
-// newBench prepares the work directories, the keys, the binary and the user.
-// What it returns is to be closed even if it fails.
+// newBench prepares the work folders, the keys, the binary and the user. The caller must close the
+// result even if there is an error.
 func newBench(ctx context.Context, o options) (b *bench, err error) {
 	if _, err := os.Stat("cmd/sallyport"); err != nil {
 		return nil, errors.New("run this from the repository's root: go run ./bench")
@@ -79,8 +79,8 @@ func newBench(ctx context.Context, o options) (b *bench, err error) {
 	return b, errors.Join(adoptOrphans(), checkMeter(b.work))
 }
 
-// makeWork makes the work directories. Others may pass through them: OpenSSH
-// reads the user's key as the user.
+// makeWork makes the work folders. Others may enter them, because OpenSSH reads the user's key with
+// that user's rights.
 func (b *bench) makeWork() (err error) {
 	base := b.o.disk
 	if base == "" {
@@ -107,8 +107,7 @@ func (b *bench) makeWork() (err error) {
 	return errors.Join(os.Chmod(b.work, 0o755), os.Chmod(b.diskWork, 0o755))
 }
 
-// close removes what newBench made, but for the user: another run may be
-// using it.
+// close removes what newBench made. It keeps the user, because another run may use it.
 func (b *bench) close() {
 	for _, dir := range []string{b.work, b.diskWork} {
 		if dir != "" {
@@ -117,7 +116,7 @@ func (b *bench) close() {
 	}
 }
 
-// machine tells what this runs on.
+// machine describes the machine and the programs.
 func (b *bench) machine() string {
 	model := "unknown processor"
 	if f, err := os.Open("/proc/cpuinfo"); err == nil {
@@ -141,10 +140,10 @@ func (b *bench) machine() string {
 		runtime.Version(), opensshVersion(), filepath.Dir(b.work), b.o.rounds)
 }
 
-// meterNote compares the two ways of counting processor time.
+// meterNote says how processor time was counted, and compares the two ways.
 func (b *bench) meterNote() string {
 	if b.counted.proc == 0 {
-		return "" // no row was about it
+		return "" // no row measured it
 	}
 	if b.counted.group == 0 {
 		return "Processor time: sums over /proc (no cgroup v2 could be used)."
@@ -153,17 +152,17 @@ func (b *bench) meterNote() string {
 		100*float64(b.counted.proc)/float64(b.counted.group))
 }
 
-// server is one of the two under measurement.
+// server is one of the two servers that are compared.
 type server struct {
 	*process
 	name, user string
 	port       int
-	processes  int // while nobody is logged in
+	processes  int // number of processes while nobody is logged in
 }
 
 func (s *server) addr() string { return fmt.Sprintf("127.0.0.1:%d", s.port) }
 
-// waitUp waits until the server greets who connects.
+// waitUp waits until the server sends its greeting.
 func (s *server) waitUp(ctx context.Context) error {
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end) &&
 		ctx.Err() == nil; time.Sleep(20 * time.Millisecond) {
@@ -186,12 +185,12 @@ func (s *server) waitUp(ctx context.Context) error {
 	return fmt.Errorf("%s did not come up", s.name)
 }
 
-// makeDir makes a folder that others may pass through.
+// makeDir makes a folder that others may enter.
 func makeDir(dir string) error {
 	return errors.Join(os.MkdirAll(dir, 0o755), os.Chmod(dir, 0o755))
 }
 
-// freePort finds a port that nobody listens on.
+// freePort returns a port that is not in use.
 func freePort() (int, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// downloadBeside compares downloads while a run removes files to those alone.
+// downloadBeside returns the rate of downloads during a retention run, as a part of their rate
+// without one.
 func downloadBeside(ctx context.Context, b *bench, dir string, z sizes) (float64, error) {
 	if err := makeDir(dir); err != nil {
 		return 0, err
@@ -68,7 +69,7 @@ func downloadBeside(ctx context.Context, b *bench, dir string, z sizes) (float64
 	}
 }
 
-// oldFiles fills a stopped server with files of an account of their own.
+// oldFiles adds files to a stopped server, for an account of their own.
 func oldFiles(ctx context.Context, data string, files int) error {
 	l, err := openLab(ctx, data)
 	if err != nil {

@@ -21,13 +21,12 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// alone is Sallyport with one user, in a folder of its own.
+// alone starts Sallyport with one user, in a folder of its own.
 func alone(b *bench, ctx context.Context, dir string) (*server, error) {
 	return b.startNamed(ctx, filepath.Join(dir, "alone"), nil)
 }
 
-// crowded is Sallyport with many users of one key each, and 100 keys of the
-// user's who logs in.
+// crowded starts Sallyport with many users of one key each. The user who logs in has 100 keys.
 func crowded(users int) func(*bench, context.Context, string) (*server, error) {
 	return func(b *bench, ctx context.Context, dir string) (*server, error) {
 		return b.startNamed(ctx, filepath.Join(dir, "crowded"),
@@ -35,7 +34,8 @@ func crowded(users int) func(*bench, context.Context, string) (*server, error) {
 	}
 }
 
-// startNamed starts a server with one user, and again after change.
+// startNamed starts a server with one user. If change is not nil, it stops the server, calls
+// change, and starts it again.
 func (b *bench) startNamed(ctx context.Context, dir string, change func(data string) error) (*server, error) {
 	if err := makeDir(dir); err != nil {
 		return nil, err
@@ -52,7 +52,7 @@ func (b *bench) startNamed(ctx context.Context, dir string, change func(data str
 	return b.serve(ctx, dir, data)
 }
 
-// fill writes users and keys straight into a stopped server's database.
+// fill writes users and keys directly into a stopped server's database.
 func fill(file string, users int) error {
 	db, err := sql.Open("sqlite", "file:"+file)
 	if err != nil {
@@ -69,7 +69,7 @@ func fill(file string, users int) error {
 			_, err = tx.Exec(query, args...)
 		}
 	}
-	// Made today: old keys would be given notices while log-ins are measured.
+	// Keys are as new as today: old ones would cause notices during the measurement.
 	addKey := fmt.Sprintf(`INSERT INTO keys (id, user_id, fingerprint, type, bits, public, comment, origin, created_at)
 		VALUES ($1, $2, $3, 'ssh-ed25519', 256, '', '', 'submitted', %d)`,
 		time.Now().UnixMicro())
@@ -94,17 +94,17 @@ func fill(file string, users int) error {
 	return tx.Commit()
 }
 
-// madeUp is a fingerprint of no key.
+// madeUp returns a fingerprint that no key has.
 func madeUp(of string) string {
 	sum := sha256.Sum256([]byte(of))
 	return "SHA256:" + base64.RawStdEncoding.EncodeToString(sum[:])
 }
 
-// recordPart is what a log-in's record costs, of what the log-in does.
+// recordPart is the measure of a log-in's records: their share of the log-in's processor time.
 const recordPart = "part of CPU"
 
-// recordShare measures log-ins, and then, in this process, what writing as
-// many records costs: the service, its batches and the database are the server's.
+// recordShare measures log-ins. Then it measures, in this process, the cost of writing the records
+// of a log-in, with the server's service, batches and database.
 func recordShare(during time.Duration) func(context.Context, *bench, *server, int) (sample, error) {
 	return func(ctx context.Context, b *bench, s *server, round int) (sample, error) {
 		logins, err := manyLogins(during, loginsAtOnce)(ctx, b, s, round)
@@ -116,7 +116,7 @@ func recordShare(during time.Duration) func(context.Context, *bench, *server, in
 	}
 }
 
-// recordCost is the processor time of one log-in's two records.
+// recordCost returns the processor time for the two records of one log-in.
 func recordCost(ctx context.Context, dir string) (time.Duration, error) {
 	if err := makeDir(dir); err != nil {
 		return 0, err
@@ -131,7 +131,7 @@ func recordCost(ctx context.Context, dir string) (time.Duration, error) {
 	service := connection.New(ctx,
 		connection.Options{Store: st, Clock: time.Now, IDs: exchange.NewIDs(time.Now, rand.Reader),
 			Log: slog.New(slog.DiscardHandler), Policy: connection.Policy{KeepFor: time.Hour, KeepFailed: 1000, KeepSeen: 1000}})
-	const records = 1500 // what a second brings, and what fits the queue
+	const records = 1500 // about as many as in a second of log-ins, and few enough for the queue
 	before := ownCPU()
 	for i := range records {
 		r := connection.Record{From: netip.MustParseAddr("192.0.2.1"),
@@ -150,7 +150,7 @@ func recordCost(ctx context.Context, dir string) (time.Duration, error) {
 	return (ownCPU() - before) / records, nil
 }
 
-// ownCPU is this process's processor time so far.
+// ownCPU returns this process's processor time so far.
 func ownCPU() time.Duration {
 	var u syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {

@@ -20,16 +20,16 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// experiment is work in a lab, with what it is held to.
+// experiment is a measurement in a lab or with a server, with its limit.
 type experiment struct {
 	name, measure string
 	limit         float64
 	atLeast       bool
 	run           func(ctx context.Context, dir string, z sizes) (float64, error)
-	serve         func(ctx context.Context, b *bench, dir string, z sizes) (float64, error) // instead, with a server
+	serve         func(ctx context.Context, b *bench, dir string, z sizes) (float64, error) // replaces run; has a server
 }
 
-// experiments are what the exchange is held to beyond moving bytes.
+// experiments measure everything except the transfer of bytes.
 var experiments = []experiment{
 	{"publish 1 MiB to 10,000 subscribers, one blob", "CPU µs a delivery", 100, false, fanOut, nil},
 	{"open and stat among 1,000,000 files, of that among 1,000", "ratio of CPU", 1.2, false, openAndStat, nil},
@@ -46,8 +46,7 @@ var experiments = []experiment{
 	{"rename of a folder with 10,000 files out of a staging folder", "s", 2, false, leaveStaging, nil},
 }
 
-// experiment runs one as often as there are rounds, each in a folder of its
-// own, and returns the median.
+// experiment runs an experiment once per round, each time in a new folder, and returns the median.
 func (b *bench) experiment(ctx context.Context, e experiment) (float64, error) {
 	var all []float64
 	for round := range b.o.rounds {
@@ -70,14 +69,14 @@ func (b *bench) experiment(ctx context.Context, e experiment) (float64, error) {
 	return median(all), nil
 }
 
-// busy is the processor time that fn takes of this process.
+// busy returns the processor time of this process during fn.
 func busy(fn func() error) (time.Duration, error) {
 	before := ownCPU()
 	err := fn()
 	return ownCPU() - before, err
 }
 
-// fanOut publishes to many subscribers.
+// fanOut measures a publication to many subscribers.
 func fanOut(ctx context.Context, dir string, z sizes) (float64, error) {
 	l, err := openLab(ctx, dir)
 	if err != nil {
@@ -122,11 +121,11 @@ func fanOut(ctx context.Context, dir string, z sizes) (float64, error) {
 	return float64(used.Microseconds()) / float64(subscribers), err
 }
 
-// many and few are the two registries that are compared.
+// registries returns the numbers of files in the two databases that are compared.
 func registries(z sizes) (many, few int) { return z.many * 10, 1000 }
 
-// compareRegistries runs the same work among many files and among few, in
-// turns, and returns the ratio of processor time.
+// compareRegistries does the same work with many files in the database and with few, in turns. It
+// returns the ratio of processor time.
 func compareRegistries(ctx context.Context, dir string, z sizes, storedAt func(total int) func(i int) time.Time,
 	work func(l *lab, u model.User) error) (float64, error) {
 	many, few := registries(z)
@@ -200,8 +199,8 @@ func listOne(ctx context.Context, dir string, z sizes) (float64, error) {
 	})
 }
 
-// forecast has a thousand files due in both registries: those that came first,
-// as time has it.
+// forecast measures the forecast with a thousand due files in both databases. The due files are the
+// oldest.
 func forecast(ctx context.Context, dir string, z sizes) (float64, error) {
 	old := time.Now().AddDate(-2, 0, 0)
 	due := func(int) func(i int) time.Time {
@@ -223,7 +222,7 @@ func forecast(ctx context.Context, dir string, z sizes) (float64, error) {
 	})
 }
 
-// purge plans, announces and runs the removal of many files.
+// purge measures the removal of many files: planning, notices and the run.
 func purge(ctx context.Context, dir string, z sizes) (float64, error) {
 	l, u, err := openLabWithUser(ctx, dir)
 	if err != nil {
@@ -249,8 +248,8 @@ func purge(ctx context.Context, dir string, z sizes) (float64, error) {
 	return float64(used.Microseconds()) / float64(z.many), err
 }
 
-// dropsPerSecond lets partners upload while four consumers claim, fetch and
-// ack, and counts what gets through.
+// dropsPerSecond measures how many files per second get through while partners upload, and four
+// consumers claim, fetch and accept.
 func dropsPerSecond(ctx context.Context, dir string, z sizes) (float64, error) {
 	l, u, err := openLabWithUser(ctx, dir)
 	if err != nil {
@@ -293,7 +292,7 @@ func dropsPerSecond(ctx context.Context, dir string, z sizes) (float64, error) {
 	}
 }
 
-// consume claims, fetches and acks until all are done. No drop may come twice.
+// consume claims, fetches and accepts until all files are done. It fails if a file comes twice.
 func consume(ctx context.Context, l *lab, name string, done *atomic.Int64, total int64, handed *sync.Map) error {
 	for done.Load() < total {
 		list, err := l.inbox.Claim(ctx, "bench", model.NewClaim{Consumer: name, Limit: 20})

@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 )
 
-// fileSize is that of the small files.
+// fileSize is the size of a small file in bytes.
 const fileSize = 4 << 10
 
 // Measures of small files and listings.
@@ -16,7 +16,7 @@ const (
 	listingGrowth  = "peak memory growth, MiB"
 )
 
-// puts sends small files, so many of them in flight at a time in one session.
+// puts uploads small files in one session, inFlight at a time.
 func puts(c *client, dir string, files, inFlight int, fsync bool) error {
 	content := make([]byte, fileSize)
 	var next atomic.Int64
@@ -47,7 +47,7 @@ func manyPuts(files, inFlight int) func(context.Context, *bench, *server, int) (
 	}
 }
 
-// filled prepares a directory of small files.
+// filled prepares a folder of small files.
 func filled(files int) func(context.Context, *bench, *server) error {
 	return func(ctx context.Context, b *bench, s *server) error {
 		return b.session(ctx, s, func(c *client) error {
@@ -59,7 +59,7 @@ func filled(files int) func(context.Context, *bench, *server) error {
 	}
 }
 
-// manyGets measures downloads of small files one after another.
+// manyGets measures downloads of small files, one after another.
 func manyGets(files int) func(context.Context, *bench, *server, int) (sample, error) {
 	return func(ctx context.Context, b *bench, s *server, _ int) (sample, error) {
 		var got sample
@@ -79,7 +79,7 @@ func manyGets(files int) func(context.Context, *bench, *server, int) (sample, er
 	}
 }
 
-// listing measures reading a large directory.
+// listing measures the listing of a large folder.
 func listing(files int) func(context.Context, *bench, *server, int) (sample, error) {
 	return func(ctx context.Context, b *bench, s *server, _ int) (sample, error) {
 		var got sample
@@ -90,7 +90,7 @@ func listing(files int) func(context.Context, *bench, *server, int) (sample, err
 			}
 			took, err := b.busy(s, func() error {
 				n, err := c.list("upload/many")
-				if err == nil && n < files { // OpenSSH lists "." and ".." too
+				if err == nil && n < files { // OpenSSH also lists "." and ".."
 					err = fmt.Errorf("%d of %d files were listed", n, files)
 				}
 				return err

@@ -24,8 +24,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// lab is the server's services on SQLite and disk in this process, for work that
-// no client can be timed at.
+// lab has the server's services in this process, on SQLite and disk, for work that cannot be
+// measured through a client.
 type lab struct {
 	dir     string
 	store   *store.Store
@@ -40,7 +40,7 @@ type lab struct {
 	account *account.Service
 }
 
-// openLab opens the services on a folder.
+// openLab opens a lab on a folder.
 func openLab(ctx context.Context, dir string) (l *lab, err error) {
 	if err := makeDir(dir); err != nil {
 		return nil, err
@@ -87,7 +87,7 @@ func (l *lab) close() error {
 	return l.store.Close()
 }
 
-// openLabWithUser is a lab with one partner in it.
+// openLabWithUser opens a lab with one partner.
 func openLabWithUser(ctx context.Context, dir string) (*lab, model.User, error) {
 	l, err := openLab(ctx, dir)
 	if err != nil {
@@ -101,7 +101,7 @@ func openLabWithUser(ctx context.Context, dir string) (*lab, model.User, error) 
 	return l, u, nil
 }
 
-// user makes an account with its user.
+// user makes an account with a user.
 func (l *lab) user(ctx context.Context, name string) (model.User, error) {
 	if _, err := l.account.AddAccount(ctx, "bench", model.NewAccount{ID: name, Name: name}); err != nil {
 		return model.User{}, err
@@ -109,7 +109,7 @@ func (l *lab) user(ctx context.Context, name string) (model.User, error) {
 	return l.account.AddUser(ctx, "bench", model.NewUser{Account: name})
 }
 
-// raw changes the database straight, in one transaction, as fill does.
+// raw changes the database directly, in one transaction, as fill does.
 func (l *lab) raw(change func(exec func(query string, args ...any)) error) error {
 	db, err := sql.Open("sqlite", "file:"+filepath.Join(l.dir, "sallyport.db")+"?_pragma=busy_timeout(10000)")
 	if err != nil {
@@ -133,7 +133,7 @@ func (l *lab) raw(change func(exec func(query string, args ...any)) error) error
 	return errors.Join(failed, tx.Commit())
 }
 
-// blobOf stores bytes once and returns the id.
+// blobOf stores a blob with a number of references, and returns its id.
 func (l *lab) blobOf(ctx context.Context, size, refs int) (string, error) {
 	id := l.ids.New()
 	stage, err := l.blobs.Stage(id)
@@ -153,8 +153,8 @@ func (l *lab) blobOf(ctx context.Context, size, refs int) (string, error) {
 	})
 }
 
-// register writes files straight into the registry: per directory a thousand,
-// all of one user, each with a version and a delivery, stored at a time.
+// register writes files of one user directly into the database, a thousand per directory, each with
+// a version and a delivery. storedAt returns when the ith file was stored.
 func (l *lab) register(ctx context.Context, u model.User, files int, storedAt func(i int) time.Time) error {
 	const perDir = 1000
 	blob, err := l.blobOf(ctx, 64, files)

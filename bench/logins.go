@@ -14,7 +14,7 @@ const (
 	idleKiB         = "server memory, KiB each"
 )
 
-// manyLogins measures connections that log in, open an SFTP session and go.
+// manyLogins measures connections that log in, open an SFTP session and close.
 func manyLogins(during time.Duration, atATime int) func(context.Context, *bench, *server, int) (sample, error) {
 	return func(ctx context.Context, b *bench, s *server, _ int) (sample, error) {
 		var logins atomic.Int64
@@ -37,10 +37,10 @@ func manyLogins(during time.Duration, atATime int) func(context.Context, *bench,
 	}
 }
 
-// idleSettle is how long sessions have been idle when memory is looked at.
+// idleSettle is how long sessions have been idle when their memory is measured.
 const idleSettle = 10 * time.Second
 
-// idle measures the memory of sessions that have logged in and do nothing.
+// idle measures the memory of logged-in sessions that do nothing.
 func idle(sessions int) func(context.Context, *bench, *server, int) (sample, error) {
 	return func(ctx context.Context, b *bench, s *server, _ int) (sample, error) {
 		before, err := s.pss()

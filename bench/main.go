@@ -1,11 +1,10 @@
-// Command bench measures Sallyport beside OpenSSH on the same machine: it
-// starts a private server of each, gives both the same work in turns, and
-// prints what each took, with the bar that Sallyport is held to. See
-// docs/benchmarks.md.
+// Command bench compares Sallyport with OpenSSH on the same machine. It starts a private server of
+// each, gives both the same work in turns, and prints the measurements with the limits (bars) that
+// Sallyport must meet. See docs/benchmarks.md.
 //
-// process.go runs a server and meters it, sallyport.go and openssh.go start
-// the two, sftp.go and transfer.go are the clients, rows.go says what is
-// measured, and the rest of the files are the work itself.
+// process.go runs a server and measures it, sallyport.go and openssh.go start the two servers,
+// sftp.go and transfer.go are the clients, rows.go lists what is measured, and the other files do
+// the work.
 package main
 
 import (
@@ -27,7 +26,7 @@ func main() {
 	}
 }
 
-// options are the command line.
+// options are the command line's options.
 type options struct {
 	rounds int
 	only   *regexp.Regexp

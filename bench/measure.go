@@ -8,30 +8,29 @@ import (
 	"time"
 )
 
-// row is one kind of work, and what is asked of it.
+// row is one kind of work, and the limits for it.
 type row struct {
 	name string
-	disk bool // the data is on disk, whatever the options say
-	// fresh starts new servers for every round: what is uploaded again and
-	// again would fill the memory.
+	disk bool // data must be on disk, whatever the options say
+	// fresh starts new servers for every round, because repeated uploads would fill the memory.
 	fresh bool
-	// mine and rival start the two servers; nil are Sallyport and OpenSSH.
+	// mine and rival start the two servers. Nil means Sallyport and OpenSSH.
 	mine, rival func(b *bench, ctx context.Context, dir string) (*server, error)
-	// prepare puts files in place, and may be nil.
+	// prepare makes the files that the row needs; it may be nil.
 	prepare func(ctx context.Context, b *bench, s *server) error
-	// run does the work once; round tells the turns apart.
+	// run does the work once. round is different in each round.
 	run  func(ctx context.Context, b *bench, s *server, round int) (sample, error)
 	bars []bar
 }
 
-// sample is what was measured in one turn, by the bar's measure.
+// sample is the result of one turn, by measure.
 type sample map[string]float64
 
-// result is all samples of a row, by server: ours, and theirs or whatever the
-// row puts in its place.
+// result has all samples of a row, by server: ours, and theirs, which may also be a second
+// Sallyport (row.rival).
 type result map[string][]sample
 
-// median is the middle of a server's samples.
+// median returns the median of a server's samples.
 func (r result) median(server, measure string) float64 {
 	var all []float64
 	for _, s := range r[server] {
@@ -40,8 +39,8 @@ func (r result) median(server, measure string) float64 {
 	return median(all)
 }
 
-// ratio is the middle of the rounds' ratios: a machine that is slower for a
-// while is so for both turns of a round.
+// ratio returns the median of the rounds' ratios. If the machine is slower for a while, both turns
+// of a round are.
 func (r result) ratio(measure string) float64 {
 	var all []float64
 	for i, s := range r[ours] {
@@ -58,7 +57,7 @@ func median(all []float64) float64 {
 	return all[len(all)/2]
 }
 
-// pair is one server of each kind.
+// pair is the two servers that are compared.
 type pair []*server
 
 func (p pair) stop() {
@@ -67,7 +66,7 @@ func (p pair) stop() {
 	}
 }
 
-// start starts both servers with data of their own and what the row needs.
+// start starts both servers with data of their own, and prepares what the row needs.
 func (b *bench) start(ctx context.Context, r row) (p pair, dir string, err error) {
 	base := b.work
 	if r.disk {
@@ -101,7 +100,7 @@ func (b *bench) start(ctx context.Context, r row) (p pair, dir string, err error
 	return p, dir, nil
 }
 
-// measure gives both servers a row's work in turns.
+// measure gives a row's work to both servers in turns.
 func (b *bench) measure(ctx context.Context, r row) (result, error) {
 	got := result{}
 	times, rounds := 1, b.o.rounds
@@ -116,7 +115,7 @@ func (b *bench) measure(ctx context.Context, r row) (result, error) {
 	return got, ctx.Err()
 }
 
-// turns starts a pair of servers for a number of rounds, and removes them.
+// turns starts both servers, runs a number of rounds, and removes the servers.
 func (b *bench) turns(ctx context.Context, r row, first, rounds int, got result) error {
 	p, dir, err := b.start(ctx, r)
 	defer os.RemoveAll(dir)
@@ -126,7 +125,7 @@ func (b *bench) turns(ctx context.Context, r row, first, rounds int, got result)
 	}
 	for round := first; round < first+rounds; round++ {
 		for i, s := range p {
-			for _, other := range p { // is not to work for the last turn in this one
+			for _, other := range p { // no server may still be busy with its last turn
 				other.settle(ctx, other.processes)
 			}
 			one, err := r.run(ctx, b, s, round)
@@ -141,19 +140,18 @@ func (b *bench) turns(ctx context.Context, r row, first, rounds int, got result)
 	return nil
 }
 
-// spent is what some work took.
+// spent is the time that some work took.
 type spent struct {
 	wall, cpu time.Duration
 }
 
-// meter does the work and says how long it took, and what processor time it
-// cost the server, with what the sessions' ends cost: none is left when the
-// work is done.
+// meter runs work, and measures its duration and the server's processor time. This includes the
+// cost of ending sessions: all have ended when the work is done.
 func (b *bench) meter(ctx context.Context, s *server, work func() error) (spent, error) {
 	return b.account(s, work, func() { s.settle(ctx, s.processes) })
 }
 
-// busy is meter for work within a session that stays.
+// busy is meter for work within a session that stays open.
 func (b *bench) busy(s *server, work func() error) (spent, error) {
 	return b.account(s, work, func() {})
 }

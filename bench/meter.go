@@ -10,13 +10,13 @@ import (
 	"time"
 )
 
-// cpu is the processor time that a server has taken, both ways of counting.
+// cpu is a server's processor time, counted in two ways.
 type cpu struct {
-	group time.Duration // by its cgroup; zero without one
-	proc  time.Duration // by /proc: the live processes and those they waited for
+	group time.Duration // from its cgroup; zero without one
+	proc  time.Duration // from /proc: live processes, and those that they have waited for
 }
 
-// best is the account to believe: the cgroup's, if there is one.
+// best returns the cgroup's time if there is one, since that misses no process.
 func (c cpu) best() time.Duration {
 	if c.group > 0 {
 		return c.group
@@ -26,7 +26,7 @@ func (c cpu) best() time.Duration {
 
 func (c cpu) minus(o cpu) cpu { return cpu{c.group - o.group, c.proc - o.proc} }
 
-// cpu reads the account of the whole process tree, user and system time.
+// cpu returns the user and system time of the whole process tree.
 func (p *process) cpu() (cpu, error) {
 	var c cpu
 	for _, pid := range p.tree() {
@@ -34,7 +34,7 @@ func (p *process) cpu() (cpu, error) {
 			c.proc += st.times
 		}
 	}
-	c.proc += p.reaped // after tree, which reaps
+	c.proc += p.reaped // after tree, which adds to reaped
 	if p.group == "" {
 		return c, nil
 	}
@@ -47,7 +47,7 @@ func (p *process) cpu() (cpu, error) {
 	return c, err
 }
 
-// field reads a number from lines of names and values, as in smaps_rollup.
+// field reads a number from lines of names and values, such as smaps_rollup.
 func field(text, name string) (int64, error) {
 	for line := range strings.Lines(text) {
 		if f := strings.Fields(line); len(f) > 1 && f[0] == name {
@@ -57,14 +57,13 @@ func field(text, name string) (int64, error) {
 	return 0, fmt.Errorf("there is no %s", name)
 }
 
-// pss is the memory of the whole process tree in bytes, pages that several
-// processes share counted once.
+// pss returns the memory of the whole process tree in bytes. Shared pages are counted once.
 func (p *process) pss() (int64, error) {
 	var sum int64
 	for _, pid := range p.tree() {
 		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
 		if err != nil {
-			continue // it has ended
+			continue // the process has ended
 		}
 		if n, err := field(string(b), "Pss:"); err == nil {
 			sum += n << 10
@@ -76,7 +75,7 @@ func (p *process) pss() (int64, error) {
 	return sum, nil
 }
 
-// resetPeak makes peak start from what is in use now, and says how much that is.
+// resetPeak makes peak count from now on. It returns the memory in use now.
 func (p *process) resetPeak() (int64, error) {
 	pid := p.cmd.Process.Pid
 	if err := os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", pid), []byte("5"), 0); err != nil {
@@ -85,7 +84,7 @@ func (p *process) resetPeak() (int64, error) {
 	return p.status("VmRSS:")
 }
 
-// peak is the most memory the server's own process had since resetPeak.
+// peak returns the largest memory of the server's main process since resetPeak.
 func (p *process) peak() (int64, error) { return p.status("VmHWM:") }
 
 func (p *process) status(name string) (int64, error) {
@@ -97,8 +96,8 @@ func (p *process) status(name string) (int64, error) {
 	return n << 10, err
 }
 
-// checkMeter has a shell and its child burn time, and compares the meter's
-// account with what the kernel tells the parent.
+// checkMeter runs a shell and a child that use processor time. It fails if the meter's result
+// differs from what the kernel reports to the parent.
 func checkMeter(dir string) error {
 	cmd := exec.Command("sh", "-c",
 		`burn() { i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done; }; (burn); burn; read -r _`)

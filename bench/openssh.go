@@ -12,16 +12,15 @@ import (
 	"strings"
 )
 
-// The user that OpenSSH serves when this runs as root, and where its chroot is
-// to be seen: a mount that exists in the server's own namespace only, since no
-// directory above a chroot may be writable by others, as that of temporary
-// files is.
+// opensshUser is the user that OpenSSH serves when this runs as root. chroot is where that user's
+// chroot is mounted, in the server's mount namespace only. It cannot be in the folder for temporary
+// files, because no directory above a chroot may be writable by others.
 const (
 	opensshUser = "sallyport-bench"
 	chroot      = "/mnt"
 )
 
-// sshdConfig is the server's configuration but for where things are.
+// sshdConfig is the server's configuration, without its paths.
 const sshdConfig = `ListenAddress %s
 HostKey %s
 AuthorizedKeysFile %s
@@ -36,8 +35,8 @@ MaxStartups 4096
 MaxSessions 4096
 `
 
-// ensureUser makes the user that OpenSSH serves, if there is none. Without
-// root the server can only serve who runs it.
+// ensureUser makes the user that OpenSSH serves, unless it exists. Without root, the server can
+// only serve the current user.
 func ensureUser(ctx context.Context) (string, error) {
 	if os.Getuid() != 0 {
 		u, err := user.Current()
@@ -49,13 +48,12 @@ func ensureUser(ctx context.Context) (string, error) {
 	if _, err := user.Lookup(opensshUser); err == nil {
 		return opensshUser, nil
 	}
-	// A password that matches nothing, instead of a locked account, which
-	// would not be let in by key either.
+	// The password * matches nothing. A locked account would also be refused with a key.
 	return opensshUser, runQuiet(exec.CommandContext(ctx, "useradd", "--system", "--no-create-home", "--shell", "/bin/sh",
 		"--password", "*", opensshUser))
 }
 
-// startOpenSSH starts an OpenSSH server with its user's files in dir.
+// startOpenSSH starts an OpenSSH server with the files of its user in dir.
 func (b *bench) startOpenSSH(ctx context.Context, dir string) (*server, error) {
 	files := filepath.Join(dir, "openssh")
 	if err := os.MkdirAll(filepath.Join(files, "upload"), 0o755); err != nil {
@@ -68,7 +66,7 @@ func (b *bench) startOpenSSH(ctx context.Context, dir string) (*server, error) {
 	s := &server{name: theirs, user: b.opensshUser, port: port, processes: 1}
 	pam := "no"
 	if os.Getuid() != 0 {
-		pam = "yes" // without root, sshd takes an account for locked that it cannot look at
+		pam = "yes" // without root, sshd cannot see whether an account is locked, and assumes so
 	}
 	text := fmt.Sprintf(sshdConfig, s.addr(), b.hostKey, b.key+".pub", pam)
 	sshd := []string{b.sshd, "-D", "-e", "-f", filepath.Join(dir, "sshd_config")}
@@ -108,8 +106,8 @@ func giveTo(dir, name string) error {
 	return errors.Join(uidErr, gidErr, os.Chown(dir, uid, gid))
 }
 
-// findSSHD finds the server's program, which wants to be started by its full
-// name, and its empty directory.
+// findSSHD returns the path of sshd, which must be started by its full path. As root it also makes
+// sshd's empty directory.
 func findSSHD() (string, error) {
 	if os.Getuid() == 0 {
 		if err := os.MkdirAll("/run/sshd", 0o755); err != nil {
@@ -125,7 +123,7 @@ func findSSHD() (string, error) {
 	return "", errors.New("OpenSSH's server is not installed; on Debian: apt-get install openssh-server")
 }
 
-// opensshVersion is what the client says that it is.
+// opensshVersion returns the version of the OpenSSH client.
 func opensshVersion() string {
 	out, err := exec.Command("ssh", "-V").CombinedOutput()
 	if err != nil {

@@ -15,22 +15,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// process is a running server with all that descends from it. Where cgroup v2
-// can be used it has one of its own, whose account misses no process; else
-// /proc is added up.
+// process is a running server with all its descendants. If cgroup v2 can be used, it has a cgroup
+// of its own, which counts every process. Otherwise the times in /proc are added up.
 type process struct {
 	cmd   *exec.Cmd
 	group string // its cgroup's directory, or empty
-	log   string // the file that it writes to
+	log   string // its log file
 	ended chan struct{}
 
-	// orphans is how the names of processes begin that the server leaves when
-	// it does not wait for their end, as OpenSSH does not if a client hangs up.
+	// orphans is the prefix of the names of processes that the server does not wait for. OpenSSH
+	// leaves such processes when a client hangs up.
 	orphans string
-	reaped  time.Duration // what those took that have ended
+	reaped  time.Duration // time used by orphans that have ended
 }
 
-// startProcess runs a server with its output in a log file.
+// startProcess starts a server, with its output in a log file.
 func startProcess(cmd *exec.Cmd, logFile, name string) (*process, error) {
 	log, err := os.Create(logFile)
 	if err != nil {
@@ -39,7 +38,7 @@ func startProcess(cmd *exec.Cmd, logFile, name string) (*process, error) {
 	defer log.Close()
 	p := &process{cmd: cmd, log: logFile, ended: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // the terminal's Ctrl-C is ours to pass on
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // so that Ctrl-C reaches only this process
 	if group, err := makeGroup(name); err == nil {
 		dir, err := os.Open(group)
 		if err != nil {
@@ -95,7 +94,7 @@ func (p *process) dropGroup() {
 	}
 }
 
-// logTail is the end of the server's log, for when something failed.
+// logTail returns the end of the server's log, for error messages.
 func (p *process) logTail() string {
 	text, err := os.ReadFile(p.log)
 	if err != nil || len(text) == 0 {
@@ -104,7 +103,7 @@ func (p *process) logTail() string {
 	return "\n" + string(text[max(0, len(text)-2000):])
 }
 
-// stop ends the server and everything that descends from it.
+// stop ends the server and all its descendants.
 func (p *process) stop() {
 	tree := p.tree()
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
@@ -119,13 +118,13 @@ func (p *process) stop() {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
 	}
-	_ = p.cmd.Process.Kill() // says so if it has ended
+	_ = p.cmd.Process.Kill() // fails if it has ended
 	<-p.ended
 	p.dropGroup()
 }
 
-// settle waits until sessions that have ended are gone from the process tree
-// and what they left behind is done.
+// settle waits until at most processes processes are left in the tree, and then a moment for
+// remaining work.
 func (p *process) settle(ctx context.Context, processes int) {
 	for range 40 {
 		if len(p.tree()) <= processes {
@@ -136,7 +135,7 @@ func (p *process) settle(ctx context.Context, processes int) {
 	pause(ctx, 200*time.Millisecond)
 }
 
-// pause sleeps, but not past the end of ctx.
+// pause sleeps for d, or until ctx ends.
 func pause(ctx context.Context, d time.Duration) {
 	select {
 	case <-ctx.Done():
@@ -144,8 +143,8 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// tree lists the server's process and its live descendants, also those that
-// outlived their parents and became this process's children.
+// tree returns the ids of the server's process and its live descendants. This includes orphans,
+// which have become children of this process.
 func (p *process) tree() []int {
 	children := map[int][]int{}
 	entries, _ := os.ReadDir("/proc")
@@ -171,13 +170,14 @@ func (p *process) tree() []int {
 	return all
 }
 
-// orphan says whether a child of this process is one that the server left.
+// orphan reports whether a child of this process was left by the server.
 func (p *process) orphan(pid int) bool {
 	st, ok := procStat(pid)
 	return ok && p.orphans != "" && strings.HasPrefix(st.name, p.orphans)
 }
 
-// reap takes leave of an orphan that has ended, and keeps its times.
+// reap waits for an orphan that has ended, and adds its time to reaped. It reports whether it did
+// so.
 func (p *process) reap(pid int) bool {
 	st, ok := procStat(pid)
 	if !ok || st.state != "Z" || !p.orphan(pid) {
@@ -188,22 +188,22 @@ func (p *process) reap(pid int) bool {
 	return true
 }
 
-// adoptOrphans makes this process the parent of descendants that lose theirs.
+// adoptOrphans makes this process the parent of orphaned descendants.
 func adoptOrphans() error {
 	return unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 }
 
-// stat is what is needed of /proc/PID/stat.
+// stat is the part of /proc/PID/stat that is used.
 type stat struct {
 	name, state string
 	parent      int
-	times       time.Duration // its own, and of the children it waited for
+	times       time.Duration // its own, and that of children it has waited for
 }
 
-// tick is the unit of times there (USER_HZ, on every Linux).
+// tick is the unit of times in /proc/PID/stat (USER_HZ, the same on every Linux).
 const tick = 10 * time.Millisecond
 
-// procStat reads a process's stat; false if it is gone.
+// procStat reads a process's stat; false if the process is gone.
 func procStat(pid int) (st stat, ok bool) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -215,7 +215,7 @@ func procStat(pid int) (st stat, ok bool) {
 		return st, false
 	}
 	f := strings.Fields(text[end+2:])
-	const state, parent, firstTime, lastTime = 0, 1, 11, 14 // proc(5), counted behind the name
+	const state, parent, firstTime, lastTime = 0, 1, 11, 14 // indexes of fields (proc(5)), counted from after the name
 	if len(f) <= lastTime {
 		return st, false
 	}

@@ -5,13 +5,13 @@ import (
 	"strconv"
 )
 
-// bar is what one measure of a row is held to.
+// bar is the limit for one measure of a row.
 type bar struct {
 	measure string // its name in samples and tables
 	limit   float64
-	// atLeast means that more is better.
+	// atLeast means that the measure must not be below the limit. Otherwise it must not be above.
 	atLeast bool
-	// alone bars are about Sallyport's own figure, not the ratio.
+	// alone means that the limit is for Sallyport's own value, not for the ratio.
 	alone bool
 }
 
@@ -19,7 +19,7 @@ const tableHead = `| Row | Work | Measure | Sallyport | Beside it | Ratio | Bar 
 | --- | --- | --- | ---: | ---: | ---: | ---: | --- |
 `
 
-// lines are a row's lines of the table.
+// lines returns a row's lines of the table.
 func lines(number int, r row, got result) []string {
 	var out []string
 	for _, b := range r.bars {
@@ -47,7 +47,7 @@ func sign(atLeast bool) string {
 	return "≤"
 }
 
-// figure writes a number with the digits that matter.
+// figure formats a number with its significant digits.
 func figure(v float64) string {
 	switch {
 	case v >= 100:

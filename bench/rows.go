@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// sizes say how much work the rows are.
+// sizes say how much work the rows do.
 type sizes struct {
 	big      int64         // bytes of the large file
 	share    int64         // bytes of each session's file when many run at once
-	sessions int           // that run at once
-	files    int           // small ones
+	sessions int           // at once
+	files    int           // small files
 	many     int           // files in the large directory
-	idle     int           // sessions that do nothing
+	idle     int           // idle sessions
 	users    int           // in the database
-	logins   time.Duration // how long users log in
+	logins   time.Duration // how long users keep logging in
 }
 
 func sizesFor(quick bool) sizes {
@@ -27,18 +27,18 @@ func sizesFor(quick bool) sizes {
 		logins: 4 * time.Second}
 }
 
-// gcm is the cipher that both servers and the client do in hardware.
+// gcm is a cipher that both servers and the client compute in hardware.
 const gcm = "aes128-gcm@openssh.com"
 
 // loginsAtOnce is how many users log in at a time.
 const loginsAtOnce = 8
 
-// rows are all that is measured, with the bars.
+// rows returns everything that is measured, with the bars.
 func rows(z sizes) []row {
 	return slices.Concat(transferRows(z), smallRows(z), crowdRows(z))
 }
 
-// crowdRows have Sallyport beside itself: what it knows must not slow it down.
+// crowdRows compare Sallyport with itself: many users and records must not slow it down.
 func crowdRows(z sizes) []row {
 	return []row{
 		{name: fmt.Sprintf("log-ins with %d users and 100 keys of the user's, beside one of each", z.users),
@@ -85,7 +85,7 @@ func smallRows(z sizes) []row {
 	}
 }
 
-// bytesText writes a size in the largest unit that it is whole in.
+// bytesText formats a size in GiB if that is a whole number, else in MiB.
 func bytesText(n int64) string {
 	if n%gib == 0 {
 		return fmt.Sprintf("%d GiB", n/gib)

@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 )
 
-// sallyportConfig raises the limits that keep one user, or one address, from
-// taking the whole server; here they are the whole load.
+// sallyportConfig raises the limits for a single user or address, because here one user is the
+// whole load.
 const sallyportConfig = `limits:
   half_open: 4096
   half_open_per_address: 4096
@@ -28,14 +28,14 @@ storage:
   account_kept_items: 1000000000
 `
 
-// buildSallyport builds the server as it is released.
+// buildSallyport builds the server as for a release.
 func buildSallyport(ctx context.Context, to string) error {
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", to, "./cmd/sallyport")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	return runQuiet(cmd)
 }
 
-// startSallyport starts Sallyport with its data in dir and one user.
+// startSallyport starts Sallyport with its data in dir, and one user.
 func (b *bench) startSallyport(ctx context.Context, dir string) (*server, error) {
 	data := filepath.Join(dir, "sallyport")
 	s, err := b.serve(ctx, dir, data)
@@ -77,7 +77,7 @@ func (b *bench) serve(ctx context.Context, dir, data string) (*server, error) {
 	return s, nil
 }
 
-// runQuiet runs a command that has something to say only when it fails.
+// runQuiet runs a command, and returns its output in the error if it fails.
 func runQuiet(cmd *exec.Cmd) error {
 	out, err := cmd.CombinedOutput()
 	if err != nil {

@@ -39,31 +39,31 @@ const (
 	maxReply = 1 << 20
 )
 
-// client is one SFTP session of a connection of its own. It may be used from
-// many goroutines: each waits for its reply while the others' are under way.
+// client is an SFTP session on its own connection. Many goroutines may use it at once; each waits
+// for its own reply.
 type client struct {
 	conn *ssh.Client
 	ch   ssh.Channel
 
-	writing sync.Mutex // keeps packets whole: a Write may go out in parts
+	writing sync.Mutex // keeps packets whole, because a Write may be split
 
 	mu      sync.Mutex
 	next    uint32
 	waiting map[uint32]chan reply
-	err     error // why there are no more replies
+	err     error // why no more replies come
 }
 
-// reply is a packet behind its request ID.
+// reply is the part of a packet after the request ID.
 type reply struct {
 	kind byte
 	body []byte
 }
 
-// dial logs in and opens an SFTP session. The key exchange and the host key's
-// type are the ones that both servers know, so that both do the same work.
+// dial logs in and opens an SFTP session. It fixes the key exchange and the host key type to ones
+// that both servers support, so that both do the same work.
 func (b *bench) dial(s *server) (*client, error) {
 	config := &ssh.ClientConfig{User: s.user, Auth: []ssh.AuthMethod{ssh.PublicKeys(b.signer)},
-		HostKeyCallback:   ssh.InsecureIgnoreHostKey(), // loopback, and a key of this run
+		HostKeyCallback:   ssh.InsecureIgnoreHostKey(), // loopback, and the host key was made for this run
 		HostKeyAlgorithms: []string{ssh.KeyAlgoED25519}, Timeout: 30 * time.Second}
 	config.KeyExchanges = []string{ssh.KeyExchangeCurve25519}
 	nc, err := net.Dial("tcp", s.addr())
@@ -83,7 +83,7 @@ func (b *bench) dial(s *server) (*client, error) {
 	return c, nil
 }
 
-// open opens the channel and agrees on the version.
+// open opens the channel, and exchanges SFTP versions.
 func (c *client) open() error {
 	ch, reqs, err := c.conn.OpenChannel("session", nil)
 	if err != nil {
@@ -132,7 +132,7 @@ func (c *client) packet() (kind byte, body []byte, err error) {
 	return head[4], body, err
 }
 
-// read hands replies to who waits for them, until the session ends.
+// read passes replies to the waiting callers, until the session ends.
 func (c *client) read() {
 	for {
 		kind, body, err := c.packet()
@@ -158,8 +158,8 @@ func (c *client) read() {
 	}
 }
 
-// call sends a request and waits for its reply. A status other than OK is an
-// error; io.EOF for the one that says so.
+// call sends a request and waits for its reply. A status other than OK is an error; the status EOF
+// is io.EOF.
 func (c *client) call(kind byte, fields ...any) (reply, error) {
 	w := make(chan reply, 1)
 	c.mu.Lock()
@@ -200,7 +200,7 @@ func (c *client) write(packet []byte) error {
 	return err
 }
 
-// request makes a packet of strings and numbers.
+// request encodes a packet of strings and numbers.
 func request(kind byte, id uint32, fields []any) []byte {
 	b := binary.BigEndian.AppendUint32([]byte{0, 0, 0, 0, kind}, id)
 	for _, f := range fields {
@@ -209,7 +209,7 @@ func request(kind byte, id uint32, fields []any) []byte {
 			b = append(binary.BigEndian.AppendUint32(b, uint32(len(v))), v...)
 		case []byte:
 			b = append(binary.BigEndian.AppendUint32(b, uint32(len(v))), v...)
-		case int: // flags, lengths, and attributes that say nothing
+		case int: // flags, lengths, and empty attributes
 			b = binary.BigEndian.AppendUint32(b, uint32(v))
 		case int64: // offsets
 			b = binary.BigEndian.AppendUint64(b, uint64(v))
@@ -227,7 +227,7 @@ func status(body []byte) (code uint32, text string, err error) {
 	return binary.BigEndian.Uint32(body), text, nil
 }
 
-// str reads a string; false if there is none.
+// str decodes a string; false if there is none.
 func str(b []byte) (string, bool) {
 	if len(b) < 4 || uint64(binary.BigEndian.Uint32(b)) > uint64(len(b)-4) {
 		return "", false
@@ -235,7 +235,7 @@ func str(b []byte) (string, bool) {
 	return string(b[4 : 4+binary.BigEndian.Uint32(b)]), true
 }
 
-// handle sends a request that is answered with a handle.
+// handle sends a request whose reply is a handle.
 func (c *client) handle(kind byte, fields ...any) (string, error) {
 	r, err := c.call(kind, fields...)
 	if err != nil {
@@ -253,7 +253,7 @@ func (c *client) mkdir(path string) error {
 	return err
 }
 
-// put writes a small file, each step after the last one's reply.
+// put writes a small file. Each request waits for the previous reply.
 func (c *client) put(path string, content []byte, fsync bool) error {
 	h, err := c.handle(typeOpen, path, flagCreate, 0)
 	if err != nil {
@@ -271,7 +271,7 @@ func (c *client) put(path string, content []byte, fsync bool) error {
 	return err
 }
 
-// get reads a small file of a known size, each step after the last one's reply.
+// get reads a small file of a known size. Each request waits for the previous reply.
 func (c *client) get(path string, size int) error {
 	h, err := c.handle(typeOpen, path, flagRead, 0)
 	if err != nil {
@@ -311,7 +311,7 @@ func (c *client) list(path string) (n int, err error) {
 	return n, err
 }
 
-// session dials, does the work and closes, at the latest when ctx ends.
+// session opens a session, calls work and closes the session. It closes it earlier if ctx ends.
 func (b *bench) session(ctx context.Context, s *server, work func(*client) error) error {
 	c, err := b.dial(s)
 	if err != nil {

@@ -10,11 +10,11 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// stagedFiles is how many files leave a staging folder at once.
+// stagedFiles is the number of files that leave a staging folder at once.
 const stagedFiles = 10_000
 
-// leaveStaging measures how long the rename of a folder takes that leaves a staging folder
-// with 10,000 files below it: all of them are received before it is answered.
+// leaveStaging measures the rename of a folder with stagedFiles files out of a staging folder. All
+// files are received before the rename is answered.
 func leaveStaging(ctx context.Context, dir string, _ sizes) (float64, error) {
 	l, u, err := openLabWithUser(ctx, dir)
 	if err != nil {
@@ -38,7 +38,7 @@ func leaveStaging(ctx context.Context, dir string, _ sizes) (float64, error) {
 	return took.Seconds(), err
 }
 
-// stage writes files straight into the registry: ten folders in one that lies in a staging
+// stage writes files directly into the database: in ten folders, below one folder in a staging
 // folder.
 func (l *lab) stage(u model.User, files int) error {
 	return l.raw(func(exec func(string, ...any)) error {

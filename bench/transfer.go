@@ -14,8 +14,8 @@ import (
 
 const gib = 1 << 30
 
-// sftp runs the OpenSSH client with commands as it takes them from a file. An
-// empty cipher leaves it the choice.
+// sftp runs the OpenSSH client with commands, as in a batch file. With an empty cipher the client
+// chooses.
 func (b *bench) sftp(ctx context.Context, s *server, cipher, commands string) error {
 	args := []string{"-q", "-b", "-", "-F", "none", "-i", b.key, "-P", strconv.Itoa(s.port),
 		"-o", "IdentitiesOnly=yes", "-o", "LogLevel=ERROR",
@@ -28,7 +28,7 @@ func (b *bench) sftp(ctx context.Context, s *server, cipher, commands string) er
 	return runQuiet(cmd)
 }
 
-// source makes a file of so many random bytes, once.
+// source makes a file of size random bytes, once.
 func (b *bench) source(size int64) (string, error) {
 	path := filepath.Join(b.work, fmt.Sprintf("source-%d", size))
 	if info, err := os.Stat(path); err == nil && info.Size() == size {
@@ -50,7 +50,7 @@ func (b *bench) source(size int64) (string, error) {
 	return path, nil
 }
 
-// uploaded prepares a row that downloads.
+// uploaded prepares a row that downloads a file.
 func uploaded(size int64) func(context.Context, *bench, *server) error {
 	return func(ctx context.Context, b *bench, s *server) error {
 		path, err := b.source(size)
@@ -67,7 +67,7 @@ const (
 	rate      = "MiB/s"
 )
 
-// transfer measures commands that move so many bytes.
+// transfer measures work that moves a number of bytes.
 func transfer(ctx context.Context, b *bench, s *server, bytes int64, work func() error) (sample, error) {
 	took, err := b.meter(ctx, s, work)
 	if err != nil {
@@ -84,7 +84,7 @@ func download(size int64, cipher string) func(context.Context, *bench, *server, 
 	}
 }
 
-// upload sends the large file and has it made durable.
+// upload sends the large file, with fsync.
 func upload(size int64, cipher string) func(context.Context, *bench, *server, int) (sample, error) {
 	return func(ctx context.Context, b *bench, s *server, _ int) (sample, error) {
 		path, err := b.source(size)
@@ -95,8 +95,8 @@ func upload(size int64, cipher string) func(context.Context, *bench, *server, in
 	}
 }
 
-// parallel runs a command in many sessions at once, each told its number and
-// the path of a file to send.
+// parallel runs many sessions at once. command returns a session's command, from its number and the
+// path of a file to send.
 func parallel(sessions int, size int64,
 	command func(source string, session int) string) func(context.Context, *bench, *server, int) (sample, error) {
 	return func(ctx context.Context, b *bench, s *server, _ int) (sample, error) {
@@ -110,7 +110,7 @@ func parallel(sessions int, size int64,
 	}
 }
 
-// atOnce calls work in so many goroutines and gives the first error.
+// atOnce calls work in n goroutines, and returns the first error.
 func atOnce(n int, work func(i int) error) error {
 	var all sync.WaitGroup
 	var once sync.Once

@@ -15,17 +15,16 @@ var (
 	turn = flag.Duration("turn", 20*time.Second, "how long each has its turn, with -endure")
 )
 
-// round is what one round of all partners did to the server.
+// round is the effect of one round of all hostile partners on the server.
 type round struct {
-	memory, descriptors int64 // the most, of samples twice a second
-	after, left         int64 // of both, when the last one had gone
+	memory, descriptors int64 // the maxima of samples taken twice a second
+	after, left         int64 // memory and descriptors when the last partner had gone
 	slowest             time.Duration
 	worst               string
 }
 
-// endureAll has every hostile partner take turns beside an honest one until time is up.
-// Each round has a new pair of users, so that the bounds of the last round's do not keep
-// the next from its worst.
+// endureAll lets the hostile partners take turns beside an honest one until the time is up. Each
+// round has a new pair of users, so that limits reached in one round do not restrain the next.
 func endureAll(ctx context.Context) error {
 	n, err := startNode(ctx)
 	if n != nil {
@@ -86,7 +85,7 @@ func (n *node) aRound(ctx context.Context, number int) (r round, err error) {
 			r.slowest, r.worst = pace.WorstLogin, p.Name
 		}
 	}
-	time.Sleep(5 * time.Second) // the last sessions end
+	time.Sleep(5 * time.Second) // until the last sessions have ended
 	r.after, r.left = n.status("VmRSS:")/1024, n.descriptors()
 	return r, ctx.Err()
 }

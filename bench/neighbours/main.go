@@ -1,8 +1,8 @@
-// Command neighbours measures what one hostile partner does to an honest one: the
-// honest one's rate, latency and log-ins beside each of the hostile ones at full speed,
-// against its own alone; and the server's memory and descriptors. The hostile client
-// runs in a process of its own with the lowest priority, so that what is measured is
-// the server's doing, and not that both clients share this machine.
+// Command neighbours measures how a hostile partner affects an honest one. It compares the honest
+// partner's rate, latency and log-ins beside each kind of hostile partner at full speed with those
+// alone. It also measures the server's memory and descriptors. The hostile client runs in its own
+// process with the lowest priority, so that the result shows the server's behaviour, and not that
+// both clients share this machine.
 package main
 
 import (
@@ -56,7 +56,7 @@ func main() {
 	}
 }
 
-// act is the hostile partner's process.
+// act runs this process as a hostile partner.
 func act(ctx context.Context) error {
 	text, err := os.ReadFile(*keyOf)
 	if err != nil {
@@ -96,7 +96,7 @@ func measure(ctx context.Context) error {
 	return nil
 }
 
-// node is one server with both partners' keys.
+// node is a server with the keys of both partners.
 type node struct {
 	dir  string
 	cmd  *exec.Cmd
@@ -114,7 +114,7 @@ func one(ctx context.Context, p hostile.Partner) error {
 	if _, err := hostile.Honest(n.good, time.Second); err != nil { // warm
 		return err
 	}
-	// Alone and beside in turns: the machine is not always as fast.
+	// Alone and beside in turns, because the machine's speed varies.
 	var alone, beside []hostile.Pace
 	var memory, descriptors int64
 	rounds := ""
@@ -141,7 +141,7 @@ func one(ctx context.Context, p hostile.Partner) error {
 	return nil
 }
 
-// act starts a hostile partner's process; stop ends it and says how often it came round.
+// act starts a hostile partner's process. stop ends it, and returns how many rounds it made.
 func (n *node) act(ctx context.Context, p hostile.Partner, user string) (stop func() string, err error) {
 	bad := exec.CommandContext(ctx, "nice", "-n", "19", os.Args[0], "-be", p.Name, "-addr", n.good.Addr, "-as", user,
 		"-key", filepath.Join(n.dir, user))
@@ -159,7 +159,7 @@ func (n *node) act(ctx context.Context, p hostile.Partner, user string) (stop fu
 	}, err
 }
 
-// report prints medians; the ratio is the median of the turns' ratios.
+// report prints medians. The ratio is the median of the turns' ratios.
 func report(p hostile.Partner, alone, beside []hostile.Pace, memory, descriptors int64, rounds string) {
 	ratios := make([]float64, len(alone))
 	for i := range alone {
@@ -219,7 +219,7 @@ func startNode(ctx context.Context) (*node, error) {
 	return n, nil
 }
 
-// enrol makes an account with a user and a key.
+// enrol makes an account with a user and a key, and returns the key.
 func enrol(ctx context.Context, tmp, data, user string) (ssh.Signer, error) {
 	_, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {

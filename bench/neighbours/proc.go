@@ -17,7 +17,7 @@ func freePort() (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
-// status is a field of the server's /proc status, in KiB.
+// status returns a field of the server's /proc/PID/status, in KiB.
 func (n *node) status(field string) int64 {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", n.cmd.Process.Pid))
 	if err != nil {
@@ -32,7 +32,7 @@ func (n *node) status(field string) int64 {
 	return 0
 }
 
-// descriptors is how many the server has open.
+// descriptors returns the number of descriptors that the server has open.
 func (n *node) descriptors() int64 {
 	list, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", n.cmd.Process.Pid))
 	if err != nil {
