@@ -1,4 +1,4 @@
-// Package house holds the code to the table in ARCHITECTURE.md.
+// Package house checks that the code follows the table in ARCHITECTURE.md.
 package house
 
 import (
@@ -17,7 +17,7 @@ import (
 
 const module = "github.com/sallyport-sftp/sallyport/"
 
-// rules reads the table: folder → what it may import.
+// rules reads the table: folder → folders that it may import.
 func rules(t *testing.T) map[string][]string {
 	t.Helper()
 	text, err := os.ReadFile("../../ARCHITECTURE.md")
@@ -41,7 +41,7 @@ func rules(t *testing.T) map[string][]string {
 	return out
 }
 
-// imports asks go list for every package's own imports, tests left out.
+// imports lists every package's imports, without tests, with go list.
 func imports(t *testing.T) map[string][]string {
 	t.Helper()
 	cmd := exec.Command("go", "list", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, "../../cmd/...",
@@ -58,7 +58,7 @@ func imports(t *testing.T) map[string][]string {
 	return all
 }
 
-// folder is a package's name in the table.
+// folder returns a package's name in the table.
 func folder(path string) string {
 	return strings.TrimPrefix(strings.TrimPrefix(path, module), "internal/")
 }
@@ -96,8 +96,8 @@ func TestTheWordsNeedNothing(t *testing.T) {
 	}
 }
 
-// TestMailboxAloneWritesItsRows: what keeps names, versions, references, directories
-// and use of a mailbox true stands in one package.
+// TestMailboxAloneWritesItsRows: only package mailbox writes the rows on which the consistency of
+// names, versions, references, directories and usage depends.
 func TestMailboxAloneWritesItsRows(t *testing.T) {
 	writes := []string{"PutFile", "RemoveFile", "MoveFile", "AdoptVersions", "AddVersion", "AddVersions", "DropVersion",
 		"RefBlob", "ForgetBlob", "AddDir", "MoveDir", "RemoveDir", "SetDirRights", "Use"}
@@ -121,7 +121,7 @@ func TestMailboxAloneWritesItsRows(t *testing.T) {
 	}
 }
 
-// TestLinesFitOnAScreen: no line of code is longer than 120 columns, a tab being one.
+// TestLinesFitOnAScreen: no line is longer than 120 columns; a tab counts as one.
 func TestLinesFitOnAScreen(t *testing.T) {
 	list, err := exec.Command("git", "-C", "../..", "ls-files", "*.go").Output()
 	if err != nil {
@@ -130,7 +130,7 @@ func TestLinesFitOnAScreen(t *testing.T) {
 	for name := range strings.FieldsSeq(string(list)) {
 		text, err := os.ReadFile("../../" + name)
 		if err != nil {
-			continue // removed, and not committed yet
+			continue // it was removed, and that is not committed yet
 		}
 		n := 0
 		for line := range bytes.Lines(text) {

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// TestResultsOfTransactionsAreReturned: a transaction's function may run more than
-// once, so it sets no variable of whoever calls Write; store.Change returns results.
+// TestResultsOfTransactionsAreReturned: a transaction's function may run more than once, so it must
+// not set variables of the function around it. store.Change returns results.
 func TestResultsOfTransactionsAreReturned(t *testing.T) {
 	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
 		name := strings.TrimPrefix(path, "../")
@@ -42,7 +42,7 @@ func TestResultsOfTransactionsAreReturned(t *testing.T) {
 	}
 }
 
-// transaction is the function that a call runs in a transaction; nil if it runs none.
+// transaction returns the function that a call runs in a transaction; nil if it runs none.
 func transaction(n ast.Node) *ast.FuncLit {
 	call, ok := n.(*ast.CallExpr)
 	if !ok || len(call.Args) == 0 {
@@ -63,8 +63,8 @@ func transaction(n ast.Node) *ast.FuncLit {
 	return fn
 }
 
-// sets are the variables that a function sets, or gives away by their address, and
-// does not declare.
+// sets returns the variables that a function sets, or whose address it takes, and that it does not
+// declare.
 func sets(fn *ast.FuncLit) map[string]token.Pos {
 	own, out := map[string]bool{"_": true}, map[string]token.Pos{}
 	declare := func(e ast.Expr) {
@@ -110,7 +110,7 @@ func sets(fn *ast.FuncLit) map[string]token.Pos {
 	return out
 }
 
-// root is the variable that an expression is a part of; nil for a literal or a result.
+// root returns the variable that an expression is a part of; nil for a literal or a result.
 func root(e ast.Expr) *ast.Ident {
 	switch e := e.(type) {
 	case *ast.Ident:
