@@ -17,14 +17,7 @@ import (
 type tree[F File, D Dir] interface {
 	Open(path string, flags exchange.OpenFlags, mode uint32) (F, error)
 	OpenDir(path string) (D, error)
-	Stat(path string) (model.FileInfo, error)
-	Setstat(path string, c exchange.Change) error
-	Mkdir(path string) error
-	Rmdir(path string) error
-	Remove(path string) error
-	Rename(from, to string, replace bool) error
-	RealPath(path string) (string, error)
-	Space() (exchange.Space, error)
+	Paths
 }
 
 // Of adapts a tree to a FileSystem.

@@ -26,6 +26,11 @@ import (
 type FileSystem interface {
 	Open(path string, flags exchange.OpenFlags, mode uint32) (File, error)
 	OpenDir(path string) (Dir, error)
+	Paths
+}
+
+// Paths is what a FileSystem does with paths alone.
+type Paths interface {
 	Stat(path string) (model.FileInfo, error)
 	Setstat(path string, c exchange.Change) error
 	Mkdir(path string) error
