@@ -45,6 +45,7 @@ type Explanation struct {
 	Connection Connection `json:"connection"`
 	Sentence   string     `json:"sentence"`
 	Advice     string     `json:"advice,omitempty" doc:"What to tell the partner"`
+	Action     *Action    `json:"action,omitempty" doc:"An operation that would help"`
 }
 
 // Ban blocks an address for a while, because too many of its connections failed.

@@ -174,7 +174,7 @@ func (a *app) printExplanation(e, oldest model.Explanation, n int) {
 		fmt.Fprintf(a.Out, "  %d times alike since %s (reference %s).\n", n, when(oldest.Connection.At),
 			oldest.Connection.Reference)
 	}
-	fmt.Fprintf(a.Out, "  %s\n", valid.Printable(e.Sentence))
+	fmt.Fprintf(a.Out, "  %s\n", valid.Printable(nextStep(e.Sentence, e.Action)))
 	if e.Advice != "" {
 		fmt.Fprintf(a.Out, "  Tell the partner: %s\n", valid.Printable(e.Advice))
 	}

@@ -279,7 +279,7 @@ func (r *Service) explain(q *store.Q, c model.Connection) (model.Explanation, er
 	if !known {
 		w.says = say("Ended with " + c.Outcome + ".")
 	}
-	e := model.Explanation{Connection: c, Sentence: w.says(&f)}
+	e := model.Explanation{Connection: c, Sentence: w.says(&f), Action: w.helps}
 	if f.user == nil && c.User != "" && c.Outcome != model.ReasonUnknownUser {
 		e.Sentence += fmt.Sprintf(" And there is no user %q.", c.User) + like(f.similar)
 	}

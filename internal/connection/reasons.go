@@ -35,9 +35,10 @@ type offer struct {
 	burned      *model.BurnedKey
 }
 
-// words explain a reason: says to the operator, tells to the partner.
+// words explain a reason: says to the operator, tells to the partner. helps is an operation that would help, or nil.
 type words struct {
 	says  func(f *facts) string
+	helps *model.Action
 	tells func(f *facts) string
 }
 
@@ -109,6 +110,7 @@ var reasons = map[string]words{
 		says: func(f *facts) string {
 			return "Offered " + f.keys() + ", which waits for your word."
 		},
+		helps: model.Do("list-pending-keys"),
 		tells: say(
 			"We have seen your new key. Please read its fingerprint out to us on the phone, so that we can let it in."),
 	},

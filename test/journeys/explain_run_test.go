@@ -139,7 +139,8 @@ func (p *caller) asked(w way, about, out string) (e model.Explanation) {
 		p.t.Errorf("about %s: from %s with %q, want %s with %q", about, e.Connection.Address, e.Connection.Client, p.from,
 			w.client)
 	}
-	for what, c := range map[string][2]string{"sentence": {e.Sentence, w.says}, "advice": {e.Advice, w.tells}} {
+	for what, c := range map[string][2]string{"sentence": {e.Sentence + " " + e.Action.String(), w.says},
+		"advice": {e.Advice, w.tells}} {
 		for word := range strings.SplitSeq(c[1], "|") {
 			if !strings.Contains(c[0], word) {
 				p.t.Errorf("about %s: the %s lacks %q: %s", about, what, word, c[0])
@@ -151,8 +152,8 @@ func (p *caller) asked(w way, about, out string) (e model.Explanation) {
 		[]string{"explain", about}); code != 0 {
 		p.t.Errorf("explain %s: %d %s", about, code, &errs)
 	}
-	for _, word := range []string{"[" + w.code + "]", valid.Printable(e.Sentence), e.Connection.Reference,
-		"from " + p.from} {
+	for _, word := range []string{"[" + w.code + "]", valid.Printable(strings.TrimSuffix(e.Sentence, ".")),
+		e.Connection.Reference, "from " + p.from} {
 		if !strings.Contains(text.String(), word) {
 			p.t.Errorf("explain %s does not print %q:\n%s", about, word, &text)
 		}

@@ -85,7 +85,7 @@ var ways = []way{
 			})
 		}
 		return p.sftp(p.user, "new", "ls\n")
-	}, code: model.ReasonKeyPending, client: "OpenSSH", says: "waits for your word|key pending",
+	}, code: model.ReasonKeyPending, client: "OpenSSH", says: "waits for your word|list-pending-keys",
 		tells: "read its fingerprint out"},
 	{name: "paramiko with a key that was replaced", does: func(p *caller) string {
 		next := p.makeKey("next", "")
