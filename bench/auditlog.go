@@ -105,8 +105,12 @@ func commitOne(tx *store.Tx, l *lab, u model.User, told bool) error {
 	if _, _, err := tx.Twins(u.ID, drops); err != nil {
 		return err
 	}
-	if err := tx.AddDrops(drops); err != nil || !told {
+	if err := tx.AddDrops(drops); err != nil {
 		return err
+	}
+	if !told {
+		tx.Unaudited("what the audit row costs is measured")
+		return nil
 	}
 	if err := tx.Emit(model.Event{ID: l.ids.New(), Type: model.EventReceived, At: now, Account: "bench", User: "bench",
 		Data: map[string]any{

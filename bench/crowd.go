@@ -82,9 +82,9 @@ func fill(file string, users int) error {
 	}
 	for i := range users - 1 {
 		id, name := fmt.Sprintf("U%024d", i), fmt.Sprintf("user-%06d", i)
-		exec(`INSERT INTO accounts (id, name, region, state, created_at) VALUES ($1, $1, '', 'active', 1)`, name)
-		exec(`INSERT INTO users (id, name, kind, account_id, enabled, start_dir, allow_ips, created_at)
-			VALUES ($1, $2, 'customer', $2, 1, '/', '[]', 1)`, id, name)
+		exec(`INSERT INTO accounts (id, name, folded, region, state, created_at) VALUES ($1, $1, $1, '', 'active', 1)`, name)
+		exec(`INSERT INTO users (id, name, folded, kind, account_id, enabled, start_dir, allow_ips, created_at)
+			VALUES ($1, $2, $2, 'customer', $2, 1, '/', '[]', 1)`, id, name)
 		exec(`INSERT INTO mailboxes (user_id, used_bytes, used_files) VALUES ($1, 0, 0)`, id)
 		exec(addKey, "X"+id, id, madeUp(name))
 	}
