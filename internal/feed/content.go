@@ -20,7 +20,7 @@ type Type struct {
 	Text       bool     // the content is text, in any encoding
 }
 
-// AnyType, in a feed's list of types, makes the feed accept every file name and content.
+// AnyType makes a feed accept every file name and content. It stands in the feed's list of types.
 const AnyType = "any"
 
 // inFront is the largest offset of a PDF header. Readers search the first 1,024 bytes, since
