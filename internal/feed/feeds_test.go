@@ -49,8 +49,8 @@ var feedStories = stories{
 	"a bad feed is refused, too, when its transaction is run again": func(t *testing.T, w *world) {
 		// SQLite's writers share transactions. If one fails, all of them run again.
 		var crowd, ready sync.WaitGroup
-		ready.Add(16)
 		testkit.Must(t, w.Store.Write(ctx, func(*store.Tx) error { // blocks other writers
+			ready.Add(16)
 			for i := range 16 {
 				crowd.Go(func() {
 					ready.Done()
