@@ -166,10 +166,7 @@ func (h *Handle) attach(k nameKey, base *store.Content, over store.File, resume 
 func (h *Handle) prepare(k nameKey, base *store.Content, resume bool) (*image, error) {
 	s, box := h.s, h.s.box
 	box.mu.Lock()
-	img := s.ownImage(k)
-	if newest := box.newest(k, s); resume && newest != nil {
-		img = newest
-	}
+	img := s.imageToWrite(k, resume)
 	var err error
 	if img == nil {
 		err = s.checkUnfinished()
@@ -195,10 +192,7 @@ func (h *Handle) tryAttach(k nameKey, spare *image, over store.File, resume bool
 	s, box := h.s, h.s.box
 	box.mu.Lock()
 	defer box.mu.Unlock()
-	img := s.ownImage(k)
-	if newest := box.newest(k, s); resume && newest != nil {
-		img = newest
-	}
+	img := s.imageToWrite(k, resume)
 	switch {
 	case img == nil && spare == nil, img != nil && img.rests:
 		return false, nil
@@ -229,6 +223,15 @@ func (h *Handle) tryAttach(k nameKey, spare *image, over store.File, resume bool
 	img.refs++
 	h.img, h.epoch, h.changed = img, img.epoch, h.fresh
 	return true, nil
+}
+
+// imageToWrite returns the image that an OPEN for writing works on, or nil. With resume, it is the newest of the
+// user, whoever owns it. Callers hold box.mu.
+func (s *Session) imageToWrite(k nameKey, resume bool) *image {
+	if newest := s.box.newest(k, s); resume && newest != nil {
+		return newest
+	}
+	return s.ownImage(k)
 }
 
 // ownImage returns the open image that this session owns of a name, or nil. Callers
