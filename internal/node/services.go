@@ -131,8 +131,7 @@ func (n *Node) helpOf(ctx context.Context, id string) string {
 	if a, err := n.store.Read(ctx).Account(id); err == nil {
 		region = a.Region
 	}
-	_, s := n.cfg.EndpointOf(region)
-	return s.Help()
+	return n.helpAt(region)
 }
 
 // moved tells the feeds that a delivered file was renamed.

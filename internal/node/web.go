@@ -21,8 +21,7 @@ func (n *Node) helpFor(ctx context.Context, user string) string {
 			region = a.Region
 		}
 	}
-	_, s := n.cfg.EndpointOf(region)
-	return s.Help()
+	return n.helpAt(region)
 }
 
 // openWeb serves the pages for partners, if an address is configured.
