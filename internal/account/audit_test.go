@@ -225,7 +225,7 @@ func (w *world) cells(see func(where string, cell []byte)) {
 	if _, err := w.DB.Exec(`SELECT 1 FROM sqlite_master`); err != nil {
 		tables = `SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'`
 	}
-	names := w.strings(tables)
+	names := w.Texts(tables)
 	if !slices.Contains(names, "keys") || !slices.Contains(names, "audit") {
 		w.Fatalf("the tables are %v", names)
 	}
@@ -247,19 +247,4 @@ func (w *world) cells(see func(where string, cell []byte)) {
 		w.Must(rows.Err())
 		w.Must(rows.Close())
 	}
-}
-
-// strings runs a query for one column.
-func (w *world) strings(query string) (out []string) {
-	w.Helper()
-	rows, err := w.DB.Query(query)
-	w.Must(err)
-	defer rows.Close()
-	for rows.Next() {
-		var s string
-		w.Must(rows.Scan(&s))
-		out = append(out, s)
-	}
-	w.Must(rows.Err())
-	return out
 }

@@ -43,10 +43,7 @@ func NewWorld(t testing.TB, url string) *World {
 	t.Helper()
 	w := &World{TB: t, Dir: t.TempDir(), Root: t.TempDir(), Key: SigningKey(t)}
 	w.Store, w.DB = openIn(t, w.Dir, url, w.Asked.Probe)
-	w.Set(time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC))
-	w.IDs = exchange.NewIDs(w.Clock, rand.Reader)
-	w.Policy = accountPolicy()
-	w.OpenAccounts()
+	w.reset()
 	return w
 }
 
@@ -56,6 +53,11 @@ func (w *World) Begin(t testing.TB) {
 	t.Helper()
 	w.TB, w.Root, w.Blobs = t, t.TempDir(), nil
 	w.Empty()
+	w.reset()
+}
+
+// reset sets the clock, ids and accounts to what each story begins with.
+func (w *World) reset() {
 	w.Set(time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC))
 	w.IDs = exchange.NewIDs(w.Clock, rand.Reader)
 	w.Policy = accountPolicy()
