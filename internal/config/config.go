@@ -4,6 +4,7 @@
 package config
 
 import (
+	"cmp"
 	"encoding/hex"
 	"fmt"
 	"strings"
@@ -20,6 +21,7 @@ type Config struct {
 	Database Database          `yaml:"database" envPrefix:"DATABASE_"`
 	Endpoint Endpoint          `yaml:"endpoint" envPrefix:"ENDPOINT_"`
 	Regions  map[string]Region `yaml:"regions"` // endpoints by region of accounts
+	Operator Operator          `yaml:"operator" envPrefix:"OPERATOR_"`
 	Support  Support           `yaml:"support" envPrefix:"SUPPORT_"`
 	Storage  Storage           `yaml:"storage" envPrefix:"STORAGE_"`
 	Limits   Limits            `yaml:"limits" envPrefix:"LIMITS_"`
@@ -79,6 +81,16 @@ type Region struct {
 	AllowIPs []string `yaml:"allow_ips"`
 	Support  Support  `yaml:"support"`
 }
+
+// Operator is who runs this server, as partners know it. Guides, pages, mails and the banner name it.
+type Operator struct {
+	Name string `yaml:"name" env:"NAME"` // "": nobody is named
+	Logo string `yaml:"logo" env:"LOGO"` // file: SVG, PNG or JPEG, at most 256 KiB
+	URL  string `yaml:"url" env:"URL"`   // its own site, not this server's
+}
+
+// Title returns how the service is called in mails and on pages.
+func (o Operator) Title() string { return cmp.Or(o.Name, "Sallyport") }
 
 // Support is how partners reach support. It is shown when a log-in fails.
 type Support struct {

@@ -28,7 +28,6 @@ type Mail struct {
 	ReplyTo  string `yaml:"reply_to" env:"REPLY_TO"`
 	// address for delivery reports, which are sent to bounces+ID@…; "": they go to mail.from
 	Bounces   string   `yaml:"bounces" env:"BOUNCES"`
-	Name      string   `yaml:"name" env:"NAME"`           // of the service, as mails name it
 	Templates string   `yaml:"templates" env:"TEMPLATES"` // folder of templates that replace the built-in ones
 	Operators []string `yaml:"operators" env:"OPERATORS"` // they are mailed about missing files and runs to confirm
 }
@@ -73,7 +72,7 @@ type Audit struct {
 }
 
 func defaultExchange(c *Config) {
-	c.Mail = Mail{TLS: "starttls", Name: "Sallyport"}
+	c.Mail = Mail{TLS: "starttls"}
 	c.Webhooks.Keep = Duration(400 * 24 * time.Hour)
 	c.Inbox = Inbox{Lease: Duration(15 * time.Minute), After: "keep"}
 	c.Folder = Folder{Every: Duration(2 * time.Second), Settle: Duration(5 * time.Second),

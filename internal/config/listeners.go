@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"net"
 	"net/netip"
 	"net/url"
@@ -11,8 +12,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
-// EndpointOf returns the endpoint and support of a region. What the region leaves out is the
-// default endpoint's. An unknown region has the default endpoint.
+// EndpointOf returns the endpoint and support of a region. Each field that the region leaves out is
+// the default endpoint's. An unknown region has the default endpoint.
 func (c *Config) EndpointOf(region string) (Endpoint, Support) {
 	e, s := c.Endpoint, c.Support
 	r, ok := c.Regions[region]
@@ -28,10 +29,7 @@ func (c *Config) EndpointOf(region string) (Endpoint, Support) {
 	if r.AllowIPs != nil {
 		e.AllowIPs = r.AllowIPs
 	}
-	if r.Support != (Support{}) {
-		s = r.Support
-	}
-	return e, s
+	return e, r.Support.over(s)
 }
 
 // Networks parses addresses and networks, which check has accepted. It skips what it cannot parse.
@@ -112,6 +110,11 @@ func (c *Config) checkWeb() error {
 			WithHint("listen on 127.0.0.1 behind a proxy with a certificate, or give web.tls_cert and web.tls_key")
 	}
 	return nil
+}
+
+// over returns s, with what it leaves out taken from less.
+func (s Support) over(less Support) Support {
+	return Support{Email: cmp.Or(s.Email, less.Email), URL: cmp.Or(s.URL, less.URL), Phone: cmp.Or(s.Phone, less.Phone)}
 }
 
 // Help returns the support line; "" if none is configured.

@@ -108,8 +108,8 @@ func (n *Node) buildNotify(ctx context.Context) (*notify.Service, error) {
 		}}
 	if m.Host != "" {
 		mailer, err := mail.New(mail.Config{Host: m.Host, Port: m.Port, TLS: m.TLS, CA: m.CA, User: m.User,
-			Password: m.Password, From: m.From, ReplyTo: m.ReplyTo, Bounces: m.Bounces, Templates: m.Templates, Name: m.Name,
-			Log: n.log})
+			Password: m.Password, From: m.From, ReplyTo: m.ReplyTo, Bounces: m.Bounces, Templates: m.Templates,
+			Name: n.cfg.Operator.Title(), Log: n.log})
 		if err != nil {
 			return nil, err
 		}
