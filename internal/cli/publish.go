@@ -177,9 +177,10 @@ func (a *app) without(ctx context.Context, want []string, published []model.Publ
 	for _, id := range want {
 		got := slices.ContainsFunc(published, func(p model.Publication) bool { return p.Account == id && p.Deliveries > 0 })
 		for _, p := range published {
-			if got || p.Account != "" { // only of publications to all, the deliveries must be asked for
+			if got || p.Deliveries == 0 || p.Account == id {
 				continue
 			}
+			// A file for all, or for another account: this account may be the other one's parent.
 			page, err := a.client().ListDeliveries(ctx,
 				model.DeliveryFilter{Publication: p.ID, Account: id, Paging: model.Paging{Limit: 1}})
 			if err != nil {
