@@ -126,14 +126,14 @@ func (a *app) readFile(name string) ([]byte, error) {
 	if name != "-" {
 		f, err := os.Open(name)
 		if err != nil {
-			return nil, fault.E(op, fault.NotFound, "The key file cannot be read: %v.", err)
+			return nil, fault.E(op, fault.NotFound, "The key file cannot be read: %v.", fault.InWords(err))
 		}
 		defer f.Close()
 		in = f
 	}
 	text, err := io.ReadAll(io.LimitReader(in, maxKeyFile+1))
 	if err != nil {
-		return nil, fault.E(op, fault.Invalid, "The key file cannot be read: %v.", err)
+		return nil, fault.E(op, fault.Invalid, "The key file cannot be read: %v.", fault.InWords(err))
 	}
 	if len(text) > maxKeyFile {
 		return nil, fault.E(op, fault.Invalid, "This is far too large for a public key.")
