@@ -115,6 +115,9 @@ func (w *world) files() {
 		line := append(bytes.TrimSpace(ssh.MarshalAuthorizedKey(signer.PublicKey())), " "+who+"@laptop\n"...)
 		testkit.Must(w, os.WriteFile(who+".pub", line, 0o600))
 		testkit.Must(w, os.WriteFile(who, pem.EncodeToMemory(block), 0o600))
+		block, err = ssh.MarshalPrivateKeyWithPassphrase(key, who+"@laptop", []byte("seven words"))
+		testkit.Must(w, err)
+		testkit.Must(w, os.WriteFile(who+".locked", pem.EncodeToMemory(block), 0o600))
 	}
 }
 

@@ -293,6 +293,7 @@ func (a *app) keyRotate() *cobra.Command {
 otherwise). The old one retires a day after the new one's first log-in, or when the overlap
 ends, whichever is first.`
 	in.flags(c)
+	in.private.flags(c)
 	c.Flags().StringVar(&old, "old", "", "fingerprint of the key that is replaced (default: the user's only one)")
 	return c
 }

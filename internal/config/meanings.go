@@ -159,7 +159,7 @@ var meanings = map[string]string{
 	"doubtful_names": "Patterns of names that may be temporary. " +
 		"A file that keeps such a name for doubtful_grace counts.",
 	"doubtful_grace": "See doubtful_names. 0s: at once.",
-	"ignored_names":  "Patterns of files that programs leave in folders. They are stored, but never received or published.",
+	"ignored_names":  "Patterns of files that programs leave in folders. They are stored, but not received or published.",
 	"time_zone":      "Your time zone, and that of dated folders of feeds that have none of their own: Australia/Sydney.",
 
 	"file_types": "What files of a type are called, and how their content begins. " +
