@@ -71,6 +71,7 @@ func Remote(base, token string) *Client {
 type Error struct {
 	Kind    string        // not_found, exists, denied, invalid, …
 	Message string        // one sentence on what went wrong
+	Field   string        // the field or parameter that is wrong, or ""
 	Hint    string        // the next step, or ""
 	Action  *model.Action // an operation that would help, or nil
 	cause   *fault.Error
@@ -87,7 +88,8 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.cause }
 
 func asError(e *fault.Error) *Error {
-	return &Error{Kind: e.Kind.String(), Message: fault.PublicText(e), Hint: e.Hint, Action: e.Action, cause: e}
+	return &Error{Kind: e.Kind.String(), Message: fault.PublicText(e), Field: e.Field, Hint: e.Hint,
+		Action: e.Action, cause: e}
 }
 
 // unreachable turns a transport error into an *Error that explains it.

@@ -29,7 +29,7 @@ func (c *Client) ShowKey(ctx context.Context, q model.FingerprintFilter) (model.
 	return get[model.Page[model.Key]](ctx, c, "/keys", q)
 }
 
-// RevokeKey revokes a key, and ends its sessions.
+// RevokeKey revokes a key, or all keys of a contact or a user, and ends their sessions.
 func (c *Client) RevokeKey(ctx context.Context, in model.RevokeKey) (model.Revoked, error) {
 	return send[model.Revoked](ctx, c, "POST", "/keys/revoke", in)
 }

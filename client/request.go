@@ -78,15 +78,15 @@ func bodyOf(v any) (body io.Reader, asJSON bool, err error) {
 // problem turns an error answer (RFC 9457, with our kind and hint) into an *Error.
 func problem(resp *http.Response) error {
 	var p struct {
-		Detail, Kind, Hint string
-		Action             *model.Action
+		Detail, Kind, Field, Hint string
+		Action                    *model.Action
 	}
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
 	if json.Unmarshal(text, &p) != nil || p.Detail == "" {
 		p.Detail = fmt.Sprintf("The server answered %s.", resp.Status)
 	}
-	return asError(&fault.Error{Op: "client.Send", Kind: fault.KindOf(p.Kind), Public: p.Detail, Hint: p.Hint,
-		Action: p.Action})
+	return asError(&fault.Error{Op: "client.Send", Kind: fault.KindOf(p.Kind), Public: p.Detail, Field: p.Field,
+		Hint: p.Hint, Action: p.Action})
 }
 
 // Call sends a request and reads the JSON answer.

@@ -160,9 +160,11 @@ type EditKey struct {
 	Flag        *string    `json:"flag,omitempty" doc:"Empty once somebody looked into it"`
 }
 
-// RevokeKey is the body that revokes a key.
+// RevokeKey is the body that revokes a key, or several. It has one of fingerprint, holder and user.
 type RevokeKey struct {
-	Fingerprint string `json:"fingerprint" doc:"SHA256:…"`
+	Fingerprint string `json:"fingerprint,omitempty" doc:"SHA256:…"`
+	Holder      string `json:"holder,omitempty" doc:"Contact, by id or e-mail: every key that this person holds"`
+	User        string `json:"user,omitempty" doc:"Username: every key of this user"`
 	Reason      string `json:"reason"`
 	Burn        bool   `json:"burn,omitempty" doc:"It is in other hands: nobody can ever enrol it again"`
 }

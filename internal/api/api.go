@@ -89,6 +89,7 @@ type Problem struct {
 	Title  string        `json:"title"`
 	Detail string        `json:"detail" doc:"One sentence on what went wrong"`
 	Kind   string        `json:"kind" doc:"not_found, exists, denied, …"`
+	Field  string        `json:"field,omitempty" doc:"The field or parameter that is wrong"`
 	Hint   string        `json:"hint,omitempty" doc:"The next step"`
 	Action *model.Action `json:"action,omitempty" doc:"An operation that would help"`
 }
@@ -164,5 +165,5 @@ func (rt *routes) fail(err error) error {
 		rt.Log.Error("API request failed", "err", err)
 	}
 	return &Problem{Status: kind.HTTPStatus(), Title: http.StatusText(kind.HTTPStatus()), Detail: fault.PublicText(err),
-		Kind: kind.String(), Hint: fault.HintIn(err), Action: fault.ActionIn(err)}
+		Kind: kind.String(), Field: fault.FieldIn(err), Hint: fault.HintIn(err), Action: fault.ActionIn(err)}
 }

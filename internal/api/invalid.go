@@ -81,6 +81,9 @@ func refused(status int, msg string, errs ...error) *Problem {
 			continue
 		}
 		sentence, hint := complain(d)
+		if p.Field == "" {
+			p.Field = fieldOf(d)
+		}
 		sentences = append(sentences, sentence)
 		if p.Hint == "" {
 			p.Hint = hint
@@ -94,11 +97,7 @@ func refused(status int, msg string, errs ...error) *Problem {
 
 // complain returns a sentence on what is wrong with a field, and a hint or "".
 func complain(d *huma.ErrorDetail) (sentence, hint string) {
-	_, field, inside := strings.Cut(d.Location, ".") // query.limit, body.roles[0]
-	if !inside {
-		field = d.Location
-	}
-	field, value := valid.Printable(field), quoted(d.Value)
+	field, value := fieldOf(d), quoted(d.Value)
 	for _, c := range complaints {
 		m := c.pattern.FindStringSubmatch(d.Message)
 		if m == nil {
@@ -120,6 +119,22 @@ func complain(d *huma.ErrorDetail) (sentence, hint string) {
 		return "The body of the request cannot be read as JSON.", ""
 	}
 	return said("{field} is not valid.", field, value, ""), ""
+}
+
+// missingProperty matches the library's text on a field that is missing, which Location does not name.
+var missingProperty = regexp.MustCompile(`^expected required property (\S+) to be present$`)
+
+// fieldOf returns the field that a validation error is about: limit of query.limit, roles[0] of
+// body.roles[0].
+func fieldOf(d *huma.ErrorDetail) string {
+	if m := missingProperty.FindStringSubmatch(d.Message); m != nil {
+		return valid.Printable(m[1])
+	}
+	_, field, inside := strings.Cut(d.Location, ".")
+	if !inside {
+		field = d.Location
+	}
+	return valid.Printable(field)
 }
 
 // said fills in the placeholders of a text.

@@ -21,10 +21,8 @@ func (rt *routes) keys() {
 		func(ctx context.Context, f model.FingerprintFilter) ([]model.Key, error) {
 			return service.Key(ctx, f.Fingerprint)
 		})
-	create(rt, "revoke-key", "/keys/revoke", "Revoke a key, and end its sessions",
-		func(ctx context.Context, who string, k model.RevokeKey) (model.Revoked, error) {
-			return service.RevokeKey(ctx, who, k.Fingerprint, k.Reason, k.Burn)
-		})
+	create(rt, "revoke-key", "/keys/revoke", "Revoke a key, or all keys of a contact or a user, and end their sessions",
+		service.RevokeKeys)
 	create(rt, "freeze-key", "/keys/freeze", "Stop a key at a contact's word",
 		func(ctx context.Context, who string, k model.ByContact) ([]model.Key, error) {
 			return service.FreezeKey(ctx, who, k.Fingerprint, k.By)

@@ -66,7 +66,8 @@ func (r *Service) send(ctx context.Context, to, note string) error {
 func appendCheckpoint(path, note string) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
 	if err != nil {
-		return fault.E("audit.appendCheckpoint", fault.Unavailable, "A checkpoint cannot be written to %s: %v.", path, err)
+		return fault.E("audit.appendCheckpoint", fault.Unavailable, "A checkpoint cannot be written to %s: %v.", path,
+			fault.InWords(err))
 	}
 	// A new file must be readable for those who check the log, whatever our umask is.
 	if info, statErr := f.Stat(); statErr == nil && info.Size() == 0 {

@@ -22,36 +22,18 @@ const endWait = 5 * time.Second
 func (a *app) keyRevoke() *cobra.Command {
 	var in model.RevokeKey
 	var format string
-	c := command("revoke FINGERPRINT --reason TEXT", "Revoke a key, end its sessions, and report what was done with it",
-		cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+	c := command("revoke [FINGERPRINT] --reason TEXT", "Revoke a key or a person's keys, and report what was done with them",
+		cobra.MaximumNArgs(1), func(ctx context.Context, args []string) error {
 			if err := checkFormat(format); err != nil {
 				return err
 			}
-			in.Fingerprint = args[0]
-			v, err := a.client().RevokeKey(ctx, in)
-			if err != nil {
-				return err
-			}
-			if a.json {
-				return a.revokedJSON(ctx, args[0], v)
-			}
-			for _, k := range v.Keys {
-				fmt.Fprintf(a.Err, "Key %s of user %s is revoked.\n", k.Fingerprint, k.User)
-			}
-			if v.Burned {
-				fmt.Fprintln(a.Err, "It is blocked: nobody can enrol it again.")
-			}
-			for _, w := range v.Warnings {
-				fmt.Fprintln(a.Err, "warning: "+w)
-			}
-			if len(v.Keys) == 0 {
-				return nil // it was burned before anybody enrolled it: there is no activity
-			}
-			if err := a.awaitEnd(ctx, args[0]); err != nil {
-				return err
-			}
-			return a.report(ctx, args[0], format)
+			in.Fingerprint = strings.Join(args, "")
+			return a.revoke(ctx, in, format)
 		})
+	c.Long = `Revoke a key, every key that a person holds (--holder), or every key of a user (--user).
+Their sessions end within two seconds. A report of all that was done with each follows.`
+	c.Flags().StringVar(&in.Holder, "holder", "", "every key that this contact (id or e-mail) holds: a lost laptop")
+	c.Flags().StringVar(&in.User, "user", "", "every key of this user")
 	c.Flags().StringVar(&in.Reason, "reason", "", "why, for the record")
 	c.Flags().BoolVar(&in.Burn, "burn", false, "the key is in other hands: nobody can ever enrol it again")
 	c.Flags().StringVar(&format, "format", "table", "of the key activity report: table, csv, json")
@@ -59,37 +41,99 @@ func (a *app) keyRevoke() *cobra.Command {
 	return c
 }
 
-func (a *app) revokedJSON(ctx context.Context, fingerprint string, v model.Revoked) error {
-	out := struct {
-		model.Revoked
-		Activity *model.KeyActivity `json:"activity,omitempty"`
-	}{Revoked: v}
-	if len(v.Keys) > 0 {
-		if err := a.awaitEnd(ctx, fingerprint); err != nil {
+func (a *app) revoke(ctx context.Context, in model.RevokeKey, format string) error {
+	if in.Fingerprint == "" && in.Holder == "" && in.User == "" {
+		return fault.E("cli.revoke", fault.Invalid, "Name a key, or whose keys are revoked.").
+			WithHint("key revoke FINGERPRINT, or --holder CONTACT, or --user USER")
+	}
+	v, err := a.client().RevokeKey(ctx, in)
+	if err != nil {
+		return err
+	}
+	list := revokedKeys(v)
+	if a.json {
+		return a.revokedJSON(ctx, in, list, v)
+	}
+	for _, k := range v.Keys {
+		fmt.Fprintf(a.Err, "Key %s of user %s%s is revoked.\n", k.Fingerprint, k.User, inBrackets(k.Holder))
+	}
+	switch {
+	case v.Burned && len(list) > 1:
+		fmt.Fprintln(a.Err, "They are blocked: nobody can enrol them again.")
+	case v.Burned:
+		fmt.Fprintln(a.Err, "It is blocked: nobody can enrol it again.")
+	}
+	for _, w := range v.Warnings {
+		fmt.Fprintln(a.Err, "warning: "+w)
+	}
+	if err := a.awaitEnd(ctx, list); err != nil {
+		return err
+	}
+	for _, fingerprint := range list { // none, if it was burned before anybody enrolled it
+		if err := a.report(ctx, fingerprint, format); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+func inBrackets(holder string) string {
+	if holder == "" {
+		return ""
+	}
+	return " (held by " + holder + ")"
+}
+
+// revokedKeys returns the fingerprints of the keys that were revoked. Several users may have held
+// one.
+func revokedKeys(v model.Revoked) (list []string) {
+	for _, k := range v.Keys {
+		if !slices.Contains(list, k.Fingerprint) {
+			list = append(list, k.Fingerprint)
+		}
+	}
+	return list
+}
+
+func (a *app) revokedJSON(ctx context.Context, in model.RevokeKey, list []string, v model.Revoked) error {
+	out := struct {
+		model.Revoked
+		Activity   *model.KeyActivity  `json:"activity,omitempty"`   // of the key that was named
+		Activities []model.KeyActivity `json:"activities,omitempty"` // of a person's keys
+	}{Revoked: v}
+	if err := a.awaitEnd(ctx, list); err != nil {
+		return err
+	}
+	for _, fingerprint := range list {
 		act, err := a.client().KeyActivity(ctx, fingerprint)
 		if err != nil {
 			return err
 		}
-		out.Activity = &act
+		if in.Fingerprint != "" {
+			out.Activity = &act
+		} else {
+			out.Activities = append(out.Activities, act)
+		}
 	}
 	return a.show(out, table{})
 }
 
-// awaitEnd waits until the key has no live session, so that the report contains the sessions' ends.
+// awaitEnd waits until no key has a live session, so that the reports contain the sessions' ends.
 // After endWait it prints a warning and returns nil.
-func (a *app) awaitEnd(ctx context.Context, fingerprint string) error {
+func (a *app) awaitEnd(ctx context.Context, fingerprints []string) error {
+	if len(fingerprints) == 0 {
+		return nil
+	}
 	for end := time.Now().Add(endWait); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		live, err := client.All(ctx, a.client().ListSessions, model.EveryFilter{})
 		if err != nil {
 			return err
 		}
-		if !slices.ContainsFunc(live, func(s model.Session) bool { return s.Fingerprint == fingerprint }) {
+		if !slices.ContainsFunc(live, func(s model.Session) bool { return slices.Contains(fingerprints, s.Fingerprint) }) {
 			return nil
 		}
 	}
-	fmt.Fprintln(a.Err, "warning: a session of this key is still open; look again with: sallyport session list")
+	fmt.Fprintln(a.Err, "warning: a session of a revoked key is still open; look again with: sallyport session list")
 	return nil
 }
 

@@ -102,7 +102,7 @@ func (a *app) auditExport() *cobra.Command {
 			copyAll := func(w io.Writer) error {
 				_, err := io.Copy(w, export)
 				if err != nil {
-					return fault.E("cli.auditExport", fault.Unavailable, "The export broke off: %v.", err)
+					return fault.E("cli.auditExport", fault.Unavailable, "The export broke off: %v.", fault.InWords(err))
 				}
 				return nil
 			}
@@ -196,7 +196,7 @@ func (a *app) auditVerify() *cobra.Command {
 			if len(args) == 1 {
 				f, err := os.Open(args[0])
 				if err != nil {
-					return fault.E("cli.auditVerify", fault.NotFound, "The export cannot be read: %v.", err)
+					return fault.E("cli.auditVerify", fault.NotFound, "The export cannot be read: %v.", fault.InWords(err))
 				}
 				defer f.Close()
 				report, err = node.VerifyAuditExport(f, public, checkpoint, bar.count)

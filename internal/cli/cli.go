@@ -6,7 +6,6 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -23,7 +22,6 @@ import (
 	"github.com/sallyport-sftp/sallyport/client"
 	"github.com/sallyport-sftp/sallyport/internal/config"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
-	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
@@ -56,32 +54,12 @@ func Run(o IO, args []string) int {
 	root.SetIn(o.In)
 	root.SetOut(o.Out)
 	root.SetErr(o.Err)
+	a.json = asksForJSON(args) // of an error that is found before the flag is read
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return 0
 	}
 	return a.refuse(err)
-}
-
-// refuse prints an error, and returns the exit code.
-func (a *app) refuse(err error) int {
-	var e *fault.Error
-	if !errors.As(err, &e) { // an error of the library about the command line
-		e = fault.E("cli.Run", fault.Invalid, "%v.", err)
-	}
-	text := fault.PublicText(e)
-	if e.Public == "" && e.Err != nil { // the reader is the operator, who may see the cause
-		text += " (" + e.Err.Error() + ")"
-	}
-	fmt.Fprintf(a.Err, "sallyport: %s\n", text)
-	var m *misuse
-	if errors.As(err, &m) {
-		fmt.Fprintf(a.Err, "usage: %s\n", m.usage)
-	}
-	if next := nextStep(e.Hint, e.Action); next != "" {
-		fmt.Fprintf(a.Err, "hint: %s\n", next)
-	}
-	return e.Kind.ExitCode()
 }
 
 func (a *app) root() *cobra.Command {
@@ -101,6 +79,7 @@ Manage it:       the other commands; on the server's own machine they need only
 	root.PersistentFlags().StringVar(&a.data, "data", "",
 		"the server's data folder (SALLYPORT_DATA; default ./sallyport-data)")
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON instead of a table")
+	version := root.Flags().Bool("version", false, "print the version")
 	_ = root.RegisterFlagCompletionFunc("data",
 		func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return nil, cobra.ShellCompDirectiveFilterDirs
@@ -112,12 +91,21 @@ Manage it:       the other commands; on the server's own machine they need only
 		a.receiptCommand(), a.traceCommand(), a.expectCommand(), a.retentionCommand(), a.namesCommand(), a.auditCommand(),
 		a.webhookCommand(), a.messageCommand(), a.mailCommand(),
 		a.sessionCommand(), a.contactCommand(), a.linkCommand(), a.noticeCommand(), a.guideCommand(), a.sitesCommand(),
-		a.explainCommand(), a.banCommand(), a.unbanCommand(), a.hostkeyCommand(), a.configCommand(), a.versionCommand())
+		a.explainCommand(), a.banCommand(), a.unbanCommand(), a.hostkeyCommand(), a.configCommand(), a.manCommand(),
+		a.versionCommand())
 	root.InitDefaultCompletionCmd()
 	root.SetHelpCommand(helpCommand(root))
 	root.InitDefaultHelpCmd()
 	root.SetFlagErrorFunc(wrongFlag)
 	inWords(root)
+	help := root.RunE
+	root.RunE = func(c *cobra.Command, args []string) error {
+		if *version {
+			return a.printVersion()
+		}
+		return help(c, args)
+	}
+	exemplify(root)
 	return root
 }
 

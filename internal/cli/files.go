@@ -69,7 +69,7 @@ func (a *app) filesPut() *cobra.Command {
 		func(ctx context.Context, args []string) error {
 			f, err := os.Open(args[2])
 			if err != nil {
-				return fault.E("cli.filesPut", fault.NotFound, "The file cannot be read: %v.", err)
+				return fault.E("cli.filesPut", fault.NotFound, "The file cannot be read: %v.", fault.InWords(err))
 			}
 			defer f.Close()
 			info, err := f.Stat()

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -26,7 +27,7 @@ type world struct {
 //	+ upload acme calls.csv /upload/calls.csv
 //	# a comment
 //
-// "<" gives standard input, ">" a file for standard output. Words in '…' are one word. Placeholders
+// "<" gives standard input, "<<" what a person types at a terminal, ">" a file for standard output. Words in '…' are one word. Placeholders
 // of earlier output (ID-1, SHA256:KEY-1) stand for what they replaced.
 func (w *world) script(text string) string {
 	w.Helper()
@@ -71,11 +72,14 @@ func (w *world) run(words []string) (stdout, stderr string, code int) {
 		w.Fatalf("%q is no command line of sallyport", words)
 	}
 	words = words[1:]
-	in, to := []byte{}, ""
+	var in io.Reader = bytes.NewReader(nil)
+	to := ""
 	for len(words) > 1 {
 		mark, file := words[len(words)-2], words[len(words)-1]
 		if mark == "<" {
-			in = testkit.MustRead(w, file)
+			in = bytes.NewReader(testkit.MustRead(w, file))
+		} else if mark == "<<" {
+			in = typed{strings.NewReader(file + "\n")}
 		} else if mark == ">" {
 			to = file
 		} else {
@@ -84,13 +88,19 @@ func (w *world) run(words []string) (stdout, stderr string, code int) {
 		words = words[:len(words)-2]
 	}
 	var o, e bytes.Buffer
-	code = Run(IO{In: bytes.NewReader(in), Out: &o, Err: &e, Env: w.env, Clock: w.clock.now}, words)
+	code = Run(IO{In: in, Out: &o, Err: &e, Env: w.env, Clock: w.clock.now}, words)
 	if to != "" {
 		testkit.Must(w, os.WriteFile(to, o.Bytes(), 0o600))
 		return "", e.String(), code
 	}
 	return o.String(), e.String(), code
 }
+
+// typed is standard input at a terminal.
+type typed struct{ io.Reader }
+
+// Terminal says that a person types.
+func (typed) Terminal() bool { return true }
 
 // split splits a line into words. Text in '…' is one word, or a part of one.
 func split(line string) (words []string) {

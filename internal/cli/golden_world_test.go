@@ -101,6 +101,7 @@ func (w *world) files() {
 		"more.csv":  "from,to,seconds\n+61255501003,+61400000003,12\n",
 		"bill.pdf":  "%PDF-1.7\n1 0 obj\n<< /Type /Catalog >>\nendobj\n%%EOF\n",
 		"words.txt": "not a key at all\n",
+		"bad.yaml":  "listen: [\"2022\"]\nlimits:\n  idel: 5m\nstorage:\n  quota: 5 apples\nlog: {level: inof}\n",
 		"accounts":  "acme\nglobex # paid\n",
 	} {
 		testkit.Must(w, os.WriteFile(name, []byte(content), 0o600))
@@ -114,6 +115,9 @@ func (w *world) files() {
 		line := append(bytes.TrimSpace(ssh.MarshalAuthorizedKey(signer.PublicKey())), " "+who+"@laptop\n"...)
 		testkit.Must(w, os.WriteFile(who+".pub", line, 0o600))
 		testkit.Must(w, os.WriteFile(who, pem.EncodeToMemory(block), 0o600))
+		block, err = ssh.MarshalPrivateKeyWithPassphrase(key, who+"@laptop", []byte("seven words"))
+		testkit.Must(w, err)
+		testkit.Must(w, os.WriteFile(who+".locked", pem.EncodeToMemory(block), 0o600))
 	}
 }
 

@@ -92,12 +92,12 @@ func (a *app) sitesCommand() *cobra.Command {
 func (a *app) writeSites(files []model.SiteFile, dir string) error {
 	const op = "cli.sites"
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fault.E(op, fault.Invalid, "The folder %s cannot be made: %v.", dir, err)
+		return fault.E(op, fault.Invalid, "The folder cannot be made: %v.", fault.InWords(err))
 	}
 	for _, f := range files {
 		path := filepath.Join(dir, filepath.Base(f.Name))
 		if err := os.WriteFile(path, []byte(f.Content), 0o644); err != nil {
-			return fault.E(op, fault.Invalid, "The file %s cannot be written: %v.", path, err)
+			return fault.E(op, fault.Invalid, "The file cannot be written: %v.", fault.InWords(err))
 		}
 		fmt.Fprintln(a.Out, path)
 	}

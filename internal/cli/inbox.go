@@ -122,7 +122,8 @@ func copyChecked(w io.Writer, r io.Reader, want string) error {
 	const op = "cli.copy"
 	sum := sha256.New()
 	if _, err := io.Copy(io.MultiWriter(w, sum), r); err != nil {
-		return &fault.Error{Op: op, Kind: fault.Unavailable, Public: fmt.Sprintf("The copy broke off: %v.", err), Err: err}
+		return &fault.Error{Op: op, Kind: fault.Unavailable, Err: err,
+			Public: fmt.Sprintf("The copy broke off: %v.", fault.InWords(err))}
 	}
 	if got := hex.EncodeToString(sum.Sum(nil)); want != "" && got != want {
 		return fault.E(op, fault.Internal, "The bytes have SHA-256 %s, not %s. Nothing was written.", got, want)
@@ -144,7 +145,7 @@ func landFile(to string, write func(io.Writer) error) error {
 	}
 	f, err := os.CreateTemp(filepath.Dir(to), ".sallyport-*.part")
 	if err != nil {
-		return fault.E(op, fault.Invalid, "The file cannot be made: %v.", err)
+		return fault.E(op, fault.Invalid, "The file cannot be made: %v.", fault.InWords(err))
 	}
 	defer os.Remove(f.Name()) // the temporary name
 	if err := errors.Join(write(f), f.Sync(), f.Close()); err != nil {
@@ -154,7 +155,7 @@ func landFile(to string, write func(io.Writer) error) error {
 		if errors.Is(err, fs.ErrExist) {
 			return fault.E(op, fault.Exists, "%s exists already.", to)
 		}
-		return fault.E(op, fault.Invalid, "The file cannot be named: %v.", err)
+		return fault.E(op, fault.Invalid, "The file cannot be named: %v.", fault.InWords(err))
 	}
 	return nil
 }

@@ -155,7 +155,7 @@ func (in *issuing) write() error {
 	_, err := os.Stat(in.out)
 	in.madeDir = errors.Is(err, fs.ErrNotExist)
 	if err := os.MkdirAll(in.out, 0o700); err != nil {
-		return fault.E(op, fault.Invalid, "The folder %s cannot be made: %v.", in.out, err)
+		return fault.E(op, fault.Invalid, "The folder cannot be made: %v.", fault.InWords(err))
 	}
 	files := in.keyFiles()
 	for i := range files {
@@ -167,13 +167,13 @@ func (in *issuing) write() error {
 	for _, f := range files {
 		w, err := os.OpenFile(f.Name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 		if err != nil {
-			return fault.E(op, fault.Invalid, "The file %s cannot be made: %v.", f.Name, err).
+			return fault.E(op, fault.Invalid, "The key file cannot be made: %v.", fault.InWords(err)).
 				WithHint("choose an empty folder; key files are never overwritten")
 		}
 		in.files = append(in.files, f.Name)
 		_, err = w.Write(f.Content)
 		if err := errors.Join(err, w.Sync(), w.Close()); err != nil {
-			return fault.E(op, fault.NoSpace, "The file %s cannot be written: %v.", f.Name, err)
+			return fault.E(op, fault.NoSpace, "The key file %s cannot be written: %v.", f.Name, fault.InWords(err))
 		}
 	}
 	return nil
@@ -293,6 +293,7 @@ func (a *app) keyRotate() *cobra.Command {
 otherwise). The old one retires a day after the new one's first log-in, or when the overlap
 ends, whichever is first.`
 	in.flags(c)
+	in.private.flags(c)
 	c.Flags().StringVar(&old, "old", "", "fingerprint of the key that is replaced (default: the user's only one)")
 	return c
 }

@@ -33,6 +33,7 @@ func (a *app) keyCommand() *cobra.Command {
 type newKey struct {
 	model.NewKey
 	expires string
+	private private
 }
 
 func (k *newKey) flags(c *cobra.Command) {
@@ -76,15 +77,20 @@ func (a *app) keyAdd() *cobra.Command {
 		})
 	c.Long = `Enrol a public key. The file may be an OpenSSH .pub file, what PuTTYgen's "Save public
 key" wrote, PEM, or the bare base64; with Windows line ends, several keys, or pasted
-from a mail. A private key is refused and goes no further than this command; if it can
-be read, its public half is blocked for ever, and its sessions end.`
+from a mail.
+
+A private key is refused and goes no further than this command. At a terminal you are told
+whose key it is, and asked whether to block it. In a script it is blocked, since somebody
+sent it: if it can be read, for ever, and its sessions end; if it is encrypted, it is
+flagged. --no-block leaves it alone.`
 	in.flags(c)
+	in.private.flags(c)
 	return c
 }
 
 // enrol reads a key file and enrols its keys.
 func (a *app) enrol(ctx context.Context, user, file string, in newKey) error {
-	text, found, err := a.readKey(ctx, user, file)
+	text, found, err := a.readKey(ctx, user, file, in.private)
 	if err != nil {
 		return err
 	}
@@ -126,14 +132,14 @@ func (a *app) readFile(name string) ([]byte, error) {
 	if name != "-" {
 		f, err := os.Open(name)
 		if err != nil {
-			return nil, fault.E(op, fault.NotFound, "The key file cannot be read: %v.", err)
+			return nil, fault.E(op, fault.NotFound, "The key file cannot be read: %v.", fault.InWords(err))
 		}
 		defer f.Close()
 		in = f
 	}
 	text, err := io.ReadAll(io.LimitReader(in, maxKeyFile+1))
 	if err != nil {
-		return nil, fault.E(op, fault.Invalid, "The key file cannot be read: %v.", err)
+		return nil, fault.E(op, fault.Invalid, "The key file cannot be read: %v.", fault.InWords(err))
 	}
 	if len(text) > maxKeyFile {
 		return nil, fault.E(op, fault.Invalid, "This is far too large for a public key.")
@@ -141,37 +147,17 @@ func (a *app) readFile(name string) ([]byte, error) {
 	return text, nil
 }
 
-// readKey reads the public keys in a file. A private key is not sent to the server: it is told only
-// the public half.
-func (a *app) readKey(ctx context.Context, user, name string) ([]byte, []keys.Public, error) {
+// readKey reads the public keys in a file. A private key is not sent to the server.
+func (a *app) readKey(ctx context.Context, user, name string, p private) ([]byte, []keys.Public, error) {
 	text, err := a.readFile(name)
 	if err != nil {
 		return nil, nil, err
 	}
 	if keys.LooksPrivate(text) {
-		return nil, nil, a.exposed(ctx, user, keys.Examine(text))
+		return nil, nil, a.refusePrivate(ctx, user, name, text, p)
 	}
 	found, err := keys.Read(text)
 	return text, found, err
-}
-
-// exposed reports to the server the keys whose private files were sent. It returns the error to
-// show to the user.
-func (a *app) exposed(ctx context.Context, user string, files []keys.Exposed) error {
-	body := model.ExposedKeys{User: user, Files: []model.ExposedFile{}}
-	for _, f := range files {
-		body.Files = append(body.Files, model.ExposedFile{Format: f.Format, Public: f.Key.Line, Proven: f.Proven})
-	}
-	refusal := fault.E("cli.readKey", fault.Invalid, "%s", keys.PrivateKeyAdvice)
-	out, err := a.client().ExposeKeys(ctx, body)
-	if err != nil {
-		return refusal.WithHint("the server could not be told of it, so nothing was blocked: %s", fault.PublicText(err))
-	}
-	refusal.Public = out.Advice
-	if done := out.Done(); done != "" {
-		return refusal.WithHint("%s", done)
-	}
-	return refusal
 }
 
 func (a *app) keyInspect() *cobra.Command {
@@ -180,6 +166,9 @@ func (a *app) keyInspect() *cobra.Command {
 			text, err := a.readFile(args[0])
 			if err != nil {
 				return err
+			}
+			if keys.LooksPrivate(text) {
+				return inspectPrivate(args[0], keys.Examine(text))
 			}
 			found, err := keys.Read(text)
 			if err != nil {

@@ -154,7 +154,8 @@ func readExpected(file string) ([]string, error) {
 	}
 	f, err := os.Open(file)
 	if err != nil {
-		return nil, fault.E("cli.publish", fault.NotFound, "The list of expected accounts cannot be read: %v.", err)
+		return nil, fault.E("cli.publish", fault.NotFound, "The list of expected accounts cannot be read: %v.",
+			fault.InWords(err))
 	}
 	defer f.Close()
 	var out []string
@@ -207,7 +208,7 @@ func (a *app) publishFile(ctx context.Context, p publishing, feed, file string) 
 	const op = "cli.publish"
 	f, err := os.Open(file)
 	if err != nil {
-		return v, fault.E(op, fault.NotFound, "The file cannot be read: %v.", err)
+		return v, fault.E(op, fault.NotFound, "The file cannot be read: %v.", fault.InWords(err))
 	}
 	defer f.Close()
 	info, err := f.Stat()
@@ -216,10 +217,10 @@ func (a *app) publishFile(ctx context.Context, p publishing, feed, file string) 
 	}
 	sum := sha256.New()
 	if _, err := io.Copy(sum, f); err != nil {
-		return v, fault.E(op, fault.Invalid, "The file cannot be read: %v.", err)
+		return v, fault.E(op, fault.Invalid, "The file cannot be read: %v.", fault.InWords(err))
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return v, fault.E(op, fault.Invalid, "The file cannot be read: %v.", err)
+		return v, fault.E(op, fault.Invalid, "The file cannot be read: %v.", fault.InWords(err))
 	}
 	name := filepath.Base(file)
 	q := model.PublishFile{Feed: feed, File: name, All: p.all, SHA256: hex.EncodeToString(sum.Sum(nil)), Size: info.Size(),

@@ -52,7 +52,7 @@ off goes on where it was: nothing is landed twice, and nothing is lost.`
 // off after it, it only accepts the file.
 func (a *app) pull(ctx context.Context, in model.NewClaim, to string, follow bool) error {
 	if err := os.MkdirAll(to, 0o700); err != nil {
-		return fault.E("cli.pull", fault.Invalid, "The folder cannot be made: %v.", err)
+		return fault.E("cli.pull", fault.Invalid, "The folder cannot be made: %v.", fault.InWords(err))
 	}
 	pulled := []model.Drop{}
 	var failure error
@@ -132,7 +132,7 @@ func (a *app) pullOne(ctx context.Context, d model.Drop, to string) (name string
 // land fetches a file and writes its sidecar. Meanwhile it renews the claim.
 func (a *app) land(ctx context.Context, d model.Drop, name, sidecar string) error {
 	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fault.E("cli.pull", fault.Invalid, "A half-landed file cannot be removed: %v.", err)
+		return fault.E("cli.pull", fault.Invalid, "A half-landed file cannot be removed: %v.", fault.InWords(err))
 	}
 	over := make(chan struct{})
 	done := make(chan struct{})

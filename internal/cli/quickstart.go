@@ -77,7 +77,7 @@ var demoUsers = []struct{ account, name, vendor string }{
 // start works, also after an interrupted first one.
 func (d *demo) prepare(ctx context.Context, hostKeys []model.HostKey) error {
 	if err := os.MkdirAll(d.dir, 0o700); err != nil {
-		return fault.E("cli.demo", fault.Invalid, "The folder for demo keys cannot be made: %v.", err)
+		return fault.E("cli.demo", fault.Invalid, "The folder for demo keys cannot be made: %v.", fault.InWords(err))
 	}
 	c := d.client()
 	steps := []func(context.Context) error{

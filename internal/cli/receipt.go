@@ -87,7 +87,7 @@ func (a *app) readSigned(name string) (string, error) {
 	if name != "-" {
 		f, err := os.Open(name)
 		if err != nil {
-			return "", fault.E(op, fault.NotFound, "The file cannot be read: %v.", err)
+			return "", fault.E(op, fault.NotFound, "The file cannot be read: %v.", fault.InWords(err))
 		}
 		defer f.Close()
 		in = f

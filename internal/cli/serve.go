@@ -6,12 +6,10 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
 
 	"github.com/sallyport-sftp/sallyport/internal/config"
 	"github.com/sallyport-sftp/sallyport/internal/datadir"
-	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/node"
 )
 
@@ -94,37 +92,13 @@ func stop(n *node.Node, cfg config.Config) {
 	n.Close(ctx)
 }
 
-func (a *app) configCommand() *cobra.Command {
-	var file string
-	var printAll bool
-	check := command("check", "Check the configuration, without starting anything", cobra.NoArgs,
-		func(_ context.Context, _ []string) error {
-			cfg, err := a.config(file, nil)
-			if err != nil {
-				return err
-			}
-			if !printAll {
-				return a.done(map[string]bool{"ok": true}, "The configuration is good.")
-			}
-			if cfg.Database.URL != "" {
-				cfg.Database.URL = "(set)" // it may have a password
-			}
-			text, err := yaml.Marshal(cfg)
-			if err != nil {
-				return fault.Wrap("cli.config", fault.Internal, err)
-			}
-			_, err = a.Out.Write(text)
-			return err
-		})
-	check.Flags().StringVar(&file, "config", "", "configuration file (SALLYPORT_CONFIG)")
-	check.Flags().BoolVar(&printAll, "print", false, "print every setting as it is in force")
-	return group("config", "The server's configuration", check)
+func (a *app) versionCommand() *cobra.Command {
+	return command("version", "Print the version", cobra.NoArgs,
+		func(context.Context, []string) error { return a.printVersion() })
 }
 
-func (a *app) versionCommand() *cobra.Command {
-	return command("version", "Print the version", cobra.NoArgs, func(context.Context, []string) error {
-		v := map[string]string{"version": node.Version, "go": runtime.Version(),
-			"platform": runtime.GOOS + "/" + runtime.GOARCH}
-		return a.done(v, "sallyport %s (%s, %s)", v["version"], v["go"], v["platform"])
-	})
+func (a *app) printVersion() error {
+	v := map[string]string{"version": node.Version, "go": runtime.Version(),
+		"platform": runtime.GOOS + "/" + runtime.GOARCH}
+	return a.done(v, "sallyport %s (%s, %s)", v["version"], v["go"], v["platform"])
 }

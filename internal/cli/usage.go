@@ -21,11 +21,17 @@ type misuse struct {
 	usage string
 }
 
+// about names the flag that is wrong.
+func (m *misuse) about(flag string) error {
+	m.err.Field = flag
+	return m
+}
+
 func (m *misuse) Error() string { return m.err.Error() }
 func (m *misuse) Unwrap() error { return m.err }
 
 // misused makes a misuse. The hint may be "".
-func misused(c *cobra.Command, hint, format string, args ...any) error {
+func misused(c *cobra.Command, hint, format string, args ...any) *misuse {
 	return &misuse{fault.E("cli.usage", fault.Invalid, format, args...).WithHint("%s", hint), usage(c)}
 }
 
@@ -75,7 +81,7 @@ func inWords(c *cobra.Command) {
 			return wrongNumber(c, takes, args)
 		}
 		if missing := missingFlags(c); len(missing) > 0 {
-			return misused(c, "", "%s needs %s.", said(c), enumerated(missing, "and"))
+			return misused(c, "", "%s needs %s.", said(c), enumerated(missing, "and")).about(missing[0])
 		}
 		return wrongFlags(c)
 	}
@@ -124,7 +130,7 @@ func wrongNumber(c *cobra.Command, takes cobra.PositionalArgs, args []string) er
 	}
 	if len(args) < least {
 		missing := append(slices.Clone(names[len(args):least]), missingFlags(c)...)
-		return misused(c, "", "%s needs %s.", said(c), enumerated(missing, "and"))
+		return misused(c, "", "%s needs %s.", said(c), enumerated(missing, "and")).about(missing[0])
 	}
 	most := len(names)
 	for most > 0 && !fits(most) {
@@ -205,11 +211,12 @@ func wrongGroup(c *cobra.Command, kind string, names []string) error {
 	}
 	switch {
 	case kind == oneOf && len(given) == 0:
-		return misused(c, "", "%s needs %s.", said(c), enumerated(missing, "or"))
+		return misused(c, "", "%s needs %s.", said(c), enumerated(missing, "or")).about(missing[0])
 	case kind == onlyOneOf && len(given) > 1:
-		return misused(c, "", "%s takes only one of %s.", said(c), enumerated(given, "and"))
+		return misused(c, "", "%s takes only one of %s.", said(c), enumerated(given, "and")).about(given[1])
 	case kind == together && len(given) > 0 && len(missing) > 0:
-		return misused(c, "", "With %s, %s needs %s.", enumerated(given, "and"), said(c), enumerated(missing, "and"))
+		return misused(c, "", "With %s, %s needs %s.", enumerated(given, "and"), said(c), enumerated(missing, "and")).
+			about(missing[0])
 	}
 	return nil
 }
@@ -230,9 +237,10 @@ func wrongFlag(c *cobra.Command, err error) error {
 		return unknownFlag(c, unknown)
 	case errors.As(err, &empty):
 		f := empty.GetFlag()
-		return misused(c, "--"+f.Name+": "+f.Usage, "--%s needs a value.", f.Name)
+		return misused(c, "--"+f.Name+": "+f.Usage, "--%s needs a value.", f.Name).about("--" + f.Name)
 	case errors.As(err, &value):
-		return misused(c, "", "--%s: %s.", value.GetFlag().Name, wrongValue(value))
+		return misused(c, "", "--%s: %s.", value.GetFlag().Name, wrongValue(value)).
+			about("--" + value.GetFlag().Name)
 	case errors.As(err, &syntax):
 		return misused(c, "", "%q is no flag.", valid.Printable(syntax.GetSpecifiedFlag()))
 	}
@@ -254,7 +262,7 @@ func unknownFlag(c *cobra.Command, e *pflag.NotExistError) error {
 	if near != "" {
 		hint = "did you mean --" + near + "?"
 	}
-	return misused(c, hint, "%s has no flag %s.", said(c), valid.Printable(typed))
+	return misused(c, hint, "%s has no flag %s.", said(c), valid.Printable(typed)).about(valid.Printable(typed))
 }
 
 // wrongValue says what is wrong with a flag's value.

@@ -222,7 +222,7 @@ func (a *app) mailReport(ctx context.Context) error {
 func writeTemplates(dir string) ([]string, error) {
 	const op = "cli.mailTemplates"
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fault.E(op, fault.Invalid, "The folder cannot be made: %v.", err)
+		return nil, fault.E(op, fault.Invalid, "The folder cannot be made: %v.", fault.InWords(err))
 	}
 	var done []string
 	err := fs.WalkDir(node.MailTemplates(), ".", func(path string, d fs.DirEntry, err error) error {

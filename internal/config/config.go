@@ -19,6 +19,7 @@ type Config struct {
 	Listen   []string          `yaml:"listen" env:"LISTEN"` // SSH listeners: ":2022", "192.0.2.1:3333"
 	Drain    Duration          `yaml:"drain" env:"DRAIN"`   // how long running transfers may go on after SIGTERM
 	Database Database          `yaml:"database" envPrefix:"DATABASE_"`
+	Socket   Socket            `yaml:"socket" envPrefix:"SOCKET_"`
 	Endpoint Endpoint          `yaml:"endpoint" envPrefix:"ENDPOINT_"`
 	Regions  map[string]Region `yaml:"regions"` // endpoints by region of accounts
 	Operator Operator          `yaml:"operator" envPrefix:"OPERATOR_"`
@@ -64,6 +65,15 @@ type Config struct {
 type Database struct {
 	URL string `yaml:"url" env:"URL"`
 }
+
+// Socket is the socket of the API that members of a group may use, besides that in the data folder.
+type Socket struct {
+	Group string `yaml:"group" env:"GROUP"` // its members may manage the server; "": nobody may
+	Path  string `yaml:"path" env:"PATH"`   // "": DefaultSocket
+}
+
+// DefaultSocket is where the socket for a group is. The data folder is closed to others.
+const DefaultSocket = "/run/sallyport/sallyport.sock"
 
 // Endpoint is the server address for partners, where it differs from the listener.
 type Endpoint struct {

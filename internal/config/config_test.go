@@ -54,9 +54,9 @@ templates:
 
 func TestMistakesNameFileLineAndTheNearestField(t *testing.T) {
 	for _, c := range []struct{ text, env, message, hint string }{
-		{"data: x\nlimits:\n  idel: 5m\n", "", `c.yaml:3: there is no setting "idel".`, `did you mean "idle"?`},
-		{"limits:\n  idle: soon\n", "", `c.yaml:2: "soon" is not a length of time`, ""},
-		{"storage:\n  quota: 5 apples\n", "", `c.yaml:2: "5 apples" is not a size`, ""},
+		{"data: x\nlimits:\n  idel: 5m\n", "", `c.yaml:3: there is no setting "limits.idel".`, `did you mean "limits.idle"?`},
+		{"limits:\n  idle: soon\n", "", `c.yaml:2: limits.idle: "soon" is not a length of time`, ""},
+		{"storage:\n  quota: 5 apples\n", "", `c.yaml:2: storage.quota: "5 apples" is not a size`, ""},
 		{"listen: [\n", "", "c.yaml:1:", ""},
 		{"limits:\n  half_open: lots\n", "", "c.yaml:2:", ""},
 		{"listen: [\"2022\"]\n", "", `"2022" is not an address`, `write ":2022"`},

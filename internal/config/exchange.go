@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
@@ -90,93 +89,85 @@ func (c *Config) FolderDir() string {
 	return filepath.Join(c.Data, "outbound")
 }
 
-// checkExchange refuses invalid settings of mail, webhooks, inbox, folder and retention.
-func (c *Config) checkExchange() error {
-	const op = "config.check"
-	bad := func(format string, args ...any) error { return fault.E(op, fault.Invalid, format, args...) }
-	if err := c.checkMail(); err != nil {
-		return err
-	}
+// checkExchange notes invalid settings of mail, webhooks, inbox, folder and retention.
+func (c *Config) checkExchange(f *findings) {
+	c.checkMail(f)
 	for _, s := range c.Webhooks.Allow {
 		if _, ok := valid.ParseNetwork(s); !ok {
-			return bad("webhooks.allow: %q is not an address or network.", s)
+			f.bad("webhooks.allow", "%q is not an address or network.", s)
 		}
 	}
 	if l := time.Duration(c.Inbox.Lease); l < time.Second || l > 24*time.Hour {
-		return bad("inbox.lease: from 1s to 24h.")
+		f.bad("inbox.lease", "from 1s to 24h.")
 	}
-	if c.Inbox.After != "keep" && c.Inbox.After != "move" {
-		return bad("inbox.after_ack: %q is neither keep nor move.", c.Inbox.After)
-	}
+	f.oneOf("inbox.after_ack", c.Inbox.After, "keep", "move")
 	if c.Inbox.Scanner != "" {
-		if err := valid.CheckID("inbox.scanner", c.Inbox.Scanner); err != nil {
-			return err
-		}
+		f.refused("inbox.scanner", valid.CheckID("consumer", c.Inbox.Scanner))
 	}
-	if c.Folder.Every <= 0 || c.Folder.Settle < 0 {
-		return bad("folder.every: must be more than zero.")
+	if c.Folder.Every <= 0 {
+		f.bad("folder.every", "must be more than zero.")
 	}
 	if err := valid.CheckPeriod(c.Retain.Keep); err != nil {
-		return bad("retention.keep: %q is not a period, such as 12mo, 90d or 7y.", c.Retain.Keep)
+		f.bad("retention.keep", "%q is not a period, such as 12mo, 90d or 7y.", c.Retain.Keep)
 	}
-	if c.Retain.Day < 1 || c.Retain.Day > 28 || c.Retain.Hour < 0 || c.Retain.Hour > 23 {
-		return bad("retention.day, retention.hour: a day from 1 to 28, which every month has, and an hour from 0 to 23.")
+	if c.Retain.Day < 1 || c.Retain.Day > 28 {
+		f.bad("retention.day", "a day from 1 to 28, which every month has.")
+	}
+	if c.Retain.Hour < 0 || c.Retain.Hour > 23 {
+		f.bad("retention.hour", "an hour from 0 to 23.")
 	}
 	if c.Retain.Notice < Duration(24*time.Hour) || c.Retain.Notice > Duration(366*24*time.Hour) ||
-		c.Retain.Reminder >= c.Retain.Notice || c.Retain.AfterClose <= 0 {
-		return bad("retention.notice: from 1d to 366d, and longer than retention.reminder.")
+		c.Retain.Reminder >= c.Retain.Notice {
+		f.bad("retention.notice", "from 1d to 366d, and longer than retention.reminder.")
+	}
+	if c.Retain.AfterClose <= 0 {
+		f.bad("retention.after_close", "must be more than zero.")
 	}
 	if c.Audit.Keep != "" {
 		if err := valid.CheckPeriod(c.Audit.Keep); err != nil {
-			return bad("audit.keep: %q is not a period, such as 7y.", c.Audit.Keep)
+			f.bad("audit.keep", "%q is not a period, such as 7y.", c.Audit.Keep)
 		}
 	}
 	for _, to := range c.Audit.Checkpoints {
 		kind, target, _ := strings.Cut(to, ":")
 		if target == "" || !slices.Contains([]string{"mail", "webhook", "file"}, kind) {
-			return bad("audit.checkpoints: %q is not mail:ADDRESS, webhook:NAME or file:PATH.", to)
+			f.bad("audit.checkpoints", "%q is not mail:ADDRESS, webhook:NAME or file:PATH.", to)
 		}
 		if kind == "mail" && c.Mail.Host == "" {
-			return bad("audit.checkpoints: %q needs a mail server.", to)
+			f.bad("audit.checkpoints", "%q needs a mail server.", to)
 		}
 	}
 	if c.Metrics.Listen != "" {
 		if _, _, err := net.SplitHostPort(c.Metrics.Listen); err != nil {
-			return bad("metrics.listen: %q is not an address.", c.Metrics.Listen)
+			f.bad("metrics.listen", "%q is not an address.", c.Metrics.Listen)
 		}
 	}
-	return nil
 }
 
-func (c *Config) checkMail() error {
-	const op = "config.check"
+func (c *Config) checkMail(f *findings) {
 	m := &c.Mail
 	if m.Host == "" {
-		return nil
+		return
 	}
-	if !slices.Contains([]string{"starttls", "tls", "none"}, m.TLS) {
-		return fault.E(op, fault.Invalid, "mail.tls: %q is not one of starttls, tls, none.", m.TLS)
-	}
+	f.oneOf("mail.tls", m.TLS, "starttls", "tls", "none")
 	if m.Port < 0 || m.Port > 65535 {
-		return fault.E(op, fault.Invalid, "mail.port: %d is not a port.", m.Port)
+		f.bad("mail.port", "%d is not a port.", m.Port)
 	}
 	if m.Port == 0 {
 		m.Port = map[string]int{"starttls": 587, "tls": 465, "none": 25}[m.TLS]
 	}
 	if m.TLS == "none" && m.User != "" {
-		return fault.E(op, fault.Invalid, "mail.tls: a password must not travel in clear.").
-			WithHint("set mail.tls to starttls or tls")
+		f.bad("mail.tls", "a password must not travel in clear.").Hint = "set mail.tls to starttls or tls"
 	}
 	if m.From == "" {
-		return fault.E(op, fault.Invalid, "mail.from: name the address that mails come from.")
+		f.bad("mail.from", "name the address that mails come from.")
 	}
-	for _, a := range append([]string{m.From, m.ReplyTo, m.Bounces}, m.Operators...) {
-		if a == "" {
-			continue
-		}
-		if _, err := valid.CheckEmail(a); err != nil {
-			return fault.E(op, fault.Invalid, "mail: %q is not an e-mail address.", a)
+	for setting, list := range map[string][]string{"mail.from": {m.From}, "mail.reply_to": {m.ReplyTo},
+		"mail.bounces": {m.Bounces}, "mail.operators": m.Operators} {
+		for _, a := range list {
+			if _, err := valid.CheckEmail(a); a != "" && err != nil {
+				f.bad(setting, "%q is not an e-mail address.", a)
+			}
 		}
 	}
-	return nil
 }

@@ -5,10 +5,8 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"slices"
 	"strings"
 
-	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
@@ -42,74 +40,70 @@ func Networks(list []string) (out []netip.Prefix) {
 	return out
 }
 
-// checkListeners refuses invalid endpoints, lists of addresses and key policies.
-func (c *Config) checkListeners() error {
-	const op = "config.check"
-	bad := func(format string, args ...any) error { return fault.E(op, fault.Invalid, format, args...) }
+// checkListeners notes invalid endpoints, lists of addresses and key policies.
+func (c *Config) checkListeners(f *findings) {
 	lists := map[string][]string{"endpoint.allow_ips": c.Endpoint.AllowIPs, "access.never_ban": c.Access.NeverBan,
 		"access.proxies": c.Access.Proxies}
 	ports := map[string]int{"endpoint.port": c.Endpoint.Port}
 	for name, r := range c.Regions {
-		if err := valid.CheckID("region", name); err != nil {
-			return err
-		}
-		lists["regions."+name+".allow_ips"] = r.AllowIPs
-		ports["regions."+name+".port"] = r.Port
+		at := "regions." + name
+		f.refused(at, valid.CheckID("region", name))
+		lists[at+".allow_ips"] = r.AllowIPs
+		ports[at+".port"] = r.Port
 		for _, l := range r.Listen {
 			if _, _, err := net.SplitHostPort(l); err != nil {
-				return bad("regions.%s.listen: %q is not an address.", name, l)
+				f.bad(at+".listen", "%q is not an address.", l)
 			}
 		}
 	}
 	for name, list := range lists {
 		for _, s := range list {
 			if _, ok := valid.ParseNetwork(s); !ok {
-				return bad("%s: %q is not an address or network.", name, s)
+				f.bad(name, "%q is not an address or network.", s)
 			}
 		}
 	}
 	for name, p := range ports {
 		if p < 0 || p > 65535 {
-			return bad("%s: %d is not a port.", name, p)
+			f.bad(name, "%d is not a port.", p)
 		}
 	}
 	for _, t := range c.Keys.Types {
-		if !slices.Contains([]string{"ed25519", "ecdsa", "rsa"}, t) {
-			return bad("keys.types: %q is not one of ed25519, ecdsa, rsa.", t)
-		}
+		f.oneOf("keys.types", t, "ed25519", "ecdsa", "rsa")
 	}
 	if len(c.Keys.Types) == 0 {
-		return bad("keys.types: name at least one of ed25519, ecdsa, rsa.")
+		f.bad("keys.types", "name at least one of ed25519, ecdsa, rsa.")
 	}
-	if c.Keys.RSAMin < 2048 || c.Keys.RSAMax > 8192 || c.Keys.RSAMin > c.Keys.RSAMax {
-		return bad("keys.rsa_min, keys.rsa_max: from 2048 to 8192 bits.")
+	if c.Keys.RSAMin < 2048 || c.Keys.RSAMin > 8192 {
+		f.bad("keys.rsa_min", "from 2048 to 8192 bits.")
 	}
-	return c.checkWeb()
+	if c.Keys.RSAMax > 8192 || c.Keys.RSAMin > c.Keys.RSAMax {
+		f.bad("keys.rsa_max", "from keys.rsa_min to 8192 bits.")
+	}
+	c.checkWeb(f)
 }
 
-func (c *Config) checkWeb() error {
-	const op = "config.check"
+func (c *Config) checkWeb(f *findings) {
 	if u, err := url.Parse(c.Web.URL); c.Web.URL != "" &&
 		(err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
-		return fault.E(op, fault.Invalid, "web.url: %q is not an address such as https://files.example.com.", c.Web.URL)
+		f.bad("web.url", "%q is not an address such as https://files.example.com.", c.Web.URL)
 	}
 	if c.Web.Listen == "" {
-		return nil
+		return
 	}
 	host, _, err := net.SplitHostPort(c.Web.Listen)
 	if err != nil {
-		return fault.E(op, fault.Invalid, "web.listen: %q is not an address.", c.Web.Listen)
+		f.bad("web.listen", "%q is not an address.", c.Web.Listen)
+		return
 	}
 	if (c.Web.TLSCert == "") != (c.Web.TLSKey == "") {
-		return fault.E(op, fault.Invalid, "web.tls_cert and web.tls_key: give both or none.")
+		f.bad("web.tls_cert", "give both or none of web.tls_cert and web.tls_key.")
 	}
-	if addr, err := netip.ParseAddr(host); c.Web.TLSCert == "" && host != "localhost" &&
+	if addr, err := netip.ParseAddr(host); c.Web.TLSCert == "" && c.Web.TLSKey == "" && host != "localhost" &&
 		(err != nil || !addr.IsLoopback()) {
-		return fault.E(op, fault.Invalid, "web.listen: %q is open to others, and key files must not travel in clear.",
-			c.Web.Listen).
-			WithHint("listen on 127.0.0.1 behind a proxy with a certificate, or give web.tls_cert and web.tls_key")
+		f.bad("web.listen", "%q is open to others, and key files must not travel in clear.", c.Web.Listen).
+			Hint = "listen on 127.0.0.1 behind a proxy with a certificate, or give web.tls_cert and web.tls_key"
 	}
-	return nil
 }
 
 // over returns s, with what it leaves out taken from less.

@@ -29,8 +29,10 @@ regions:
 		help         string
 	}{
 		{"", "sftp.example.com", 3333, def, "help@example.com, +1"},
-		{"au", "sftp.example.com.au", 3333, def, "help@example.com, https://help.example.com.au, +1"}, // its own URL, the rest as the default
-		{"nz", "sftp.example.com", 22, []string{}, "help@example.com, +1"},                            // an empty list allows all
+		// its own URL, the rest as the default
+		{"au", "sftp.example.com.au", 3333, def, "help@example.com, https://help.example.com.au, +1"},
+		// an empty list allows all
+		{"nz", "sftp.example.com", 22, []string{}, "help@example.com, +1"},
 		{"jp", "sftp.example.com", 3333, []string{"198.51.100.7", "2001:db8::/32"}, "help@example.com, +1"},
 		{"unknown", "sftp.example.com", 3333, def, "help@example.com, +1"},
 	} {
@@ -95,16 +97,16 @@ func TestListenersThatCannotWork(t *testing.T) {
 		{"regions: {AU: {}}", "", `The region "AU" has a character that is not allowed`},
 		{"regions: {'': {}}", "", "The region is empty"},
 		{"regions: {all: {}}", "", "is reserved"},
-		{"regions: {au: {hots: x}}", "", `there is no setting "hots"`},
+		{"regions: {au: {hots: x}}", "", `there is no setting "regions.au.hots"`},
 		{"endpoint: {port: -1}", "", "endpoint.port: -1 is not a port"},
 		{"endpoint: {port: 70000}", "", "endpoint.port: 70000 is not a port"},
 		{"{}", "SALLYPORT_ENDPOINT_PORT=ssh", `"ssh"`},
 		{"keys: {types: []}", "", "keys.types: name at least one"},
 		{"keys: {types: [ed25519, dsa]}", "", `keys.types: "dsa" is not one of`},
 		{"keys: {types: [ssh-rsa]}", "", `"ssh-rsa" is not one of`},
-		{"keys: {rsa_min: 1024}", "", "keys.rsa_min, keys.rsa_max"},
-		{"keys: {rsa_max: 16384}", "", "keys.rsa_min, keys.rsa_max"},
-		{"keys: {rsa_min: 4096, rsa_max: 3072}", "", "keys.rsa_min, keys.rsa_max"},
+		{"keys: {rsa_min: 1024}", "", "keys.rsa_min: from 2048"},
+		{"keys: {rsa_max: 16384}", "", "keys.rsa_max: from keys.rsa_min"},
+		{"keys: {rsa_min: 4096, rsa_max: 3072}", "", "keys.rsa_max: from keys.rsa_min"},
 		{"keys: {per_user: 0}", "", "keys.per_user: must be more than zero"},
 		{"keys: {overlap: 0s}", "", "keys.overlap: must be more than zero"},
 		{"keys: {expire_after: soon}", "", `"soon" is not a length of time`},

@@ -1,10 +1,8 @@
 package config
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net"
 	"os"
@@ -30,69 +28,86 @@ const EnvPrefix = "SALLYPORT_"
 var clientVariables = []string{"SALLYPORT_URL", "SALLYPORT_TOKEN", "SALLYPORT_CONFIG"}
 
 // Load reads the file, unless file is "", then the environment, and checks the result. environ is
-// os.Environ().
+// os.Environ(). Its error has all mistakes, as Mistakes.
 func Load(file string, environ []string) (Config, error) {
 	c := Default()
+	f := &findings{file: file, lines: map[string]int{}, vars: map[string]string{}}
 	if file != "" {
 		text, err := os.ReadFile(file)
 		if err != nil {
-			return c, fault.E("config.Load", fault.Invalid, "The configuration cannot be read: %v.", err)
+			return c, fault.E("config.Load", fault.Invalid, "The configuration cannot be read: %v.", fault.InWords(err))
 		}
-		if err := Parse(file, text, &c); err != nil {
-			return c, err
-		}
+		c.parse(text, f)
 	}
-	if err := c.environment(environ); err != nil {
-		return c, err
-	}
-	return c, c.check()
+	c.environment(environ, f)
+	c.check(f)
+	return c, f.err()
 }
 
-// Parse reads YAML into c, over the values that c has. name is the file's name, for messages.
+// Parse reads YAML into c, over the values that c has. name is the file's name, for messages. Its
+// error has all mistakes, as Mistakes. Values are not checked against each other.
 func Parse(name string, text []byte, c *Config) error {
-	const op = "config.Parse"
-	defaults := maps.Clone(c.Templates)
-	// The decoder would read it as null, and clear the defaults.
-	if nothing, err := setsNothing(text); err == nil && nothing {
-		return nil
-	}
-	err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(c)
-	c.Templates = mergeTemplates(c.Templates, defaults)
-	if err == nil || errors.Is(err, io.EOF) {
-		return nil
-	}
-	var unknown *yaml.UnknownFieldError
-	var at yaml.Error
-	var value *badValue
-	switch {
-	case errors.As(err, &value):
-		return fault.E(op, fault.Invalid, "%s:%d: %v.", name, value.line, value.err)
-	case errors.As(err, &unknown):
-		field := unknown.Token.Value
-		e := fault.E(op, fault.Invalid, "%s:%d: there is no setting %q.", name, unknown.Token.Position.Line,
-			valid.Printable(field))
-		if near := valid.Nearest(field, fieldNames(reflect.TypeFor[Config]())); near != "" {
-			return e.WithHint("did you mean %q?", near)
-		}
-		return e.WithHint("sallyport config check --print shows every setting")
-	case errors.As(err, &at) && at.GetToken() != nil:
-		return fault.E(op, fault.Invalid, "%s:%d: %s", name, at.GetToken().Position.Line, at.GetMessage())
-	}
-	return fault.E(op, fault.Invalid, "%s: %v", name, err)
+	f := &findings{file: name, lines: map[string]int{}}
+	c.parse(text, f)
+	return f.err()
 }
 
-// setsNothing reports whether a file is empty or has only comments.
-func setsNothing(text []byte) (bool, error) {
-	f, err := parser.ParseBytes(text, 0)
+func (c *Config) parse(text []byte, f *findings) {
+	doc, err := parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
-		return false, err
+		f.list = append(f.list, unreadable(f.file, text, err))
+		return
 	}
-	for _, d := range f.Docs {
-		if d.Body != nil && d.Body.Type() != ast.NullType && d.Body.Type() != ast.CommentType {
-			return false, nil
+	r := &reader{findings: f, anchors: map[string]ast.Node{}}
+	defaults := maps.Clone(c.Templates)
+	read := false
+	for _, d := range doc.Docs {
+		switch {
+		case d.Body == nil || isNull(d.Body):
+		case read:
+			r.at(d.Body, "", "the file has a second document; the settings belong into one.")
+		default:
+			r.value("", d.Body, reflect.ValueOf(c).Elem())
+			read = true
 		}
 	}
-	return true, nil
+	c.Templates = mergeTemplates(c.Templates, defaults)
+}
+
+// unreadables are the parser's messages, by what they contain, and our sentences.
+var unreadables = []struct{ theirs, ours string }{
+	{"sequence end token", "a list is opened with [ and not closed with ]."},
+	{"flow sequence", "a list in [ ] is not closed, or lacks a comma."},
+	{"flow map", "a group in { } is not closed, or lacks a comma."},
+	{"mapping end token", "a group is opened with { and not closed with }."},
+	{"quote", "a text is opened with a quote and not closed with one."},
+	{"indent", "the line is indented otherwise than those beside it."},
+	{"anchor", "an anchor (&name) has no name or no value."},
+	{"alias", "an alias (*name) names nothing; a text that begins with * needs quotes."},
+}
+
+// unreadable says where a text is not YAML.
+func unreadable(file string, text []byte, err error) Mistake {
+	m := Mistake{File: file, Line: 1, Text: "from here on the file cannot be read.",
+		Hint: "look at indentation, quotes and colons, in the line before, too; \"sallyport config init\" prints an example"}
+	var at yaml.Error
+	if !errors.As(err, &at) {
+		return m
+	}
+	if t := at.GetToken(); t != nil && t.Position != nil {
+		m.Line = max(1, min(t.Position.Line, strings.Count(string(text), "\n")+1))
+	}
+	if lines := strings.Split(string(text), "\n"); strings.HasPrefix(strings.TrimLeft(lines[m.Line-1], " "), "\t") {
+		m.Text = "a line begins with a tab; use spaces."
+		return m
+	}
+	for _, u := range unreadables {
+		if strings.Contains(at.GetMessage(), u.theirs) {
+			m.Text = u.ours
+			break
+		}
+	}
+	return m
 }
 
 // mergeTemplates keeps the defaults of kinds of users that the file does not name, and fills in
@@ -112,37 +127,38 @@ func mergeTemplates(set, defaults map[model.UserKind]Template) map[model.UserKin
 	return out
 }
 
-// environment reads SALLYPORT_… variables over the values that c has. An unknown variable is an
-// error: otherwise a misspelt limit would silently not apply.
-func (c *Config) environment(environ []string) error {
-	const op = "config.environment"
-	vars := env.ToMap(environ)
-	o := env.Options{Environment: vars, Prefix: EnvPrefix}
-	params, err := env.GetFieldParamsWithOptions(c, o)
-	if err != nil {
-		return fault.Wrap(op, fault.Internal, err)
-	}
+// environment reads SALLYPORT_… variables over the values that c has. An unknown variable is a
+// mistake: otherwise a misspelt limit would silently not apply. An empty one sets nothing.
+func (c *Config) environment(environ []string, f *findings) {
 	known := slices.Clone(clientVariables)
-	for _, p := range params {
-		known = append(known, p.Key)
-	}
-	for name := range vars {
-		if strings.HasPrefix(name, EnvPrefix) && !slices.Contains(known, name) {
-			e := fault.E(op, fault.Invalid, "The environment has %s, which is no setting.", valid.Printable(name))
-			if near := valid.Nearest(name, known); near != "" {
-				return e.WithHint("did you mean %s?", near)
-			}
-			return e
+	settings := map[string]Setting{}
+	for _, s := range Settings() {
+		if s.Variable != "" {
+			settings[s.Variable] = s
+			known = append(known, s.Variable)
 		}
 	}
-	if err := env.ParseWithOptions(c, o); err != nil {
-		return fault.E(op, fault.Invalid, "The environment: %v.", err)
+	vars := env.ToMap(environ)
+	for _, name := range slices.Sorted(maps.Keys(vars)) {
+		s, ok := settings[name]
+		switch {
+		case ok && vars[name] != "":
+			f.vars[s.Name] = name
+			if err := setText(reflect.ValueOf(c).Elem().FieldByIndex(s.index), vars[name]); err != nil {
+				f.bad(s.Name, "%v.", err)
+			}
+		case !ok && strings.HasPrefix(name, EnvPrefix) && !slices.Contains(known, name):
+			m := Mistake{Text: fmt.Sprintf("The environment has %s, which is no setting.", valid.Printable(name))}
+			if near := valid.Nearest(name, known); near != "" {
+				m.Hint = fmt.Sprintf("did you mean %s?", near)
+			}
+			f.list = append(f.list, m)
+		}
 	}
-	return nil
 }
 
 // checkPositive refuses limits and times that must be more than zero.
-func (c *Config) checkPositive() error {
+func (c *Config) checkPositive(f *findings) {
 	for _, n := range []struct {
 		name  string
 		value int64
@@ -165,132 +181,90 @@ func (c *Config) checkPositive() error {
 		{"records.keep", int64(c.Records.Keep)}, {"records.failed", c.Records.Failed},
 		{"records.activity", c.Records.Activity}} {
 		if n.value <= 0 {
-			return fault.E("config.check", fault.Invalid, "%s: must be more than zero.", n.name)
+			f.bad(n.name, "must be more than zero.")
 		}
 	}
-	return nil
 }
 
-// check refuses values that cannot work.
-func (c *Config) check() error {
-	const op = "config.check"
-	bad := func(format string, args ...any) error { return fault.E(op, fault.Invalid, format, args...) }
+// check notes values that cannot work.
+func (c *Config) check(f *findings) {
 	if c.Data == "" {
-		return bad("data: name a folder.")
+		f.bad("data", "name a folder.")
 	}
 	if len(c.Listen) == 0 {
-		return bad("listen: name at least one address, such as \":2022\".")
+		f.bad("listen", "name at least one address, such as \":2022\".")
 	}
 	for _, l := range c.Listen {
 		if _, _, err := net.SplitHostPort(l); err != nil {
-			return fault.E(op, fault.Invalid, "listen: %q is not an address.", l).
-				WithHint("write \":2022\" or \"192.0.2.1:2022\"")
+			f.bad("listen", "%q is not an address.", l).Hint = "write \":2022\" or \"192.0.2.1:2022\""
 		}
 	}
-	if err := c.checkPositive(); err != nil {
-		return err
-	}
+	c.checkPositive(f)
 	if c.Storage.KeptPercent < 100 {
-		return bad("storage.kept_percent: must be at least 100, which is the quota itself.")
+		f.bad("storage.kept_percent", "must be at least 100, which is the quota itself.")
 	}
-	if err := c.checkListeners(); err != nil {
-		return err
-	}
-	if err := c.checkExchange(); err != nil {
-		return err
-	}
+	c.checkListeners(f)
+	c.checkExchange(f)
 	for what, globs := range map[string][]string{"temporary_names": c.TemporaryNames, "doubtful_names": c.DoubtfulNames,
 		"ignored_names": c.IgnoredNames} {
-		if err := valid.CheckGlobs(what, globs); err != nil {
-			return err
-		}
+		f.refused(what, valid.CheckGlobs(what, globs))
 	}
 	if c.DoubtfulGrace < 0 || c.DoubtfulGrace > Duration(valid.MaxGrace) {
-		return bad("doubtful_grace: from 0s to %s.", valid.MaxGrace)
+		f.bad("doubtful_grace", "from 0s to %s.", valid.MaxGrace)
 	}
 	if _, err := valid.ParseZone(c.TimeZone); err != nil || c.TimeZone == "" {
-		return bad("time_zone: there is no time zone %q, such as Australia/Sydney or UTC.", c.TimeZone)
+		f.bad("time_zone", "there is no time zone %q, such as Australia/Sydney or UTC.", c.TimeZone)
 	}
 	if err := exchange.CheckChecks(c.ContentChecks); err != nil || c.ContentChecks == "" {
-		return bad("content_checks: %q is not one of refuse, flag, off.", c.ContentChecks)
+		f.oneOf("content_checks", c.ContentChecks, "refuse", "flag", "off")
 	}
 	for name, t := range c.FileTypes {
-		if err := t.check(name); err != nil {
-			return err
-		}
+		t.check("file_types."+name, name, f)
 	}
 	for kind, t := range c.Templates {
 		if kind != model.KindCustomer && kind != model.KindVendor {
-			return bad("templates: there is no kind of user %q; they are customer and vendor.", kind)
+			f.bad("templates."+string(kind), "there is no kind of user %q; they are customer and vendor.", kind)
 		}
-		if err := t.check(string(kind)); err != nil {
-			return err
-		}
+		t.check("templates."+string(kind), f)
 	}
-	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level) {
-		return bad("log.level: %q is not one of debug, info, warn, error.", c.Log.Level)
-	}
-	if c.Log.Format != "text" && c.Log.Format != "json" {
-		return bad("log.format: %q is neither text nor json.", c.Log.Format)
-	}
-	return nil
+	f.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
+	f.oneOf("log.format", c.Log.Format, "text", "json")
 }
 
-// check refuses paths and rights that cannot be.
-func (t Template) check(kind string) error {
+// check notes paths and rights that cannot be.
+func (t Template) check(at string, f *findings) {
 	if err := exchange.CheckFeedsMay(t.FeedsMay); err != nil {
-		return fault.E("config.check", fault.Invalid, "templates.%s.feeds_may: %q is neither look nor remove.", kind,
-			t.FeedsMay)
+		f.oneOf(at+".feeds_may", t.FeedsMay, model.FeedsLook, model.FeedsRemove)
 	}
-	where := "templates." + kind
-	paths := []string{t.StartDir}
-	for _, d := range t.Dirs {
-		paths = append(paths, d.Path)
-		if _, err := exchange.ParseRights(d.Rights); err != nil {
-			return fmt.Errorf("%s: %w", where, err)
-		}
-	}
-	for _, p := range paths {
+	clean := func(setting, p string) {
 		if clean, err := valid.CleanPath("/", p); err != nil || clean != p {
-			return fault.E("config.check", fault.Invalid, "%s: %q is not a clean absolute path, such as /reports.", where, p)
+			f.bad(setting, "%q is not a clean absolute path, such as /reports.", p)
 		}
 	}
-	if _, err := exchange.ParseRights(t.Root); err != nil {
-		return fmt.Errorf("%s: %w", where, err)
+	rights := func(setting string, words []string) {
+		_, err := exchange.ParseRights(words)
+		f.refused(setting, err)
 	}
-	return nil
+	clean(at+".start_dir", t.StartDir)
+	rights(at+".root", t.Root)
+	for i, d := range t.Dirs {
+		clean(fmt.Sprintf("%s.dirs.%d.path", at, i), d.Path)
+		rights(fmt.Sprintf("%s.dirs.%d.rights", at, i), d.Rights)
+	}
 }
 
-// fieldNames lists every setting's name, at every depth.
-func fieldNames(t reflect.Type) (names []string) {
-	switch t.Kind() {
-	case reflect.Struct:
-		for i := range t.NumField() {
-			f := t.Field(i)
-			names = append(names, f.Tag.Get("yaml"))
-			names = append(names, fieldNames(f.Type)...)
-		}
-	case reflect.Slice, reflect.Map:
-		return fieldNames(t.Elem())
-	}
-	return names
-}
-
-// check refuses a file type whose extensions no file can have. Extensions are lower-case letters
-// and digits.
-func (t FileType) check(name string) error {
-	const op = "config.check"
+// check notes a file type whose extensions no file can have. Extensions are lower-case letters and
+// digits.
+func (t FileType) check(at, name string, f *findings) {
 	for _, e := range append([]string{name}, t.Extensions...) {
 		if e == "" || e == "any" || len(e) > 16 || strings.Trim(e, "abcdefghijklmnopqrstuvwxyz0123456789") != "" {
-			return fault.E(op, fault.Invalid, "file_types.%s: %q is not the ending of a name, in lower case and without a dot.",
-				name, e)
+			f.bad(at, "%q is not the ending of a name, in lower case and without a dot.", e)
 		}
 	}
 	if _, err := t.Beginnings(); err != nil {
-		return fault.E(op, fault.Invalid, "file_types.%s.begins: %v.", name, err)
+		f.bad(at+".begins", "%v.", err)
 	}
 	if t.Within < 0 || t.Within > 1024 {
-		return fault.E(op, fault.Invalid, "file_types.%s.within: from 0 to 1024 bytes.", name)
+		f.bad(at+".within", "from 0 to 1024 bytes.")
 	}
-	return nil
 }

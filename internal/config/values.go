@@ -1,13 +1,10 @@
 package config
 
 import (
-	"encoding"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/goccy/go-yaml/ast"
 )
 
 // Size is a number of bytes, written 1048576, 50GB (decimal) or 1GiB (binary).
@@ -39,9 +36,6 @@ func (s *Size) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// UnmarshalYAML reads a size. An error names the line.
-func (s *Size) UnmarshalYAML(node ast.Node) error { return unmarshalAt(node, s) }
-
 // MarshalText writes a size so that UnmarshalText reads it back.
 func (s Size) MarshalText() ([]byte, error) {
 	for _, u := range []int{3, 2, 1, 0, 7, 6, 5, 4} {
@@ -72,9 +66,6 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// UnmarshalYAML reads a duration. An error names the line.
-func (d *Duration) UnmarshalYAML(node ast.Node) error { return unmarshalAt(node, d) }
-
 // MarshalText writes a duration so that UnmarshalText reads it back.
 func (d Duration) MarshalText() ([]byte, error) {
 	const day = Duration(24 * time.Hour)
@@ -89,21 +80,4 @@ func (d Duration) MarshalText() ([]byte, error) {
 		s = strings.TrimSuffix(s, "0m")
 	}
 	return []byte(s), nil
-}
-
-// badValue is the error of a value that its setting does not accept.
-type badValue struct {
-	line int
-	err  error
-}
-
-func (b *badValue) Error() string { return b.err.Error() }
-
-// unmarshalAt reads a scalar as text. Its error has the line.
-func unmarshalAt(node ast.Node, v encoding.TextUnmarshaler) error {
-	token := node.GetToken()
-	if err := v.UnmarshalText([]byte(token.Value)); err != nil {
-		return &badValue{token.Position.Line, err}
-	}
-	return nil
 }

@@ -28,11 +28,11 @@ type Dir struct {
 func Claim(path string, log *slog.Logger) (*Dir, error) {
 	const op = "datadir.Claim"
 	if err := os.MkdirAll(path, 0o700); err != nil {
-		return nil, fault.E(op, fault.Invalid, "The data folder cannot be made: %v.", err)
+		return nil, fault.E(op, fault.Invalid, "The data folder cannot be made: %v.", fault.InWords(err))
 	}
 	f, err := os.OpenFile(filepath.Join(path, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, fault.E(op, fault.Invalid, "The data folder cannot be used: %v.", err)
+		return nil, fault.E(op, fault.Invalid, "The data folder cannot be used: %v.", fault.InWords(err))
 	}
 	d := &Dir{Path: path, log: log, lock: f}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {

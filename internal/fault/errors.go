@@ -96,6 +96,7 @@ type Error struct {
 	Op     string // the operation, such as "tree.Rename"
 	Kind   Kind
 	Public string        // one sentence for the client; "" means the kind's text
+	Field  string        // the field, flag or setting that is wrong, or ""
 	Hint   string        // the next step for operators, or ""
 	Action *model.Action // an operation that would help; nil: none is known
 	Err    error         // the cause, never shown
@@ -135,6 +136,12 @@ func Wrap(op string, kind Kind, err error) error {
 // WithHint sets the operator's next step, and returns e.
 func (e *Error) WithHint(format string, args ...any) *Error {
 	e.Hint = fmt.Sprintf(format, args...)
+	return e
+}
+
+// WithField names the field, flag or setting that is wrong, and returns e.
+func (e *Error) WithField(name string) *Error {
+	e.Field = name
 	return e
 }
 
@@ -182,6 +189,15 @@ func ActionIn(err error) *model.Action {
 		return e.Action
 	}
 	return nil
+}
+
+// FieldIn returns the field, flag or setting that is wrong, if the chain names one; else "".
+func FieldIn(err error) string {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Field
+	}
+	return ""
 }
 
 // HintIn returns the operator's next step, if the chain has one; else "".

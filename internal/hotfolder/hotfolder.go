@@ -94,14 +94,16 @@ const retryAfter = 30 * time.Second
 func New(o Options) (*Service, error) {
 	_, absent := os.Stat(o.Dir)
 	if err := os.MkdirAll(o.Dir, folderMode); err != nil {
-		return nil, fault.E("hotfolder.New", fault.Invalid, "The folder for files to publish cannot be made: %v.", err)
+		return nil, fault.E("hotfolder.New", fault.Invalid, "The folder for files to publish cannot be made: %v.",
+			fault.InWords(err))
 	}
 	root, err := os.OpenRoot(o.Dir)
 	if err == nil && absent != nil {
 		err = root.Chmod(".", folderMode)
 	}
 	if err != nil {
-		return nil, fault.E("hotfolder.New", fault.Invalid, "The folder for files to publish cannot be used: %v.", err)
+		return nil, fault.E("hotfolder.New", fault.Invalid, "The folder for files to publish cannot be used: %v.",
+			fault.InWords(err))
 	}
 	return &Service{o: o, root: root, stood: map[string]still{}, again: map[string]time.Time{}, sent: map[string]sent{},
 		noticed: map[string]bool{}}, nil

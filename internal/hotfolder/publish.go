@@ -94,7 +94,7 @@ func (r *Service) send(ctx context.Context, feedName, account, name,
 		if errors.Is(err, fs.ErrNotExist) {
 			return out, 0, err
 		}
-		return out, 0, fault.E(op, fault.Invalid, "The file cannot be read: %v.", err)
+		return out, 0, fault.E(op, fault.Invalid, "The file cannot be read: %v.", fault.InWords(err))
 	}
 	defer f.Close()
 	info, err := f.Stat()

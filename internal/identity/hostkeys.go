@@ -192,7 +192,7 @@ func importHostKey(tmp, file string) (hk model.HostKey, err error) {
 	const op = "identity.ImportHostKeys"
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return hk, fault.E(op, fault.NotFound, "The key cannot be read: %v.", err)
+		return hk, fault.E(op, fault.NotFound, "The key cannot be read: %v.", fault.InWords(err))
 	}
 	s, err := hostSigner(text)
 	var locked *ssh.PassphraseMissingError

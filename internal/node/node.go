@@ -302,7 +302,7 @@ func busy(addr string, err error) error {
 		return fault.E(op, fault.Denied, "Port %s needs more privileges (%s).", port, addr).
 			WithHint("ports below 1024 need root or CAP_NET_BIND_SERVICE; or choose another: --ssh-listen :2022")
 	}
-	return fault.E(op, fault.Invalid, "%s cannot be listened on: %v.", addr, err)
+	return fault.E(op, fault.Invalid, "%s cannot be listened on: %v.", addr, fault.InWords(err))
 }
 
 // Addresses returns the addresses on which SFTP is served.

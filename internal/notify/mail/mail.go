@@ -97,7 +97,7 @@ func New(c Config) (*Mailer, error) {
 	if c.Templates != "" {
 		own, err := os.ReadDir(c.Templates)
 		if err != nil {
-			return nil, fault.E(op, fault.Invalid, "mail.templates: the folder cannot be read: %v.", err)
+			return nil, fault.E(op, fault.Invalid, "mail.templates: the folder cannot be read: %v.", fault.InWords(err))
 		}
 		for _, e := range own {
 			if !slices.Contains(known, e.Name()) {
@@ -115,7 +115,7 @@ func New(c Config) (*Mailer, error) {
 			if own, err := os.ReadFile(filepath.Join(c.Templates, name)); err == nil {
 				source = own
 			} else if !errors.Is(err, fs.ErrNotExist) {
-				return nil, fault.E(op, fault.Invalid, "mail.templates: %v.", err)
+				return nil, fault.E(op, fault.Invalid, "mail.templates: %v.", fault.InWords(err))
 			}
 		}
 		if strings.HasSuffix(name, ".html") {
@@ -150,7 +150,7 @@ func (m *Mailer) loadCA() error {
 	const op = "mail.New"
 	pem, err := os.ReadFile(m.cfg.CA)
 	if err != nil {
-		return fault.E(op, fault.Invalid, "mail.ca: %v.", err)
+		return fault.E(op, fault.Invalid, "mail.ca: %v.", fault.InWords(err))
 	}
 	if m.pool, err = x509.SystemCertPool(); err != nil {
 		m.pool = x509.NewCertPool()

@@ -1,0 +1,106 @@
+package account
+
+import (
+	"context"
+	"slices"
+
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
+)
+
+// RevokeKeys revokes one key, every key that a contact holds, or every key of a user, and ends their
+// sessions. All keys are revoked in one transaction, each with an audit row of its own.
+func (r *Service) RevokeKeys(ctx context.Context, actor string, in model.RevokeKey) (out model.Revoked, err error) {
+	given := 0
+	for _, s := range []string{in.Fingerprint, in.Holder, in.User} {
+		if s != "" {
+			given++
+		}
+	}
+	if given != 1 {
+		return out, fault.E("account.RevokeKeys", fault.Invalid, "Name a key, a contact or a user, and one of them alone.").
+			WithField("fingerprint")
+	}
+	if in.Fingerprint != "" {
+		return r.RevokeKey(ctx, actor, in.Fingerprint, in.Reason, in.Burn)
+	}
+	if err := valid.CheckLabel("reason", in.Reason); err != nil {
+		return out, err
+	}
+	return store.Change(ctx, r.store, func(tx *store.Tx) (out model.Revoked, err error) {
+		list, err := keysToRevoke(&tx.Q, in)
+		if err != nil {
+			return out, err
+		}
+		if err := tx.LockKeys(list); err != nil { // lock all before changing the first
+			return out, err
+		}
+		for _, fingerprint := range list {
+			one, err := r.revokeInTurn(tx, actor, fingerprint, in)
+			if err != nil {
+				return out, err
+			}
+			out.Keys = append(out.Keys, one.Keys...)
+			out.Warnings = append(out.Warnings, one.Warnings...)
+		}
+		out.Burned = in.Burn
+		return out, nil
+	})
+}
+
+// revokeInTurn revokes one of several keys, with its audit row.
+func (r *Service) revokeInTurn(tx *store.Tx, actor, fingerprint string, in model.RevokeKey) (model.Revoked, error) {
+	row := model.AuditRow{ID: r.ids.New(), At: r.now(), Actor: actor, Action: "key.revoke", Subject: fingerprint,
+		Detail: map[string]string{"reason": in.Reason, "holder": in.Holder}}
+	if in.Burn {
+		row.Action = "key.burn"
+		if err := tx.Burn(model.BurnedKey{Fingerprint: fingerprint, How: model.BurnReported, Why: in.Reason, Actor: actor,
+			At: row.At}); err != nil {
+			return model.Revoked{}, err
+		}
+	}
+	out, err := r.revokeAll(tx, &row, fingerprint, in.Reason)
+	if err != nil {
+		return out, err
+	}
+	return out, r.record(tx, row)
+}
+
+// keysToRevoke returns the fingerprints of a contact's or a user's keys, revoked ones left out. It
+// fails with NotFound if there are none.
+func keysToRevoke(q *store.Q, in model.RevokeKey) (list []string, err error) {
+	const op = "account.RevokeKeys"
+	var found []model.Key
+	whose, user := "", ""
+	if in.Holder != "" {
+		c, err := contactNamed(q, in.Holder)
+		if err != nil {
+			return nil, err
+		}
+		if found, err = q.KeysHeldBy(c.ID); err != nil {
+			return nil, err
+		}
+		whose = c.Name + " <" + c.Email + "> is not known to hold a key."
+	} else {
+		u, err := q.User(in.User)
+		if err != nil {
+			return nil, fault.Missing(op, err, "There is no user %q.", valid.Printable(in.User))
+		}
+		if found, err = q.Keys(u.ID); err != nil {
+			return nil, err
+		}
+		found = slices.DeleteFunc(found, func(k model.Key) bool { return k.RevokedAt != nil })
+		whose = "User " + u.Name + " has no key that works."
+		user = u.Name
+	}
+	for _, k := range found {
+		list = append(list, k.Fingerprint)
+	}
+	slices.Sort(list)
+	if list = slices.Compact(list); len(list) == 0 {
+		return nil, fault.E(op, fault.NotFound, "%s", whose).WithAction("list-keys", "user", user)
+	}
+	return list, nil
+}
