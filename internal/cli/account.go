@@ -74,7 +74,7 @@ func (a *app) accountShow() *cobra.Command {
 		}
 		return a.card(v, [2]string{"Account", v.ID}, [2]string{"Name", v.Name}, [2]string{"Parent", v.Parent},
 			[2]string{"Region", v.Region}, [2]string{"Log in from", joined(v.AllowIPs, "everywhere")},
-			[2]string{"State", string(v.State)},
+			[2]string{"State", model.Word(v.State)},
 			[2]string{"Since", when(v.CreatedAt)})
 	})
 }
@@ -94,7 +94,7 @@ func (a *app) accountState(use, short string, state model.AccountState) *cobra.C
 		if state == model.AccountClosed {
 			return a.done(v, "Account %s is closed: its keys work no longer. When its files go: sallyport retention runs", v.ID)
 		}
-		return a.done(v, "Account %s is %s now.", v.ID, v.State)
+		return a.done(v, "Account %s is %s now.", v.ID, model.Word(v.State))
 	})
 	if state == model.AccountSuspended {
 		c.Flags().BoolVar(&readOnly, "read-only", false, "let its users in to fetch, but not to send")

@@ -20,7 +20,7 @@ func (a *app) deliveryList() *cobra.Command {
 	var uncollected string
 	c := command("list", "List deliveries in the order they were made", cobra.NoArgs,
 		func(ctx context.Context, _ []string) error {
-			f.State = stateCode(f.State)
+			f.State = model.Code(f.State)
 			if uncollected != "" {
 				d, err := parseLength(uncollected)
 				if err != nil {

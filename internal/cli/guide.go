@@ -169,7 +169,7 @@ func (a *app) printExplanation(e, oldest model.Explanation, n int) {
 		who = append(who, "with "+strings.TrimPrefix(c.Client, "SSH-2.0-"))
 	}
 	fmt.Fprintf(a.Out, "\n%s  reference %s  %s  [%s]\n", when(c.At), c.Reference, valid.Printable(strings.Join(who, ", ")),
-		c.Outcome)
+		model.Word(c.Outcome))
 	if n > 1 {
 		fmt.Fprintf(a.Out, "  %d times alike since %s (reference %s).\n", n, when(oldest.Connection.At),
 			oldest.Connection.Reference)

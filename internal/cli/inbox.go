@@ -29,7 +29,7 @@ func (a *app) inboxList() *cobra.Command {
 	var f model.DropFilter
 	c := command("list", "List received files in the order they came", cobra.NoArgs,
 		func(ctx context.Context, _ []string) error {
-			f.State = stateCode(f.State)
+			f.State = model.Code(f.State)
 			t := table{head: []string{"ID", "RECEIVED", "USER", "PATH", "SIZE", "STATE", "SHA-256"},
 				none: "Nothing was received yet."}
 			return list(ctx, a, t, a.client().ListDrops, f, func(d model.Drop) []string {
