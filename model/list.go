@@ -23,6 +23,23 @@ type Filter[F any] interface {
 	Paged() *Paging
 }
 
+// Span limits a list to what is of a time. Filters of long lists embed it.
+type Span struct {
+	Since time.Time `query:"since" json:"since" doc:"From this time on"`
+	Until time.Time `query:"until" json:"until" doc:"Before this time"`
+}
+
+// Spanned returns the filter's Span.
+func (s *Span) Spanned() *Span { return s }
+
+// Order turns the order of a list round. Filters of long lists embed it.
+type Order struct {
+	Reverse bool `query:"reverse" json:"reverse" doc:"In the other order"`
+}
+
+// Ordered returns the filter's Order.
+func (o *Order) Ordered() *Order { return o }
+
 // EveryFilter asks for all items of a list.
 type EveryFilter struct{ Paging }
 
@@ -77,8 +94,9 @@ type DeliveryFilter struct {
 	Name        string        `query:"name" doc:"File name"`
 	Publication string        `query:"publication" names:"publication" doc:"Only of this publication"`
 	State       DeliveryState `query:"state" enum:"published,opened,collected,expired,withdrawn,replaced"`
-	Since       time.Time     `query:"published_after" doc:"Only what was published at this time or later"`
 	Uncollected time.Time     `query:"uncollected_before" doc:"Only what was published before this and is not collected"`
+	Span
+	Order
 	Paging
 }
 
@@ -88,6 +106,8 @@ type DropFilter struct {
 	User    string    `query:"user" names:"user"`
 	Account string    `query:"account" names:"account"`
 	Name    string    `query:"name" doc:"Last part of the path"`
+	Span
+	Order
 	Paging
 }
 
@@ -103,17 +123,18 @@ type MessageFilter struct {
 	Channel Channel      `query:"channel" enum:"webhook,mail"`
 	State   MessageState `query:"state" enum:"new,queued,sent,dead,bounced"`
 	Target  string       `query:"target" names:"webhook or mail address" doc:"Name of a webhook, or an e-mail address"`
+	Span
+	Order
 	Paging
 }
 
 // AuditFilter chooses rows of the audit log.
 type AuditFilter struct {
-	Since   time.Time `query:"since" doc:"From this time on"`
-	Until   time.Time `query:"until" doc:"Before this time"`
-	Actor   string    `query:"actor"`
-	Action  string    `query:"action" doc:"May end in *"`
-	User    string    `query:"user" names:"user" doc:"Username"`
-	Subject string    `query:"subject"`
+	Actor   string `query:"actor"`
+	Action  string `query:"action" doc:"May end in *"`
+	User    string `query:"user" names:"user" doc:"Username"`
+	Subject string `query:"subject"`
+	Span
 	Paging
 }
 

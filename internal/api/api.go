@@ -63,6 +63,7 @@ type Services struct {
 	Names    Names
 	HostKeys []model.HostKey
 	Server   model.Server
+	Clock    exchange.Clock
 	Log      *slog.Logger
 }
 

@@ -7,7 +7,9 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
@@ -32,6 +34,18 @@ func (c *Config) EndpointOf(region string) (Endpoint, Support) {
 	return e, r.Support.over(s)
 }
 
+// Zones returns in which zone the people of the regions, and the operator's, read times.
+func (c *Config) Zones() exchange.Zones {
+	z := exchange.Zones{Regions: map[string]*time.Location{}}
+	z.Own, _ = valid.ParseZone(c.TimeZone) // check has accepted them
+	for name, r := range c.Regions {
+		if r.TimeZone != "" {
+			z.Regions[name], _ = valid.ParseZone(r.TimeZone)
+		}
+	}
+	return z
+}
+
 // Networks parses addresses and networks, which check has accepted. It skips what it cannot parse.
 func Networks(list []string) (out []netip.Prefix) {
 	for _, s := range list {
@@ -52,6 +66,9 @@ func (c *Config) checkListeners() error {
 	for name, r := range c.Regions {
 		if err := valid.CheckID("region", name); err != nil {
 			return err
+		}
+		if _, err := valid.ParseZone(r.TimeZone); err != nil {
+			return bad("regions.%s.time_zone: there is no time zone %q, such as Australia/Sydney or UTC.", name, r.TimeZone)
 		}
 		lists["regions."+name+".allow_ips"] = r.AllowIPs
 		ports["regions."+name+".port"] = r.Port

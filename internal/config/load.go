@@ -208,7 +208,7 @@ func (c *Config) check() error {
 	if c.DoubtfulGrace < 0 || c.DoubtfulGrace > Duration(valid.MaxGrace) {
 		return bad("doubtful_grace: from 0s to %s.", valid.MaxGrace)
 	}
-	if _, err := valid.ParseZone(c.TimeZone); err != nil || c.TimeZone == "" {
+	if _, err := valid.ParseZone(c.TimeZone); err != nil {
 		return bad("time_zone: there is no time zone %q, such as Australia/Sydney or UTC.", c.TimeZone)
 	}
 	if err := exchange.CheckChecks(c.ContentChecks); err != nil || c.ContentChecks == "" {
