@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -24,7 +25,8 @@ type Client struct {
 	base  string
 	token string
 	http  *http.Client
-	where string // for messages
+	where string                               // for messages
+	zone  func(context.Context) *time.Location // of times in answers; nil: as the server sends them
 }
 
 // socketName is the API's socket within the data folder.
@@ -65,6 +67,14 @@ func Local(data string) *Client {
 // Remote returns a client of a server elsewhere. base is a URL such as https://sftp.example.com.
 func Remote(base, token string) *Client {
 	return &Client{base: strings.TrimSuffix(base, "/"), token: token, http: http.DefaultClient, where: base}
+}
+
+// InZone returns a client whose answers have their times in a zone. zone is called when an answer has
+// a time. The server sends times in UTC.
+func InZone(c *Client, zone func(context.Context) *time.Location) *Client {
+	in := *c
+	in.zone = zone
+	return &in
 }
 
 // Error is an error answer of the server, or says that the server did not answer.

@@ -103,7 +103,36 @@ func Call[T any](ctx context.Context, c *Client, r Request) (v T, err error) {
 		return v, asError(&fault.Error{Op: "client.Call", Kind: fault.Unavailable, Err: err,
 			Public: "The server's answer could not be read: it broke off, or the server is of another release."})
 	}
+	if c.zone != nil {
+		setZone(reflect.ValueOf(&v).Elem(), func() *time.Location { return c.zone(ctx) })
+	}
 	return v, nil
+}
+
+// setZone puts all times in a value that was just decoded into a zone.
+func setZone(v reflect.Value, zone func() *time.Location) {
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Interface:
+		if !v.IsNil() {
+			setZone(v.Elem(), zone)
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			setZone(v.Index(i), zone)
+		}
+	case reflect.Struct:
+		if at, is := v.Interface().(time.Time); is {
+			if !at.IsZero() && v.CanSet() {
+				v.Set(reflect.ValueOf(at.In(zone())))
+			}
+			return
+		}
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() {
+				setZone(v.Field(i), zone)
+			}
+		}
+	}
 }
 
 // get sends a GET. query is a struct with query tags, or nil.

@@ -30,7 +30,7 @@ type GuideQuery struct {
 // ForecastQuery asks what retention would remove.
 type ForecastQuery struct {
 	At      time.Time `query:"at" doc:"The next run's time unless given"`
-	Account string    `query:"account"`
+	Account string    `query:"account" names:"account"`
 	List    bool      `query:"list" doc:"Name every file"`
 }
 

@@ -56,8 +56,8 @@ type NewClaim struct {
 	Consumer string `json:"consumer" doc:"Who works on them"`
 	Limit    int    `json:"limit,omitempty" doc:"At most; 1 unless given"`
 	Lease    string `json:"lease,omitempty" doc:"How long, 15m; the policy's unless given"`
-	User     string `json:"user,omitempty" doc:"Only this user's"`
-	Account  string `json:"account,omitempty" doc:"Only this account's users'"`
+	User     string `json:"user,omitempty" names:"user" doc:"Only this user's"`
+	Account  string `json:"account,omitempty" names:"account" doc:"Only this account's users'"`
 }
 
 // Settling is the body that ends a claim.

@@ -23,30 +23,48 @@ type Filter[F any] interface {
 	Paged() *Paging
 }
 
+// Span limits a list to what is of a time. Filters of long lists embed it.
+type Span struct {
+	Since time.Time `query:"since" json:"since" doc:"From this time on"`
+	Until time.Time `query:"until" json:"until" doc:"Before this time"`
+}
+
+// Spanned returns the filter's Span.
+func (s *Span) Spanned() *Span { return s }
+
+// Order turns the order of a list round. Filters of long lists embed it.
+type Order struct {
+	Reverse bool `query:"reverse" json:"reverse" doc:"In the other order"`
+}
+
+// Ordered returns the filter's Order.
+func (o *Order) Ordered() *Order { return o }
+
 // EveryFilter asks for all items of a list.
 type EveryFilter struct{ Paging }
 
 // UserFilter chooses users.
 type UserFilter struct {
-	Account string `query:"account" doc:"Only this account's"`
+	Account string `query:"account" names:"account" doc:"Only this account's"`
+	Vendor  string `query:"vendor" names:"vendor" doc:"Only this vendor's"`
 	Paging
 }
 
 // ContactFilter chooses contacts.
 type ContactFilter struct {
-	Of string `query:"of" doc:"Only of this account or vendor"`
+	Of string `query:"of" names:"account or vendor" doc:"Only of this account or vendor"`
 	Paging
 }
 
 // OfUserFilter limits a list to one user.
 type OfUserFilter struct {
-	User string `query:"user" doc:"Only of this user"`
+	User string `query:"user" names:"user" doc:"Only of this user"`
 	Paging
 }
 
 // UserKeyFilter chooses the keys of one user.
 type UserKeyFilter struct {
-	User string `path:"id" doc:"Username"`
+	User string `path:"id" names:"user" doc:"Username"`
 	Paging
 }
 
@@ -64,35 +82,38 @@ type NoticeFilter struct {
 
 // FeedFilter limits a list to one feed.
 type FeedFilter struct {
-	Feed string `path:"id" doc:"Name of the feed"`
+	Feed string `path:"id" names:"feed" doc:"Name of the feed"`
 	Paging
 }
 
-// DeliveryFilter chooses deliveries.
+// DeliveryFilter chooses deliveries. A state may be a word, too: downloaded in full.
 type DeliveryFilter struct {
-	Feed        string        `query:"feed"`
-	Account     string        `query:"account"`
-	User        string        `query:"user"`
+	Feed        string        `query:"feed" names:"feed"`
+	Account     string        `query:"account" names:"account"`
+	User        string        `query:"user" names:"user"`
 	Name        string        `query:"name" doc:"File name"`
-	Publication string        `query:"publication" doc:"Only of this publication"`
+	Publication string        `query:"publication" names:"publication" doc:"Only of this publication"`
 	State       DeliveryState `query:"state" enum:"published,opened,collected,expired,withdrawn,replaced"`
-	Since       time.Time     `query:"published_after" doc:"Only what was published at this time or later"`
 	Uncollected time.Time     `query:"uncollected_before" doc:"Only what was published before this and is not collected"`
+	Span
+	Order
 	Paging
 }
 
-// DropFilter chooses received files.
+// DropFilter chooses received files. A state may be a word, too: accepted, refused.
 type DropFilter struct {
 	State   DropState `query:"state" enum:"unscanned,new,claimed,acked,rejected,superseded"`
-	User    string    `query:"user"`
-	Account string    `query:"account"`
+	User    string    `query:"user" names:"user"`
+	Account string    `query:"account" names:"account"`
 	Name    string    `query:"name" doc:"Last part of the path"`
+	Span
+	Order
 	Paging
 }
 
 // FileFilter chooses a directory of a user's mailbox, or a file.
 type FileFilter struct {
-	User string `path:"id" doc:"Username"`
+	User string `path:"id" names:"user" doc:"Username"`
 	Path string `query:"path" default:"/"`
 	Paging
 }
@@ -101,18 +122,19 @@ type FileFilter struct {
 type MessageFilter struct {
 	Channel Channel      `query:"channel" enum:"webhook,mail"`
 	State   MessageState `query:"state" enum:"new,queued,sent,dead,bounced"`
-	Target  string       `query:"target" doc:"Name of a webhook, or an e-mail address"`
+	Target  string       `query:"target" names:"webhook or mail address" doc:"Name of a webhook, or an e-mail address"`
+	Span
+	Order
 	Paging
 }
 
 // AuditFilter chooses rows of the audit log.
 type AuditFilter struct {
-	Since   time.Time `query:"since" doc:"From this time on"`
-	Until   time.Time `query:"until" doc:"Before this time"`
-	Actor   string    `query:"actor"`
-	Action  string    `query:"action" doc:"May end in *"`
-	User    string    `query:"user" doc:"Username"`
-	Subject string    `query:"subject"`
+	Actor   string `query:"actor"`
+	Action  string `query:"action" doc:"May end in *"`
+	User    string `query:"user" names:"user" doc:"Username"`
+	Subject string `query:"subject"`
+	Span
 	Paging
 }
 
@@ -124,13 +146,13 @@ type HoldFilter struct {
 
 // RunFilter chooses what belongs to one retention run.
 type RunFilter struct {
-	Run string `path:"id" doc:"Id of the run"`
+	Run string `path:"id" names:"run" doc:"Id of the run"`
 	Paging
 }
 
 // SitesFilter chooses files that SFTP programs import.
 type SitesFilter struct {
-	User   string `path:"id" doc:"Username"`
+	User   string `path:"id" names:"user" doc:"Username"`
 	For    string `query:"for" required:"true" doc:"filezilla, winscp, openssh, rclone"`
 	KeyDir string `query:"key_dir" doc:"Folder of the private key on the partner's computer"`
 	Paging

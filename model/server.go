@@ -1,5 +1,7 @@
 package model
 
+import "time"
+
 // HostKey is one of the server's own keys.
 type HostKey struct {
 	Type        string `json:"type"`
@@ -16,6 +18,9 @@ type Server struct {
 	Port    int      `json:"port,omitempty"`
 	Web     string   `json:"web,omitempty" doc:"Where partners open one-time links"`
 	Help    string   `json:"help,omitempty" doc:"Whom partners turn to"`
+	// TimeZone is the operator's, in which people read times.
+	TimeZone string    `json:"time_zone,omitempty" doc:"The operator's time zone, if one is configured"`
+	Time     time.Time `json:"time" doc:"The server's clock"`
 }
 
 // Ended says how many sessions were ended.

@@ -110,7 +110,7 @@ func (r *Service) now() time.Time { return r.clock().UTC().Truncate(time.Microse
 func (r *Service) AddAccount(ctx context.Context, actor string, n model.NewAccount) (model.Account, error) {
 	const op = "account.AddAccount"
 	a := model.Account{ID: n.ID, Name: n.Name, Parent: n.Parent, Region: n.Region, State: model.AccountActive,
-		CreatedAt: r.now()}
+		TimeZone: n.TimeZone, CreatedAt: r.now()}
 	if err := valid.CheckUserName("account ID", a.ID); err != nil {
 		return a, err
 	}
@@ -118,6 +118,9 @@ func (r *Service) AddAccount(ctx context.Context, actor string, n model.NewAccou
 		return a, err
 	}
 	if err := r.checkRegion(a.Region); err != nil {
+		return a, err
+	}
+	if _, err := valid.ParseZone(a.TimeZone); err != nil {
 		return a, err
 	}
 	var err error
@@ -173,7 +176,7 @@ func checkParent(tx *store.Tx, a *model.Account) error {
 	return nil
 }
 
-// SetAccount changes an account's name, parent, region, networks or limits. New networks end
+// SetAccount changes an account's name, parent, region, zone, networks or limits. New networks end
 // its sessions, so that they apply to the next log-in.
 func (r *Service) SetAccount(ctx context.Context, actor, id string, e model.EditAccount) (model.Account, error) {
 	row := model.AuditRow{Actor: actor, Action: "account.set", Subject: id}
@@ -186,7 +189,8 @@ func (r *Service) SetAccount(ctx context.Context, actor, id string, e model.Edit
 		for _, f := range []struct {
 			name     string
 			new, old *string
-		}{{"name", e.Name, &a.Name}, {"parent", e.Parent, &a.Parent}, {"region", e.Region, &a.Region}} {
+		}{{"name", e.Name, &a.Name}, {"parent", e.Parent, &a.Parent}, {"region", e.Region, &a.Region},
+			{"time_zone", e.TimeZone, &a.TimeZone}} {
 			if f.new != nil && *f.new != *f.old {
 				row.Detail[f.name] = *f.old + " → " + *f.new
 				*f.old = *f.new
@@ -198,6 +202,9 @@ func (r *Service) SetAccount(ctx context.Context, actor, id string, e model.Edit
 			return a, err
 		}
 		if err := valid.CheckLabel("account name", a.Name); err != nil {
+			return a, err
+		}
+		if _, err := valid.ParseZone(a.TimeZone); err != nil {
 			return a, err
 		}
 		if e.Region != nil {

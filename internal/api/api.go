@@ -60,8 +60,10 @@ type Services struct {
 	Expect   *expect.Service
 	Tree     *tree.Tree
 	Sessions Sessions
+	Names    Names
 	HostKeys []model.HostKey
 	Server   model.Server
+	Clock    exchange.Clock
 	Log      *slog.Logger
 }
 
@@ -129,7 +131,7 @@ var installProblem = sync.OnceFunc(func() {
 // New returns the handler of all operations.
 func New(r Services) http.Handler {
 	mux, _ := build(r)
-	return mux
+	return stateCodes(mux)
 }
 
 func build(r Services) (*http.ServeMux, huma.API) {
@@ -151,6 +153,7 @@ func build(r Services) (*http.ServeMux, huma.API) {
 	rt.audit()
 	rt.server()
 	rt.events()
+	describeCodes(api.OpenAPI())
 	return mux, api
 }
 

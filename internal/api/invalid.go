@@ -11,6 +11,7 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // complaint is a validation error of the library: the pattern of its text, and our sentence and
@@ -107,11 +108,12 @@ func complain(d *huma.ErrorDetail) (sentence, hint string) {
 		if len(m) > 1 {
 			bound = m[1]
 		}
-		if words := strings.Split(bound, ", "); len(words) > 1 { // the values of an enumeration
-			if near := valid.Nearest(fmt.Sprint(d.Value), words); near != "" {
-				return said(c.sentence, field, value, bound), fmt.Sprintf("did you mean %s?", near)
-			}
+		if values := strings.Split(bound, ", "); len(values) > 1 { // of an enumeration
+			words := inWords(values)
 			bound = strings.Join(words[:len(words)-1], ", ") + " or " + words[len(words)-1]
+			if near := valid.Nearest(fmt.Sprint(d.Value), append(words, values...)); near != "" {
+				return said(c.sentence, field, value, bound), fmt.Sprintf("did you mean %s? Say %s", model.Word(near), bound)
+			}
 		}
 		return said(c.sentence, field, value, bound), said(c.hint, field, value, bound)
 	}
@@ -135,6 +137,17 @@ func fieldOf(d *huma.ErrorDetail) string {
 		field = d.Location
 	}
 	return valid.Printable(field)
+}
+
+// inWords returns the values of an enumeration as people read them.
+func inWords(codes []string) []string {
+	out := make([]string, len(codes))
+	for i, code := range codes {
+		if out[i] = code; model.Code(model.Word(code)) == code {
+			out[i] = model.Word(code)
+		}
+	}
+	return out
 }
 
 // said fills in the placeholders of a text.

@@ -39,12 +39,24 @@ func route[In, Out any](rt *routes, id, method, path, summary string,
 	register(rt, op(id, method, path, summary), do)
 }
 
+// handle adds an operation. It checks the names in the input first (checkNames), and turns errors into
+// answers.
+func handle[In, Out any](rt *routes, o huma.Operation, do func(ctx context.Context, in *In) (*Out, error)) {
+	huma.Register(rt, o, func(ctx context.Context, in *In) (*Out, error) {
+		if err := rt.checkNames(ctx, in); err != nil {
+			return nil, rt.fail(err)
+		}
+		out, err := do(ctx, in)
+		return out, rt.fail(rt.named(ctx, o.Path, in, err))
+	})
+}
+
 // register adds an operation whose answer is JSON.
 func register[In, Out any](rt *routes, o huma.Operation, do func(ctx context.Context, in *In) (Out, error)) {
-	huma.Register(rt, o, func(ctx context.Context, in *In) (*BodyOf[Out], error) {
+	handle(rt, o, func(ctx context.Context, in *In) (*BodyOf[Out], error) {
 		out, err := do(ctx, in)
 		if err != nil {
-			return nil, rt.fail(err)
+			return nil, err
 		}
 		return &BodyOf[Out]{out}, nil
 	})
@@ -53,16 +65,13 @@ func register[In, Out any](rt *routes, o huma.Operation, do func(ctx context.Con
 // send adds a GET whose answer is not JSON.
 func send[In any](rt *routes, id, path, summary string,
 	do func(ctx context.Context, in *In) (*huma.StreamResponse, error)) {
-	huma.Register(rt, op(id, "GET", path, summary), func(ctx context.Context, in *In) (*huma.StreamResponse, error) {
-		out, err := do(ctx, in)
-		return out, rt.fail(err)
-	})
+	handle(rt, op(id, "GET", path, summary), do)
 }
 
 // done adds an operation without an answer body.
 func done[In any](rt *routes, id, method, path, summary string, do func(ctx context.Context, in *In) error) {
-	huma.Register(rt, op(id, method, path, summary), func(ctx context.Context, in *In) (*nothing, error) {
-		return nil, rt.fail(do(ctx, in))
+	handle(rt, op(id, method, path, summary), func(ctx context.Context, in *In) (*nothing, error) {
+		return nil, do(ctx, in)
 	})
 }
 

@@ -44,7 +44,11 @@ func (rt *routes) trace(ctx context.Context, in *model.TraceQuery) (model.Sheet,
 // server adds the operations on this deployment and its live sessions.
 func (rt *routes) server() {
 	route(rt, "show-server", "GET", "/server", "Show what this deployment says of itself",
-		func(context.Context, *nothing) (model.Server, error) { return rt.Server, nil })
+		func(context.Context, *nothing) (model.Server, error) {
+			s := rt.Server
+			s.Time = rt.Clock().UTC()
+			return s, nil
+		})
 	listWhole(rt, "list-hostkeys", "/hostkeys", "List the server's host keys",
 		func(context.Context, model.EveryFilter) ([]model.HostKey, error) { return rt.HostKeys, nil })
 	listWhole(rt, "list-sessions", "/sessions", "List live sessions",

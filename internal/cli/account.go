@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sallyport-sftp/sallyport/client"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
@@ -30,6 +31,8 @@ func (a *app) accountAdd() *cobra.Command {
 	c.Flags().StringVar(&in.Name, "name", "", "company name")
 	c.Flags().StringVar(&in.Parent, "parent", "", "parent account, for an indirect customer")
 	c.Flags().StringVar(&in.Region, "region", "", "region, which chooses the server address told to partners")
+	c.Flags().StringVar(&in.TimeZone, "time-zone", "",
+		"zone in which its people read times: Australia/Sydney (default: the region's, or the operator's)")
 	c.Flags().StringArrayVar(&in.AllowIPs, "allow-ip", nil,
 		"address or network that its users may log in from (repeatable; default: all)")
 	_ = c.MarkFlagRequired("name")
@@ -38,7 +41,7 @@ func (a *app) accountAdd() *cobra.Command {
 
 func (a *app) accountSet() *cobra.Command {
 	var in model.EditAccount
-	c := command("set ID", "Change an account's name, parent, region, networks or limits", cobra.ExactArgs(1),
+	c := command("set ID", "Change an account's name, parent, region, zone, networks or limits", cobra.ExactArgs(1),
 		func(ctx context.Context, args []string) error {
 			v, err := a.client().EditAccount(ctx, args[0], in)
 			if err != nil {
@@ -49,21 +52,23 @@ func (a *app) accountSet() *cobra.Command {
 	optText(c, &in.Name, "name", "", "company name")
 	optText(c, &in.Parent, "parent", "", "parent account; empty makes it a direct one")
 	optText(c, &in.Region, "region", "", "region")
+	optText(c, &in.TimeZone, "time-zone", "none",
+		"zone in which its people read times: Australia/Sydney; none: the region's")
 	c.Flags().Var(optList{to: &in.AllowIPs, none: "any"}, "allow-ip",
 		"address or network that its users may log in from (repeatable); any: from everywhere")
 	optSize(c, &in.KeepBytes, "keep", "bytes that its users may keep alive together: 2TB; 0 for the default")
 	optNumber(c, &in.KeepItems, "keep-items", "contents and directories that they may keep together; 0 for the default")
-	c.MarkFlagsOneRequired("name", "parent", "region", "allow-ip", "keep", "keep-items")
+	c.MarkFlagsOneRequired("name", "parent", "region", "time-zone", "allow-ip", "keep", "keep-items")
 	return c
 }
 
 func (a *app) accountList() *cobra.Command {
-	return command("list", "List accounts", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		t := table{head: []string{"ACCOUNT", "NAME", "PARENT", "REGION", "STATE"}, none: "There are no accounts yet."}
-		return list(ctx, a, t, a.client().ListAccounts, model.EveryFilter{}, func(x model.Account) []string {
-			return []string{x.ID, x.Name, x.Parent, x.Region, string(x.State)}
-		})
-	})
+	return listCommand(a, &listing[model.EveryFilter, model.Account]{use: "list", short: "List accounts",
+		head: []string{"ACCOUNT", "NAME", "PARENT", "REGION", "STATE"}, more: []string{"TIME ZONE", "SINCE"},
+		at: "SINCE", order: "account", none: "There are no accounts yet.", read: (*client.Client).ListAccounts,
+		row: func(x model.Account) []any {
+			return []any{x.ID, x.Name, x.Parent, x.Region, model.Word(x.State), x.TimeZone, x.CreatedAt}
+		}})
 }
 
 func (a *app) accountShow() *cobra.Command {
@@ -73,8 +78,9 @@ func (a *app) accountShow() *cobra.Command {
 			return err
 		}
 		return a.card(v, [2]string{"Account", v.ID}, [2]string{"Name", v.Name}, [2]string{"Parent", v.Parent},
-			[2]string{"Region", v.Region}, [2]string{"Log in from", joined(v.AllowIPs, "everywhere")},
-			[2]string{"State", string(v.State)},
+			[2]string{"Region", v.Region}, [2]string{"Time zone", v.TimeZone},
+			[2]string{"Log in from", joined(v.AllowIPs, "everywhere")},
+			[2]string{"State", model.Word(v.State)},
 			[2]string{"Since", when(v.CreatedAt)})
 	})
 }
@@ -94,7 +100,7 @@ func (a *app) accountState(use, short string, state model.AccountState) *cobra.C
 		if state == model.AccountClosed {
 			return a.done(v, "Account %s is closed: its keys work no longer. When its files go: sallyport retention runs", v.ID)
 		}
-		return a.done(v, "Account %s is %s now.", v.ID, v.State)
+		return a.done(v, "Account %s is %s now.", v.ID, model.Word(v.State))
 	})
 	if state == model.AccountSuspended {
 		c.Flags().BoolVar(&readOnly, "read-only", false, "let its users in to fetch, but not to send")
@@ -119,12 +125,10 @@ func (a *app) vendorCommand() *cobra.Command {
 		})
 	add.Flags().StringVar(&in.Name, "name", "", "company name")
 	_ = add.MarkFlagRequired("name")
-	list := command("list", "List vendors", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		t := table{head: []string{"VENDOR", "NAME", "SINCE"}, none: "There are no vendors yet."}
-		return list(ctx, a, t, a.client().ListVendors, model.EveryFilter{}, func(x model.Vendor) []string {
-			return []string{x.Short, x.Name, when(x.CreatedAt)}
-		})
-	})
+	list := listCommand(a, &listing[model.EveryFilter, model.Vendor]{use: "list", short: "List vendors",
+		head: []string{"VENDOR", "NAME", "SINCE"}, at: "SINCE", order: "vendor", none: "There are no vendors yet.",
+		read: (*client.Client).ListVendors,
+		row:  func(x model.Vendor) []any { return []any{x.Short, x.Name, x.CreatedAt} }})
 	show := command("show SHORT", "Show a vendor", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
 		v, err := a.client().ShowVendor(ctx, args[0])
 		if err != nil {

@@ -183,7 +183,7 @@ func (a *app) report(ctx context.Context, fingerprint, format string) error {
 	t := table{head: []string{"TIME", "USER", "ACTION", "PATH", "BYTES", "TIMES", "FROM", "NOTE"},
 		none: "Nothing was done with this key."}
 	for _, r := range v.Rows {
-		t.add(when(r.At), r.User, r.Action, r.Path, bytesOf(r), fmt.Sprint(r.Times), r.Address, noteOf(r))
+		t.add(exactTime(r.At), r.User, r.Action, r.Path, bytesOf(r), r.Times, r.Address, noteOf(r))
 	}
 	return a.show(v, t)
 }
@@ -208,7 +208,7 @@ func noteOf(r model.Activity) string {
 	if r.Action == model.ActivitySession {
 		parts = append(parts, r.Client)
 		if r.Until != nil {
-			parts = append(parts, "until "+when(*r.Until))
+			parts = append(parts, "until "+whenExactly(*r.Until))
 		}
 	}
 	if r.Note != "" {

@@ -6,51 +6,23 @@ import (
 	"io"
 	"os"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/sallyport-sftp/sallyport/client"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/node"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// auditFlags are the flags that choose rows.
-type auditFlags struct {
-	model.AuditFilter
-	since, until string
-}
-
-func (f *auditFlags) add(c *cobra.Command) {
-	c.Flags().StringVar(&f.since, "since", "", "from this day or time on: 2026-11-01, 2026-11-01T06:00:00Z")
-	c.Flags().StringVar(&f.until, "until", "", "before this day or time")
+// auditFlags adds the flags that choose rows.
+func auditFlags(c *cobra.Command, f *model.AuditFilter) {
 	c.Flags().StringVar(&f.Actor, "actor", "", "only by this actor: user:acme, local:root(0)")
 	c.Flags().StringVar(&f.Action, "action", "", "only this action; 'key.*' is all that begin like it")
 	c.Flags().StringVar(&f.User, "user", "", "only about this user")
 	c.Flags().StringVar(&f.Subject, "subject", "", "only about this subject: a path, an account, an id")
-}
-
-// ready parses the times that are kept as text.
-func (f *auditFlags) ready() error {
-	for _, t := range []struct {
-		text string
-		to   *time.Time
-	}{{f.since, &f.Since}, {f.until, &f.Until}} {
-		if t.text == "" {
-			continue
-		}
-		at, err := time.Parse(time.DateOnly, t.text)
-		if err != nil {
-			if at, err = time.Parse(time.RFC3339, t.text); err != nil {
-				return fault.E("cli.audit", fault.Invalid, "%q is neither a day nor a time.", t.text).
-					WithHint("write 2026-11-01 or 2026-11-01T06:00:00Z")
-			}
-		}
-		*t.to = at
-	}
-	return nil
 }
 
 func (a *app) auditCommand() *cobra.Command {
@@ -58,43 +30,42 @@ func (a *app) auditCommand() *cobra.Command {
 		a.auditSample(), a.auditStatus(), a.auditCheckpoint())
 }
 
-func auditTable() table {
-	return table{head: []string{"NUMBER", "AT (UTC)", "ACTOR", "ACTION", "SUBJECT", "DETAIL"},
-		none: "There are no such rows."}
-}
+// auditColumns are the headings of auditRow.
+var auditColumns = []string{"NUMBER", "AT", "ACTOR", "ACTION", "SUBJECT", "DETAIL"}
 
-func auditRow(l model.AuditLine) []string {
-	number := strconv.FormatInt(l.Seq, 10)
+// auditRow is a row of the audit log as cells. Its time is text, because its bytes are sealed.
+func (a *app) auditRow(ctx context.Context, l model.AuditLine) []any {
+	number := any(l.Seq)
 	if l.Seq < 0 {
 		number = "not sealed"
 	}
-	at, _, _ := strings.Cut(l.At, ".")
-	return []string{number, strings.Replace(at, "T", " ", 1), l.Actor, l.Action, l.Subject, detailText(l.Detail)}
+	at, _ := time.Parse(time.RFC3339, l.At) // what the server wrote
+	return []any{number, exactTime(at.In(a.zone(ctx))), l.Actor, l.Action, l.Subject, detailText(l.Detail)}
 }
 
 func (a *app) auditList() *cobra.Command {
-	var f auditFlags
-	var limit int
-	c := command("list", "List rows, the newest first", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		if err := f.ready(); err != nil {
-			return err
-		}
-		return listSome(ctx, a, auditTable(), a.client().ListAudit, f.AuditFilter, limit, auditRow)
-	})
-	f.add(c)
-	c.Flags().IntVar(&limit, "limit", 100, "at most so many; 0: all")
+	l := &listing[model.AuditFilter, model.AuditLine]{use: "list", short: "List rows, the newest first",
+		head: auditColumns, at: "AT", order: "at", desc: true, most: 100, none: "There are no such rows.",
+		read: (*client.Client).ListAudit}
+	l.ready = func(ctx context.Context, _ *model.AuditFilter, _ []string) error {
+		l.row = func(line model.AuditLine) []any { return a.auditRow(ctx, line) }
+		return nil
+	}
+	c := listCommand(a, l)
+	auditFlags(c, &l.filter)
 	return c
 }
 
 func (a *app) auditExport() *cobra.Command {
-	var f auditFlags
+	var f model.AuditFilter
+	var chosen listFlags
 	var format, out string
 	c := command("export", "Export rows: JSON Lines, which audit verify checks alone and offline, or CSV", cobra.NoArgs,
-		func(ctx context.Context, _ []string) error {
-			if err := f.ready(); err != nil {
+		func(ctx context.Context, _ []string) (err error) {
+			if f.Span, err = a.span(ctx, chosen); err != nil {
 				return err
 			}
-			export, err := a.client().ExportAudit(ctx, f.AuditFilter, format)
+			export, err := a.client().ExportAudit(ctx, f, format)
 			if err != nil {
 				return err
 			}
@@ -119,7 +90,8 @@ func (a *app) auditExport() *cobra.Command {
 			return a.done(map[string]string{"file": out},
 				"The export is in %s. Check it anywhere: sallyport audit verify %s --key KEY", out, out)
 		})
-	f.add(c)
+	chosen.times(c, "at")
+	auditFlags(c, &f)
 	c.Flags().StringVar(&format, "format", "jsonl", "jsonl, csv")
 	c.Flags().StringVarP(&out, "out", "o", "", "file to write (default: standard output)")
 	return c
@@ -136,11 +108,11 @@ func (a *app) auditSample() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			t := auditTable()
+			t := table{head: auditColumns, none: "There are no such rows."}
 			for _, l := range v {
-				row := auditRow(l.AuditLine)
-				row[0] += map[bool]string{true: " proven", false: " FALSE"}[l.Proven]
-				row[5] += l.Why
+				row := a.auditRow(ctx, l.AuditLine)
+				row[0] = fmt.Sprint(row[0], map[bool]string{true: " proven", false: " FALSE"}[l.Proven])
+				row[5] = fmt.Sprint(row[5], l.Why)
 				t.add(row...)
 			}
 			return a.show(v, t)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sallyport-sftp/sallyport/client"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
 )
@@ -131,22 +132,21 @@ func (a *app) expectCommand() *cobra.Command {
 	add.Flags().BoolVar(&in.Tell, "tell-partner", false,
 		"mail the user's technical contacts, too, when it is missed and when it comes late")
 	_ = add.MarkFlagRequired("by")
-	list := command("list", "List what is expected, and how it stands", cobra.NoArgs,
-		func(ctx context.Context, _ []string) error {
-			t := table{head: []string{"NAME", "FROM", "FILES", "BY", "STATE", "LAST DEADLINE", "NEXT DEADLINE"},
-				none: "Nothing is expected."}
-			return list(ctx, a, t, a.client().ListExpectations, model.EveryFilter{}, func(e model.Expectation) []string {
-				from := e.User
-				if e.Feed != "" {
-					from = "feed " + e.Feed
-				}
-				if e.Account != "" {
-					from += " for " + e.Account
-				}
-				return []string{e.Name, from, fmt.Sprintf("%d %s", e.AtLeast, e.Glob), e.Days + " " + e.Clock + " " + e.Zone,
-					string(e.State), whenPtr(e.DueAt), whenPtr(e.NextAt)}
-			})
-		})
+	list := listCommand(a, &listing[model.EveryFilter, model.Expectation]{use: "list",
+		short: "List what is expected, and how it stands",
+		head:  []string{"NAME", "FROM", "FILES", "BY", "STATE", "LAST DEADLINE", "NEXT DEADLINE"}, at: "NEXT DEADLINE",
+		order: "name", none: "Nothing is expected.", read: (*client.Client).ListExpectations,
+		row: func(e model.Expectation) []any {
+			from := e.User
+			if e.Feed != "" {
+				from = "feed " + e.Feed
+			}
+			if e.Account != "" {
+				from += " for " + e.Account
+			}
+			return []any{e.Name, from, fmt.Sprintf("%d %s", e.AtLeast, e.Glob), e.Days + " " + e.Clock + " " + e.Zone,
+				model.Word(e.State), e.DueAt, e.NextAt}
+		}})
 	remove := command("remove NAME", "Remove an expectation", cobra.ExactArgs(1),
 		func(ctx context.Context, args []string) error {
 			if err := a.client().RemoveExpectation(ctx, args[0]); err != nil {

@@ -5,7 +5,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -13,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"syscall"
-	"text/tabwriter"
 	"time"
 
 	"github.com/caarlos0/env/v11"
@@ -22,7 +20,6 @@ import (
 	"github.com/sallyport-sftp/sallyport/client"
 	"github.com/sallyport-sftp/sallyport/internal/config"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
-	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
 // IO is the process's environment.
@@ -39,6 +36,10 @@ type app struct {
 	env  map[string]string
 	data string // --data
 	json bool   // --json
+	wide bool   // --wide
+	utc  bool   // --utc
+	// place returns where and when the operator is. It asks the server the first time.
+	place func(context.Context) place
 }
 
 // Run runs one command line and returns the exit code.
@@ -80,6 +81,10 @@ Manage it:       the other commands; on the server's own machine they need only
 		"the server's data folder (SALLYPORT_DATA; default ./sallyport-data)")
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON instead of a table")
 	version := root.Flags().Bool("version", false, "print the version")
+	root.PersistentFlags().BoolVar(&a.wide, "wide", false, "do not fit tables to the terminal, and show all columns")
+	root.PersistentFlags().BoolVar(&a.utc, "utc", false,
+		"show and read times in UTC (default: the server's time_zone, or this machine's zone)")
+	a.place = a.askPlace()
 	_ = root.RegisterFlagCompletionFunc("data",
 		func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return nil, cobra.ShellCompDirectiveFilterDirs
@@ -137,8 +142,12 @@ func (a *app) dataDir() string {
 	return config.Default().Data
 }
 
-// client returns a client of the server that the command line or the environment names.
-func (a *app) client() *client.Client {
+// client returns a client of the server that the command line or the environment names. Its answers
+// have times in the operator's zone.
+func (a *app) client() *client.Client { return a.inZone(a.plainClient()) }
+
+// plainClient is client, with times as the server sends them.
+func (a *app) plainClient() *client.Client {
 	if u := a.env["SALLYPORT_URL"]; u != "" && a.data == "" {
 		return client.Remote(u, a.env["SALLYPORT_TOKEN"])
 	}
@@ -160,67 +169,6 @@ func command(use, short string, args cobra.PositionalArgs,
 	}}
 }
 
-// table is rows for display.
-type table struct {
-	head []string
-	rows [][]string
-	none string // printed in place of an empty table
-}
-
-func (t *table) add(cells ...string) {
-	for i := range cells {
-		cells[i] = valid.Printable(cells[i])
-		if cells[i] == "" {
-			cells[i] = "-"
-		}
-	}
-	t.rows = append(t.rows, cells)
-}
-
-// show prints v as JSON, or the table.
-func (a *app) show(v any, t table) error {
-	if a.json {
-		enc := json.NewEncoder(a.Out)
-		enc.SetIndent("", "  ")
-		return enc.Encode(v)
-	}
-	if len(t.rows) == 0 {
-		_, err := fmt.Fprintln(a.Out, t.none)
-		return err
-	}
-	w := tabwriter.NewWriter(a.Out, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, strings.Join(t.head, "\t"))
-	for _, r := range t.rows {
-		fmt.Fprintln(w, strings.Join(r, "\t"))
-	}
-	return w.Flush()
-}
-
-// card prints v as JSON, or fields as lines of "name: value".
-func (a *app) card(v any, fields ...[2]string) error {
-	if a.json {
-		return a.show(v, table{})
-	}
-	w := tabwriter.NewWriter(a.Out, 0, 4, 2, ' ', 0)
-	for _, f := range fields {
-		if f[1] != "" {
-			fmt.Fprintf(w, "%s:\t%s\n", f[0], valid.Printable(f[1]))
-		}
-	}
-	return w.Flush()
-}
-
-// done prints v as JSON, or one line that says what happened.
-func (a *app) done(v any, format string, args ...any) error {
-	if a.json {
-		return a.show(v, table{})
-	}
-	_, err := fmt.Fprintf(a.Out, format+"\n", args...)
-	return err
-}
-
-func when(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
-
 // detailText formats the details of an audit row.
 func detailText(d map[string]string) string {
 	words := make([]string, 0, len(d))
@@ -230,13 +178,6 @@ func detailText(d map[string]string) string {
 		}
 	}
 	return strings.Join(words, " ")
-}
-
-func whenPtr(t *time.Time) string {
-	if t == nil {
-		return ""
-	}
-	return when(*t)
 }
 
 // size formats a number of bytes for people.

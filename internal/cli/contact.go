@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sallyport-sftp/sallyport/client"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/keys"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -65,25 +66,29 @@ func (a *app) contactSet() *cobra.Command {
 }
 
 func (a *app) contactList() *cobra.Command {
-	return command("list [ACCOUNT|VENDOR]", "List contacts", cobra.MaximumNArgs(1),
-		func(ctx context.Context, args []string) error {
-			t := table{head: []string{"OF", "NAME", "E-MAIL", "PHONE", "ROLES", "VERIFIED", "STATE", "ID"},
-				none: "There are no contacts yet."}
-			return list(ctx, a, t, a.client().ListContacts, model.ContactFilter{Of: strings.Join(args, "")},
-				func(c model.Contact) []string {
-					verified := ""
-					if c.VerifiedAt != nil {
-						verified = when(*c.VerifiedAt) + " " + c.Verified
-					}
-					state := "here"
-					if c.LeftAt != nil {
-						state = "left " + when(*c.LeftAt)
-					} else if c.BouncedAt != nil {
-						state = "mail bounced " + when(*c.BouncedAt)
-					}
-					return []string{c.Of(), c.Name, c.Email, c.Phone, strings.Join(c.Roles, ","), verified, state, c.ID}
-				})
-		})
+	return listCommand(a, &listing[model.ContactFilter, model.Contact]{use: "list [ACCOUNT|VENDOR]",
+		short: "List contacts", args: cobra.MaximumNArgs(1),
+		head: []string{"OF", "NAME", "E-MAIL", "PHONE", "ROLES", "VERIFIED", "STATE", "ID"},
+		more: []string{"SINCE", "BOUNCED", "LEFT"},
+		at: "SINCE", none: "There are no contacts yet.", read: (*client.Client).ListContacts,
+		ready: func(_ context.Context, f *model.ContactFilter, args []string) error {
+			f.Of = strings.Join(args, "")
+			return nil
+		},
+		row: func(c model.Contact) []any {
+			verified := ""
+			if c.VerifiedAt != nil {
+				verified = when(*c.VerifiedAt) + " " + c.Verified
+			}
+			state := "here"
+			if c.LeftAt != nil {
+				state = "left " + when(*c.LeftAt)
+			} else if c.BouncedAt != nil {
+				state = "mail bounced " + when(*c.BouncedAt)
+			}
+			return []any{c.Of(), c.Name, c.Email, c.Phone, joined(c.Roles, ""), verified, state, c.ID, c.CreatedAt,
+				c.BouncedAt, c.LeftAt}
+		}})
 }
 
 func (a *app) contactVerify() *cobra.Command {
@@ -137,16 +142,14 @@ func (a *app) contactLeave() *cobra.Command {
 }
 
 func (a *app) linkCommand() *cobra.Command {
-	list := command("list [USER]", "List one-time links", cobra.MaximumNArgs(1),
-		func(ctx context.Context, args []string) error {
-			t := table{head: []string{"ID", "KIND", "USER", "FOR", "STATE", "MADE", "UNTIL", "ENDED", "FROM"},
-				none: "There are no links."}
-			return list(ctx, a, t, a.client().ListLinks, model.OfUserFilter{User: strings.Join(args, "")},
-				func(l model.Link) []string {
-					return []string{l.ID, string(l.Kind), l.User, l.Contact, string(l.State), when(l.CreatedAt), when(l.ExpiresAt),
-						whenPtr(l.EndedAt), l.OpenedFrom}
-				})
-		})
+	list := listCommand(a, &listing[model.OfUserFilter, model.Link]{use: "list [USER]", short: "List one-time links",
+		args: cobra.MaximumNArgs(1), ready: ofUser, read: (*client.Client).ListLinks, none: "There are no links.",
+		head: []string{"ID", "KIND", "USER", "FOR", "STATE", "MADE", "UNTIL", "ENDED", "FROM"}, at: "MADE",
+		order: "made", desc: true,
+		row: func(l model.Link) []any {
+			return []any{l.ID, model.Word(l.Kind), l.User, l.Contact, model.Word(l.State), l.CreatedAt, l.ExpiresAt, l.EndedAt,
+				l.OpenedFrom}
+		}})
 	revoke := command("revoke ID", "Revoke a link that nobody has opened yet", cobra.ExactArgs(1),
 		func(ctx context.Context, args []string) error {
 			l, err := a.client().RevokeLink(ctx, args[0])
@@ -159,16 +162,16 @@ func (a *app) linkCommand() *cobra.Command {
 }
 
 func (a *app) noticeCommand() *cobra.Command {
-	var f model.NoticeFilter
-	list := command("list", "List what people should be told: keys that expire, grow old, or need a look", cobra.NoArgs,
-		func(ctx context.Context, _ []string) error {
-			t := table{head: []string{"ID", "SINCE", "KIND", "USER", "TO", "TEXT", "DONE"},
-				none: "Nobody needs to be told anything."}
-			return list(ctx, a, t, a.client().ListNotices, f, func(n model.Notice) []string {
-				return []string{n.ID, when(n.At), n.Kind, n.User, joined(n.To, "no contact fits"), n.Text, whenPtr(n.DoneAt)}
-			})
-		})
-	list.Flags().BoolVar(&f.All, "all", false, "also those that are done")
+	l := &listing[model.NoticeFilter, model.Notice]{use: "list",
+		short: "List what people should be told: keys that expire, grow old, or need a look",
+		head:  []string{"ID", "SINCE", "ABOUT", "USER", "TO", "DONE", "TEXT"}, at: "SINCE", order: "since", long: true,
+		none: "Nobody needs to be told anything.", read: (*client.Client).ListNotices,
+		row: func(n model.Notice) []any {
+			about := strings.ReplaceAll(model.Word(n.Kind), ".", " ")
+			return []any{n.ID, n.At, about, n.User, joined(n.To, "no contact fits"), n.DoneAt, n.Text}
+		}}
+	list := listCommand(a, l)
+	list.Flags().BoolVar(&l.filter.All, "all", false, "also those that are done")
 	done := command("done ID", "Note that the people were told", cobra.ExactArgs(1),
 		func(ctx context.Context, args []string) error {
 			if err := a.client().DoneNotice(ctx, args[0]); err != nil {

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/client"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
@@ -16,32 +16,32 @@ func (a *app) deliveryCommand() *cobra.Command {
 }
 
 func (a *app) deliveryList() *cobra.Command {
-	var f model.DeliveryFilter
 	var uncollected string
-	c := command("list", "List deliveries in the order they were made", cobra.NoArgs,
-		func(ctx context.Context, _ []string) error {
-			f.State = stateCode(f.State)
-			if uncollected != "" {
-				d, err := parseLength(uncollected)
-				if err != nil {
-					return fault.E("cli.deliveryList", fault.Invalid, "%v.", err)
-				}
-				f.Uncollected = a.Clock().Add(-d).UTC()
-			}
-			t := table{head: []string{"ID", "PUBLISHED", "FEED", "USER", "NAME", "ISSUE", "SIZE", "STATE", "DOWNLOADED"},
-				none: "There are no such deliveries."}
-			return list(ctx, a, t, a.client().ListDeliveries, f, func(d model.Delivery) []string {
-				return []string{d.ID, when(d.PublishedAt), d.Feed, d.User, d.Name, fmt.Sprint(d.Issue), size(d.Size),
-					stateWord(d.State), whenPtr(d.CollectedAt)}
-			})
-		})
-	c.Flags().StringVar(&f.Feed, "feed", "", "only this feed's")
-	c.Flags().StringVar(&f.Account, "account", "", "only this account's users'")
-	c.Flags().StringVar(&f.User, "user", "", "only this user's")
-	c.Flags().StringVar(&f.Name, "name", "", "only files of this name")
-	c.Flags().StringVar((*string)(&f.State), "state", "",
-		"only in this state: published, opened, downloaded, expired, withdrawn, replaced")
-	c.Flags().StringVar(&uncollected, "uncollected", "", "only what was not downloaded in full within this time: 3d")
+	l := &listing[model.DeliveryFilter, model.Delivery]{use: "list",
+		short: "List deliveries in the order they were made",
+		head:  []string{"ID", "PUBLISHED", "FEED", "USER", "NAME", "ISSUE", "SIZE", "STATE", "DOWNLOADED"},
+		more:  []string{"ACCOUNT", "PATH", "SERVED", "OPENED", "ENDED", "SHA-256", "FINGERPRINT", "ADDRESS", "CLIENT"},
+		at:    "PUBLISHED", order: "id", none: "There are no such deliveries.", read: (*client.Client).ListDeliveries,
+		row: func(d model.Delivery) []any {
+			return []any{d.ID, d.PublishedAt, d.Feed, d.User, d.Name, d.Issue, fileSize(d.Size), stateWord(d.State),
+				d.CollectedAt, d.Account, d.Path, fileSize(d.Served), d.OpenedAt, d.EndedAt, d.SHA256, d.Fingerprint, d.Address,
+				d.Client}
+		}}
+	l.ready = func(ctx context.Context, f *model.DeliveryFilter, _ []string) (err error) {
+		if uncollected != "" {
+			f.Uncollected, err = parseTime(uncollected, a.now(ctx), ago, false)
+		}
+		return err
+	}
+	c := listCommand(a, l)
+	c.Flags().StringVar(&l.filter.Feed, "feed", "", "only this feed's")
+	c.Flags().StringVar(&l.filter.Account, "account", "", "only this account's users'")
+	c.Flags().StringVar(&l.filter.User, "user", "", "only this user's")
+	c.Flags().StringVar(&l.filter.Name, "name", "", "only files of this name")
+	stateFlag(c, &l.filter.State, model.DeliveryPublished, model.DeliveryOpened, model.DeliveryCollected,
+		model.DeliveryExpired, model.DeliveryWithdrawn, model.DeliveryReplaced)
+	c.Flags().StringVar(&uncollected, "uncollected", "",
+		"only what was not downloaded in full, and was published before this: 3d, 2026-11-01")
 	return c
 }
 
@@ -79,13 +79,13 @@ func (a *app) deliveryWithdraw() *cobra.Command {
 }
 
 func (a *app) sessionCommand() *cobra.Command {
-	list := command("list", "List live sessions", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		t := table{head: []string{"SESSION", "USER", "ACCOUNT", "ADDRESS", "CLIENT", "SINCE", "RECEIVED", "SENT"},
-			none: "Nobody is logged in."}
-		return list(ctx, a, t, a.client().ListSessions, model.EveryFilter{}, func(s model.Session) []string {
-			return []string{s.ID, s.User, s.Account, s.Address, s.Client, when(s.Since), size(s.Received), size(s.Sent)}
-		})
-	})
+	list := listCommand(a, &listing[model.EveryFilter, model.Session]{use: "list", short: "List live sessions",
+		head: []string{"SESSION", "USER", "ACCOUNT", "ADDRESS", "CLIENT", "SINCE", "RECEIVED", "SENT"},
+		more: []string{"FINGERPRINT"}, at: "SINCE", none: "Nobody is logged in.", read: (*client.Client).ListSessions,
+		row: func(s model.Session) []any {
+			return []any{s.ID, s.User, s.Account, s.Address, s.Client, s.Since, fileSize(s.Received), fileSize(s.Sent),
+				s.Fingerprint}
+		}})
 	end := command("end SESSION", "End a live session", cobra.ExactArgs(1),
 		func(ctx context.Context, args []string) error {
 			v, err := a.client().EndSession(ctx, args[0])

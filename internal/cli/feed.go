@@ -95,12 +95,12 @@ func (a *app) feedRemove() *cobra.Command {
 }
 
 func (a *app) feedList() *cobra.Command {
-	return command("list", "List feeds", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		t := table{head: []string{"FEED", "KIND", "TYPES", "RETENTION"}, none: "There are no feeds yet."}
-		return list(ctx, a, t, a.client().ListFeeds, model.EveryFilter{}, func(f model.Feed) []string {
-			return []string{f.Name, f.Kind, joined(f.Types, "all"), f.Retention}
-		})
-	})
+	return listCommand(a, &listing[model.EveryFilter, model.Feed]{use: "list", short: "List feeds",
+		head: []string{"FEED", "KIND", "TYPES", "RETENTION"}, more: []string{"TITLE", "NAMES", "TIME ZONE", "SINCE"},
+		at: "SINCE", order: "feed", none: "There are no feeds yet.", read: (*client.Client).ListFeeds,
+		row: func(f model.Feed) []any {
+			return []any{f.Name, f.Kind, joined(f.Types, "all"), f.Retention, f.Title, f.Pattern, f.Zone, f.CreatedAt}
+		}})
 }
 
 func (a *app) feedShow() *cobra.Command {

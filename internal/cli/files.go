@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sallyport-sftp/sallyport/client"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/model"
 )
@@ -18,20 +19,24 @@ func (a *app) filesCommand() *cobra.Command {
 }
 
 func (a *app) filesList() *cobra.Command {
-	return command("ls USER [PATH]", "List a directory", cobra.RangeArgs(1, 2),
-		func(ctx context.Context, args []string) error {
-			f := model.FileFilter{User: args[0], Path: "/"}
-			if len(args) > 1 {
-				f.Path = args[1]
+	return listCommand(a, &listing[model.FileFilter, model.FileInfo]{use: "ls USER [PATH]", short: "List a directory",
+		args: cobra.RangeArgs(1, 2), head: []string{"SIZE", "MODIFIED", "NAME"}, at: "MODIFIED",
+		none: "The directory is empty.", read: (*client.Client).ListFiles, ready: inMailbox,
+		row: func(f model.FileInfo) []any {
+			if f.Dir {
+				return []any{"", f.Mtime, f.Name + "/"}
 			}
-			t := table{head: []string{"SIZE", "MODIFIED", "NAME"}, none: "The directory is empty."}
-			return list(ctx, a, t, a.client().ListFiles, f, func(f model.FileInfo) []string {
-				if f.Dir {
-					return []string{"", when(f.Mtime), f.Name + "/"}
-				}
-				return []string{size(f.Size), when(f.Mtime), f.Name}
-			})
-		})
+			return []any{fileSize(f.Size), f.Mtime, f.Name}
+		}})
+}
+
+// inMailbox completes a filter from the arguments USER [PATH].
+func inMailbox(_ context.Context, f *model.FileFilter, args []string) error {
+	f.User, f.Path = args[0], "/"
+	if len(args) > 1 {
+		f.Path = args[1]
+	}
+	return nil
 }
 
 func (a *app) filesGet() *cobra.Command {
@@ -98,16 +103,15 @@ func (a *app) filesRemove() *cobra.Command {
 }
 
 func (a *app) filesVersions() *cobra.Command {
-	return command("versions USER PATH", "List a file's versions, the newest first", cobra.ExactArgs(2),
-		func(ctx context.Context, args []string) error {
-			t := table{head: []string{"VERSION", "STORED", "BY", "SIZE", "SHA-256", "SHOWN"}}
-			return list(ctx, a, t, a.client().ListVersions, model.FileFilter{User: args[0], Path: args[1]},
-				func(x model.Version) []string {
-					shown := ""
-					if x.Current {
-						shown = "yes"
-					}
-					return []string{x.ID, when(x.StoredAt), x.Actor, size(x.Size), x.SHA256, shown}
-				})
-		})
+	return listCommand(a, &listing[model.FileFilter, model.Version]{use: "versions USER PATH",
+		short: "List a file's versions, the newest first", args: cobra.ExactArgs(2),
+		head: []string{"VERSION", "STORED", "BY", "SIZE", "SHA-256", "SHOWN"}, at: "STORED", order: "stored", desc: true,
+		read: (*client.Client).ListVersions, ready: inMailbox,
+		row: func(x model.Version) []any {
+			shown := ""
+			if x.Current {
+				shown = "yes"
+			}
+			return []any{x.ID, x.StoredAt, x.Actor, fileSize(x.Size), x.SHA256, shown}
+		}})
 }

@@ -79,6 +79,9 @@ func newWorld(t *testing.T) *world {
 	cfg.Webhooks.Allow = []string{"127.0.0.0/8"}
 	cfg.Mail.Operators = []string{"ops@example.com"}
 	cfg.Mail.Host, cfg.Mail.Port, cfg.Mail.TLS, cfg.Mail.From = "127.0.0.1", mail, "none", "files@example.com"
+	if strings.HasSuffix(t.Name(), "/zone") {
+		cfg.TimeZone = "Australia/Sydney"
+	}
 	if strings.HasSuffix(t.Name(), "/notice") { // without mail, notices must be recorded by hand
 		cfg.Mail = config.Default().Mail
 	}

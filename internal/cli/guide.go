@@ -168,10 +168,11 @@ func (a *app) printExplanation(e, oldest model.Explanation, n int) {
 	if c.Client != "" {
 		who = append(who, "with "+strings.TrimPrefix(c.Client, "SSH-2.0-"))
 	}
-	fmt.Fprintf(a.Out, "\n%s  reference %s  %s  [%s]\n", when(c.At), c.Reference, valid.Printable(strings.Join(who, ", ")),
-		c.Outcome)
+	fmt.Fprintf(a.Out, "\n%s  reference %s  %s  [%s]\n", whenExactly(c.At), c.Reference,
+		valid.Printable(strings.Join(who, ", ")),
+		model.Word(c.Outcome))
 	if n > 1 {
-		fmt.Fprintf(a.Out, "  %d times alike since %s (reference %s).\n", n, when(oldest.Connection.At),
+		fmt.Fprintf(a.Out, "  %d times alike since %s (reference %s).\n", n, whenExactly(oldest.Connection.At),
 			oldest.Connection.Reference)
 	}
 	fmt.Fprintf(a.Out, "  %s\n", valid.Printable(nextStep(e.Sentence, e.Action)))
@@ -184,14 +185,13 @@ func (a *app) printExplanation(e, oldest model.Explanation, n int) {
 }
 
 func (a *app) banCommand() *cobra.Command {
-	list := command("list", "List addresses that are kept out for a while", cobra.NoArgs,
-		func(ctx context.Context, _ []string) error {
-			t := table{head: []string{"ADDRESS", "SINCE", "UNTIL", "FAILURES", "TURNED AWAY", "LAST REASON"},
-				none: "Nobody is banned."}
-			return list(ctx, a, t, a.client().ListBans, model.EveryFilter{}, func(b model.Ban) []string {
-				return []string{b.Address, when(b.Since), when(b.Until), fmt.Sprint(b.Failures), fmt.Sprint(b.Refused), b.Reason}
-			})
-		})
+	list := listCommand(a, &listing[model.EveryFilter, model.Ban]{use: "list",
+		short: "List addresses that are kept out for a while",
+		head:  []string{"ADDRESS", "SINCE", "UNTIL", "FAILURES", "TURNED AWAY", "LAST REASON"}, at: "SINCE",
+		order: "since", desc: true, none: "Nobody is banned.", read: (*client.Client).ListBans,
+		row: func(b model.Ban) []any {
+			return []any{b.Address, b.Since, b.Until, b.Failures, b.Refused, model.Word(b.Reason)}
+		}})
 	return group("ban", "Addresses that are kept out after too many failures", list)
 }
 

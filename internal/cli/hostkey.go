@@ -12,14 +12,9 @@ import (
 )
 
 func (a *app) hostkeyCommand() *cobra.Command {
-	list := command("list", "List the server's host keys, as partners should see them", cobra.NoArgs,
-		func(ctx context.Context, _ []string) error {
-			v, err := client.All(ctx, a.client().ListHostkeys, model.EveryFilter{})
-			if err != nil {
-				return err
-			}
-			return a.show(v, hostKeyTable(v))
-		})
+	list := listCommand(a, &listing[model.EveryFilter, model.HostKey]{use: "list",
+		short: "List the server's host keys, as partners should see them", head: hostKeyColumns,
+		read: (*client.Client).ListHostkeys, row: hostKeyRow})
 	replace := false
 	imp := command("import FILE...", "Take over the private host keys of the server that partners know",
 		cobra.MinimumNArgs(1), func(_ context.Context, args []string) error {
@@ -38,10 +33,15 @@ func (a *app) hostkeyCommand() *cobra.Command {
 	return group("hostkey", "The server's own keys", list, imp)
 }
 
+// hostKeyColumns are the headings of hostKeyRow.
+var hostKeyColumns = []string{"TYPE", "BITS", "FINGERPRINT"}
+
+func hostKeyRow(k model.HostKey) []any { return []any{k.Type, k.Bits, k.Fingerprint} }
+
 func hostKeyTable(v []model.HostKey) table {
-	t := table{head: []string{"TYPE", "BITS", "FINGERPRINT"}}
+	t := table{head: hostKeyColumns}
 	for _, k := range v {
-		t.add(k.Type, fmt.Sprint(k.Bits), k.Fingerprint)
+		t.add(hostKeyRow(k)...)
 	}
 	return t
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sallyport-sftp/sallyport/client"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -26,20 +27,20 @@ func (a *app) inboxCommand() *cobra.Command {
 }
 
 func (a *app) inboxList() *cobra.Command {
-	var f model.DropFilter
-	c := command("list", "List received files in the order they came", cobra.NoArgs,
-		func(ctx context.Context, _ []string) error {
-			f.State = stateCode(f.State)
-			t := table{head: []string{"ID", "RECEIVED", "USER", "PATH", "SIZE", "STATE", "SHA-256"},
-				none: "Nothing was received yet."}
-			return list(ctx, a, t, a.client().ListDrops, f, func(d model.Drop) []string {
-				return []string{d.ID, when(d.ReceivedAt), d.User, d.Path, size(d.Size), dropState(d), d.SHA256}
-			})
-		})
-	c.Flags().StringVar(&f.User, "user", "", "only this user's")
-	c.Flags().StringVar(&f.Account, "account", "", "only this account's users'")
-	c.Flags().StringVar((*string)(&f.State), "state", "",
-		"only in this state: unscanned, new, claimed, accepted, refused, superseded")
+	l := &listing[model.DropFilter, model.Drop]{use: "list", short: "List received files in the order they came",
+		head: []string{"ID", "RECEIVED", "USER", "PATH", "SIZE", "STATE", "SHA-256"},
+		more: []string{"ACCOUNT", "VENDOR", "CONSUMER", "SETTLED", "REASON", "ADDRESS", "FINGERPRINT"},
+		at:   "RECEIVED", order: "id", none: "Nothing was received yet.", read: (*client.Client).ListDrops,
+		row: func(d model.Drop) []any {
+			return []any{d.ID, d.ReceivedAt, d.User, d.Path, fileSize(d.Size), dropState(d), d.SHA256, d.Account, d.Vendor,
+				d.Consumer, d.SettledAt, d.Reason, d.Address, d.Fingerprint}
+		}}
+	c := listCommand(a, l)
+	c.Flags().StringVar(&l.filter.User, "user", "", "only this user's")
+	c.Flags().StringVar(&l.filter.Account, "account", "", "only this account's users'")
+	c.Flags().StringVar(&l.filter.Name, "name", "", "only files of this name")
+	stateFlag(c, &l.filter.State, model.DropUnscanned, model.DropNew, model.DropClaimed, model.DropAcked,
+		model.DropRejected, model.DropSuperseded)
 	return c
 }
 

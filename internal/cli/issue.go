@@ -75,7 +75,7 @@ func (in *issuing) flags(c *cobra.Command) {
 // issue makes a pair, writes it to files or makes links to it, and enrols it. If a step fails, it
 // undoes the earlier ones.
 func (a *app) issue(ctx context.Context, in *issuing) (err error) {
-	if err := a.checkIssue(in); err != nil {
+	if err := a.checkIssue(ctx, in); err != nil {
 		return err
 	}
 	if err := in.make(); err != nil {
@@ -102,9 +102,9 @@ func (a *app) issue(ctx context.Context, in *issuing) (err error) {
 	return a.sayIssued(in, added[0])
 }
 
-func (a *app) checkIssue(in *issuing) error {
+func (a *app) checkIssue(ctx context.Context, in *issuing) error {
 	const op = "cli.issue"
-	if err := in.ready(); err != nil {
+	if err := in.ready(ctx, a); err != nil {
 		return err
 	}
 	if in.out == "" && in.keyTo == "" {
@@ -283,7 +283,7 @@ func (a *app) keyRotate() *cobra.Command {
 			if issue {
 				return a.issue(ctx, &in)
 			}
-			if err := in.ready(); err != nil {
+			if err := in.ready(ctx, a); err != nil {
 				return err
 			}
 			return a.enrol(ctx, args[0], args[1], in.newKey)

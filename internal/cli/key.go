@@ -39,30 +39,26 @@ type newKey struct {
 func (k *newKey) flags(c *cobra.Command) {
 	c.Flags().StringVar(&k.Holder, "holder", "", "contact (id or e-mail) who has the private half")
 	c.Flags().StringVar(&k.expires, "expires", "",
-		"last day: 2027-06-30, or a length of time: 365d (default: the configured one)")
+		"last day: 2027-06-30, a time, or a length of time: 365d (default: the configured one)")
 	c.Flags().StringVar(&k.ConfirmedBy, "confirmed-by", "", "second contact (id or e-mail), needed after a key was frozen")
 }
 
 // ready parses the flags that are kept as text.
-func (k *newKey) ready() (err error) {
+func (k *newKey) ready(ctx context.Context, a *app) (err error) {
 	if k.expires != "" {
-		k.ExpiresAt, err = parseWhen(k.expires)
+		k.ExpiresAt, err = a.expiry(ctx, k.expires)
 	}
 	return err
 }
 
-// parseWhen parses a day, which means the midnight (UTC) after it, or a length of time from now.
-func parseWhen(s string) (*time.Time, error) {
-	if day, err := time.Parse(time.DateOnly, s); err == nil {
-		day = day.AddDate(0, 0, 1)
-		return &day, nil
+// expiry reads when something is to end: after a day, at a time, or a length of time from now by the
+// server's clock.
+func (a *app) expiry(ctx context.Context, text string) (*time.Time, error) {
+	at, err := parseTime(text, a.now(ctx), ahead, true)
+	if err != nil {
+		return nil, err
 	}
-	d, err := parseLength(s)
-	if err != nil || d == 0 {
-		return nil, fault.E("cli.parseWhen", fault.Invalid, "%q is not a day or a length of time.", s).
-			WithHint("write 2027-06-30 or 365d")
-	}
-	at := time.Now().Add(d)
+	at = at.UTC()
 	return &at, nil
 }
 
@@ -70,7 +66,7 @@ func (a *app) keyAdd() *cobra.Command {
 	var in newKey
 	c := command("add USER FILE|-", "Enrol a public key, in whatever form it was sent",
 		cobra.ExactArgs(2), func(ctx context.Context, args []string) error {
-			if err := in.ready(); err != nil {
+			if err := in.ready(ctx, a); err != nil {
 				return err
 			}
 			return a.enrol(ctx, args[0], args[1], in)
@@ -183,28 +179,36 @@ func (a *app) keyInspect() *cobra.Command {
 }
 
 func (a *app) keyList() *cobra.Command {
-	return command("list USER", "List a user's keys", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		v, err := client.All(ctx, a.client().ListKeys, model.UserKeyFilter{User: args[0]})
-		if err != nil {
-			return err
-		}
-		return a.show(v, keyTable(v, "The user has no keys yet."))
-	})
+	return listCommand(a, &listing[model.UserKeyFilter, model.Key]{use: "list USER", short: "List a user's keys",
+		args: cobra.ExactArgs(1), head: keyColumns, more: []string{"EXPIRES", "RETIRES", "REVOKED"}, at: "ADDED",
+		none: "The user has no keys yet.",
+		read: (*client.Client).ListKeys, row: keyRow,
+		ready: func(_ context.Context, f *model.UserKeyFilter, args []string) error {
+			f.User = args[0]
+			return nil
+		}})
+}
+
+// keyColumns are the headings of keyRow.
+var keyColumns = []string{"FINGERPRINT", "TYPE", "BITS", "HOLDER", "COMMENT", "ADDED", "LAST USED", "FROM", "WITH",
+	"STATE"}
+
+func keyRow(k model.Key) []any {
+	return []any{k.Fingerprint, k.Type, k.Bits, k.Holder, k.Comment, k.CreatedAt, k.LastUsedAt, k.LastAddress,
+		k.LastClient, keyState(k), k.ExpiresAt, k.RetiresAt, k.RevokedAt}
 }
 
 func keyTable(list []model.Key, none string) table {
-	t := table{head: []string{"FINGERPRINT", "TYPE", "BITS", "HOLDER", "COMMENT", "ADDED", "LAST USED", "FROM", "WITH",
-		"STATE"}, none: none}
+	t := table{head: keyColumns, none: none}
 	for _, k := range list {
-		t.add(k.Fingerprint, k.Type, fmt.Sprint(k.Bits), k.Holder, k.Comment, when(k.CreatedAt), whenPtr(k.LastUsedAt),
-			k.LastAddress, k.LastClient, keyState(k))
+		t.add(keyRow(k)...)
 	}
 	return t
 }
 
 // keyState describes a key's state, with its dates and its flag.
 func keyState(k model.Key) string {
-	s := string(k.State)
+	s := model.Word(k.State)
 	switch {
 	case k.State == model.KeyRevoked && k.RevokedAt != nil, k.State == model.KeyBurned && k.RevokedAt != nil:
 		s += " " + when(*k.RevokedAt) + ": " + k.RevokedWhy
@@ -230,7 +234,7 @@ func (a *app) keySet() *cobra.Command {
 			if expires == "never" {
 				in.ExpiresAt = &time.Time{}
 			} else if expires != "" {
-				if in.ExpiresAt, err = parseWhen(expires); err != nil {
+				if in.ExpiresAt, err = a.expiry(ctx, expires); err != nil {
 					return err
 				}
 			}
@@ -267,16 +271,20 @@ func (a *app) keyFreeze(use, short string) *cobra.Command {
 }
 
 func (a *app) keyPending() *cobra.Command {
-	return command("pending [USER]", "List unknown keys that were offered for real users and wait for your word",
-		cobra.MaximumNArgs(1), func(ctx context.Context, args []string) error {
-			t := table{head: []string{"USER", "FINGERPRINT", "TYPE", "BITS", "FIRST", "LAST", "TIMES", "ADDRESS", "CLIENT"},
-				none: "No key waits. (Unknown keys are kept only with keys.pending in the configuration.)"}
-			return list(ctx, a, t, a.client().ListPendingKeys, model.OfUserFilter{User: strings.Join(args, "")},
-				func(p model.PendingKey) []string {
-					return []string{p.User, p.Fingerprint, p.Type, fmt.Sprint(p.Bits), when(p.FirstAt), when(p.LastAt),
-						fmt.Sprint(p.Times), p.Address, p.Client}
-				})
-		})
+	return listCommand(a, &listing[model.OfUserFilter, model.PendingKey]{use: "pending [USER]",
+		short: "List unknown keys that were offered for real users and wait for your word", args: cobra.MaximumNArgs(1),
+		head: []string{"USER", "FINGERPRINT", "TYPE", "BITS", "FIRST", "LAST", "TIMES", "ADDRESS", "CLIENT"}, at: "LAST",
+		order: "last", desc: true, ready: ofUser, read: (*client.Client).ListPendingKeys,
+		none: "No key waits. (Unknown keys are kept only with keys.pending in the configuration.)",
+		row: func(p model.PendingKey) []any {
+			return []any{p.User, p.Fingerprint, p.Type, p.Bits, p.FirstAt, p.LastAt, p.Times, p.Address, p.Client}
+		}})
+}
+
+// ofUser completes a filter from the argument [USER].
+func ofUser(_ context.Context, f *model.OfUserFilter, args []string) error {
+	f.User = strings.Join(args, "")
+	return nil
 }
 
 func (a *app) keyApprove() *cobra.Command {
@@ -307,11 +315,9 @@ func (a *app) keyRefuse() *cobra.Command {
 }
 
 func (a *app) keyBurned() *cobra.Command {
-	return command("burned", "List keys that are blocked for ever: their private half was exposed", cobra.NoArgs,
-		func(ctx context.Context, _ []string) error {
-			t := table{head: []string{"FINGERPRINT", "SINCE", "HOW", "WHY", "BY"}, none: "No key is blocked."}
-			return list(ctx, a, t, a.client().ListBurnedKeys, model.EveryFilter{}, func(b model.BurnedKey) []string {
-				return []string{b.Fingerprint, when(b.At), b.How, b.Why, b.Actor}
-			})
-		})
+	return listCommand(a, &listing[model.EveryFilter, model.BurnedKey]{use: "burned",
+		short: "List keys that are blocked for ever: their private half was exposed",
+		head:  []string{"FINGERPRINT", "SINCE", "HOW", "WHY", "BY"}, at: "SINCE", order: "since", desc: true,
+		none: "No key is blocked.", read: (*client.Client).ListBurnedKeys,
+		row: func(b model.BurnedKey) []any { return []any{b.Fingerprint, b.At, b.How, b.Why, b.Actor} }})
 }

@@ -17,35 +17,21 @@ func (a *app) namesCommand() *cobra.Command {
 }
 
 func (a *app) namesList() *cobra.Command {
-	return command("list", "List the rules: the configured ones, and what differs for users and folders", cobra.NoArgs,
-		func(ctx context.Context, _ []string) error {
-			v, err := client.All(ctx, a.client().ListNamePolicies, model.EveryFilter{})
-			if err != nil {
-				return err
-			}
-			t := table{head: []string{"USER", "FOLDER", "RULE", "NAMES"}}
-			for _, p := range v {
-				for _, r := range []struct {
-					what  string
-					names []string
-				}{{"temporary", p.Temporary}, {"doubtful", p.Doubtful}, {"ignored", p.Ignored}} {
-					if r.names != nil {
-						t.add(orAll(p.User), orAll(p.Folder), r.what, globs(r.names))
-					}
-				}
-				if p.GraceText != "" {
-					t.add(orAll(p.User), orAll(p.Folder), "grace", p.GraceText)
+	return listCommand(a, &listing[model.EveryFilter, model.NamePolicy]{use: "list",
+		short: "List the rules: the configured ones, and what differs for users and folders",
+		head:  []string{"USER", "FOLDER", "TEMPORARY", "DOUBTFUL", "IGNORED", "GRACE"},
+		read:  (*client.Client).ListNamePolicies,
+		row: func(p model.NamePolicy) []any {
+			row := []any{cmp.Or(p.User, "all"), cmp.Or(p.Folder, "all")}
+			for _, names := range [][]string{p.Temporary, p.Doubtful, p.Ignored} {
+				if names == nil { // as the wider rule has it
+					row = append(row, "")
+				} else {
+					row = append(row, globs(names))
 				}
 			}
-			return a.show(v, t)
-		})
-}
-
-func orAll(s string) string {
-	if s == "" {
-		return "all"
-	}
-	return s
+			return append(row, p.GraceText)
+		}})
 }
 
 // globs joins a list of patterns for display.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -21,19 +20,10 @@ func (a *app) retentionCommand() *cobra.Command {
 }
 
 func (a *app) retentionPolicy() *cobra.Command {
-	list := command("list",
-		"List policies; the nearest one wins: of a user's folder, a folder, a feed, a user, the default", cobra.NoArgs,
-		func(ctx context.Context, _ []string) error {
-			v, err := client.All(ctx, a.client().ListPolicies, model.EveryFilter{})
-			if err != nil {
-				return err
-			}
-			t := table{head: []string{"POLICY", "KEEPS FILES"}}
-			for _, p := range v {
-				t.add(p.Class, p.Keep)
-			}
-			return a.show(v, t)
-		})
+	list := listCommand(a, &listing[model.EveryFilter, model.RetentionPolicy]{use: "list",
+		short: "List policies; the nearest one wins: of a user's folder, a folder, a feed, a user, the default",
+		head:  []string{"POLICY", "KEEPS FILES"}, read: (*client.Client).ListPolicies,
+		row: func(p model.RetentionPolicy) []any { return []any{p.Class, p.Keep} }})
 	var in model.SetPolicy
 	set := command("set PERIOD (--feed F | --user U | --folder /PATH)",
 		"Keep files of a feed, a user or a folder for a period: 90d, 12mo, 7y; none takes the policy away",
@@ -63,13 +53,14 @@ func (a *app) retentionForecast() *cobra.Command {
 	c := command("forecast", "What goes when, how much, and what was never downloaded", cobra.NoArgs,
 		func(ctx context.Context, _ []string) (err error) {
 			if at != "" {
-				if q.At, err = time.Parse(time.DateOnly, at); err != nil {
-					return fault.E("cli.forecast", fault.Invalid, "%q is not a day.", at).WithHint("write 2027-01-01")
+				if q.At, err = parseTime(at, a.now(ctx), ahead, false); err != nil {
+					return err
 				}
 			}
 			return a.forecast(ctx, q)
 		})
-	c.Flags().StringVar(&at, "at", "", "as of this day: 2027-01-01 (default: the next run that can still be announced)")
+	c.Flags().StringVar(&at, "at", "",
+		"as of this day: 2027-01-01, or 30d (default: the next run that can still be announced)")
 	c.Flags().StringVar(&q.Account, "account", "", "only this account's")
 	c.Flags().BoolVar(&q.List, "list", false, "name every file")
 	return c
@@ -152,14 +143,14 @@ func (a *app) retentionRelease() *cobra.Command {
 }
 
 func (a *app) retentionHolds() *cobra.Command {
-	var f model.HoldFilter
-	c := command("holds", "List holds", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		t := table{head: []string{"ID", "ON", "WHAT", "SINCE", "BY", "REASON", "RELEASED"}, none: "Nothing is held."}
-		return list(ctx, a, t, a.client().ListHolds, f, func(h model.Hold) []string {
-			return []string{h.ID, string(h.Kind), h.Label, when(h.At), h.Actor, h.Reason, whenPtr(h.ReleasedAt)}
-		})
-	})
-	c.Flags().BoolVar(&f.All, "all", false, "released ones, too")
+	l := &listing[model.HoldFilter, model.Hold]{use: "holds", short: "List holds",
+		head: []string{"ID", "ON", "WHAT", "SINCE", "BY", "REASON", "RELEASED"}, at: "SINCE", none: "Nothing is held.",
+		read: (*client.Client).ListHolds,
+		row: func(h model.Hold) []any {
+			return []any{h.ID, model.Word(h.Kind), h.Label, h.At, h.Actor, h.Reason, h.ReleasedAt}
+		}}
+	c := listCommand(a, l)
+	c.Flags().BoolVar(&l.filter.All, "all", false, "released ones, too")
 	return c
 }
 
@@ -202,30 +193,32 @@ func (a *app) dryRun(ctx context.Context) error {
 	return a.forecast(ctx, model.ForecastQuery{})
 }
 
+// runColumns are the headings of runRow.
+var runColumns = []string{"ID", "KIND", "DUE", "STATE", "NAMED", "SIZE", "REMOVED", "NOTE"}
+
+func runRow(r model.RetentionRun) []any {
+	note := r.Account
+	switch {
+	case r.Confirm != "" && r.ConfirmedAt == nil && r.State == model.RunAnnounced:
+		note = "waits to be confirmed: " + r.Confirm
+	case r.ConfirmedAt != nil:
+		note = "confirmed by " + r.ConfirmedBy
+	}
+	return []any{r.ID, model.Word(r.Kind), r.DueAt, model.Word(r.State), r.Files, fileSize(r.Bytes), r.RemovedFiles, note}
+}
+
 func runTable(list []model.RetentionRun, none string) table {
-	t := table{head: []string{"ID", "KIND", "DUE", "STATE", "NAMED", "SIZE", "REMOVED", "NOTE"}, none: none}
+	t := table{head: runColumns, none: none}
 	for _, r := range list {
-		note := r.Account
-		switch {
-		case r.Confirm != "" && r.ConfirmedAt == nil && r.State == model.RunAnnounced:
-			note = "waits to be confirmed: " + r.Confirm
-		case r.ConfirmedAt != nil:
-			note = "confirmed by " + r.ConfirmedBy
-		}
-		t.add(r.ID, string(r.Kind), when(r.DueAt), string(r.State), fmt.Sprint(r.Files), size(r.Bytes),
-			fmt.Sprint(r.RemovedFiles), note)
+		t.add(runRow(r)...)
 	}
 	return t
 }
 
 func (a *app) retentionRuns() *cobra.Command {
-	return command("runs", "List runs, the newest first", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		v, err := client.All(ctx, a.client().ListRuns, model.EveryFilter{})
-		if err != nil {
-			return err
-		}
-		return a.show(v, runTable(v, "No run was planned yet."))
-	})
+	return listCommand(a, &listing[model.EveryFilter, model.RetentionRun]{use: "runs",
+		short: "List runs, the newest first", head: runColumns, at: "DUE", order: "id", desc: true,
+		none: "No run was planned yet.", read: (*client.Client).ListRuns, row: runRow})
 }
 
 func (a *app) retentionShow() *cobra.Command {
@@ -256,25 +249,28 @@ func (a *app) retentionShow() *cobra.Command {
 }
 
 func (a *app) retentionNotices() *cobra.Command {
-	return command("notices RUN", "Whom a run's notices reached", cobra.ExactArgs(1),
-		func(ctx context.Context, args []string) error {
-			t := table{head: []string{"ACCOUNT", "NOTICE", "MADE", "REACHED", "MAILS"}, none: "The run has no notices."}
-			return list(ctx, a, t, a.client().ListRunNotices, model.RunFilter{Run: args[0]},
-				func(n model.RetentionNotice) []string {
-					reached := "not reached"
-					if n.Reached {
-						reached = "yes"
-					}
-					if n.ToldBy != "" {
-						reached = "told by " + n.ToldBy
-					}
-					mails := make([]string, len(n.Mails))
-					for i, m := range n.Mails {
-						mails[i] = m.To + " " + string(m.State)
-					}
-					return []string{n.Account, n.Mark, when(n.At), reached, joined(mails, "none")}
-				})
-		})
+	return listCommand(a, &listing[model.RunFilter, model.RetentionNotice]{use: "notices RUN",
+		short: "Whom a run's notices reached", args: cobra.ExactArgs(1),
+		head: []string{"ACCOUNT", "NOTICE", "MADE", "REACHED", "MAILS"}, at: "MADE", none: "The run has no notices.",
+		read: (*client.Client).ListRunNotices,
+		ready: func(_ context.Context, f *model.RunFilter, args []string) error {
+			f.Run = args[0]
+			return nil
+		},
+		row: func(n model.RetentionNotice) []any {
+			reached := "not reached"
+			if n.Reached {
+				reached = "yes"
+			}
+			if n.ToldBy != "" {
+				reached = "told by " + n.ToldBy
+			}
+			mails := make([]string, len(n.Mails))
+			for i, m := range n.Mails {
+				mails[i] = m.To + " " + model.Word(m.State)
+			}
+			return []any{n.Account, n.Mark, n.At, reached, joined(mails, "none")}
+		}})
 }
 
 func (a *app) retentionTold() *cobra.Command {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sallyport-sftp/sallyport/client"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
@@ -63,16 +64,17 @@ func (a *app) userSet() *cobra.Command {
 }
 
 func (a *app) userList() *cobra.Command {
-	var f model.UserFilter
-	c := command("list", "List users", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		t := table{head: []string{"USER", "KIND", "ACCOUNT", "VENDOR", "STARTS IN", "FILES", "BYTES", "LOG-IN"},
-			none: "There are no users yet."}
-		return list(ctx, a, t, a.client().ListUsers, f, func(u model.User) []string {
-			return []string{u.Name, string(u.Kind), u.Account, u.Vendor, u.StartDir, fmt.Sprint(u.UsedFiles), size(u.UsedBytes),
-				enabled(u)}
-		})
-	})
-	c.Flags().StringVar(&f.Account, "account", "", "only this account's")
+	l := &listing[model.UserFilter, model.User]{use: "list", short: "List users",
+		head: []string{"USER", "KIND", "ACCOUNT", "VENDOR", "STARTS IN", "FILES", "BYTES", "LOG-IN"},
+		more: []string{"SINCE"}, at: "SINCE", order: "user", none: "There are no users yet.",
+		read: (*client.Client).ListUsers,
+		row: func(u model.User) []any {
+			return []any{u.Name, model.Word(u.Kind), u.Account, u.Vendor, u.StartDir, u.UsedFiles, fileSize(u.UsedBytes),
+				enabled(u), u.CreatedAt}
+		}}
+	c := listCommand(a, l)
+	c.Flags().StringVar(&l.filter.Account, "account", "", "only this account's")
+	c.Flags().StringVar(&l.filter.Vendor, "vendor", "", "only this vendor's")
 	return c
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sallyport-sftp/sallyport/client"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/node"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
@@ -33,16 +34,16 @@ func (a *app) webhookCommand() *cobra.Command {
 	add.Flags().StringVar(&in.URL, "url", "", "where to post: https://billing.example.com/hooks/files")
 	add.Flags().StringSliceVar(&in.Events, "events", nil, "events that it wants: file.received,key.* (default: all)")
 	_ = add.MarkFlagRequired("url")
-	list := command("list", "List receivers of events", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		t := table{head: []string{"NAME", "URL", "EVENTS", "STATE", "SINCE"}, none: "There are no webhooks."}
-		return list(ctx, a, t, a.client().ListWebhooks, model.EveryFilter{}, func(w model.Webhook) []string {
+	list := listCommand(a, &listing[model.EveryFilter, model.Webhook]{use: "list", short: "List receivers of events",
+		head: []string{"NAME", "URL", "EVENTS", "STATE", "SINCE"}, at: "SINCE", order: "name",
+		none: "There are no webhooks.", read: (*client.Client).ListWebhooks,
+		row: func(w model.Webhook) []any {
 			state := "on"
 			if !w.Enabled {
 				state = strings.TrimSuffix("off: "+w.Note, ": ")
 			}
-			return []string{w.Name, w.URL, strings.Join(w.Events, ","), state, when(w.CreatedAt)}
-		})
-	})
+			return []any{w.Name, w.URL, strings.Join(w.Events, ","), state, w.CreatedAt}
+		}})
 	remove := command("remove NAME", "Remove a receiver, and what was still to be sent to it", cobra.ExactArgs(1),
 		func(ctx context.Context, args []string) error {
 			if err := a.client().RemoveWebhook(ctx, args[0]); err != nil {
@@ -86,20 +87,20 @@ func (a *app) webhookSet() *cobra.Command {
 }
 
 func (a *app) messageList() *cobra.Command {
-	var f model.MessageFilter
-	var limit int
-	c := command("list", "List webhooks and mails, the newest first; --state dead shows what was given up", cobra.NoArgs,
-		func(ctx context.Context, _ []string) error {
-			t := table{head: []string{"ID", "MADE", "TO", "ABOUT", "STATE", "TRIES", "LAST ANSWER"},
-				none: "There are no such messages."}
-			return listSome(ctx, a, t, a.client().ListMessages, f, limit, func(m model.Message) []string {
-				return []string{m.ID, when(m.CreatedAt), m.Target, m.Kind, string(m.State), fmt.Sprint(m.Attempts), m.Error}
-			})
-		})
-	c.Flags().StringVar((*string)(&f.Channel), "channel", "", "only webhook, or only mail")
-	c.Flags().StringVar((*string)(&f.State), "state", "", "only in this state: new, queued, sent, dead, bounced")
-	c.Flags().StringVar(&f.Target, "to", "", "only to this webhook or address")
-	c.Flags().IntVar(&limit, "limit", 100, "at most so many; 0: all")
+	l := &listing[model.MessageFilter, model.Message]{use: "list",
+		short: "List webhooks and mails, the newest first; --state dead shows what was given up",
+		head:  []string{"ID", "MADE", "TO", "ABOUT", "STATE", "TRIES", "LAST ANSWER"},
+		more:  []string{"CHANNEL", "SUBJECT", "TRIED", "SENT"}, at: "MADE", order: "made", desc: true, most: 100,
+		none: "There are no such messages.", read: (*client.Client).ListMessages,
+		row: func(m model.Message) []any {
+			return []any{m.ID, m.CreatedAt, m.Target, m.Kind, model.Word(m.State), m.Attempts, m.Error, model.Word(m.Channel),
+				m.Subject, m.TriedAt, m.SentAt}
+		}}
+	c := listCommand(a, l)
+	c.Flags().StringVar((*string)(&l.filter.Channel), "channel", "", "only webhook, or only mail")
+	stateFlag(c, &l.filter.State, model.MessageNew, model.MessageQueued, model.MessageSent, model.MessageDead,
+		model.MessageBounced)
+	c.Flags().StringVar(&l.filter.Target, "to", "", "only to this webhook or address")
 	return c
 }
 

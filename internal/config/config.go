@@ -49,7 +49,9 @@ type Config struct {
 	// IgnoredNames are globs of files that programs leave in folders. They are stored, but never
 	// received or published.
 	IgnoredNames []string `yaml:"ignored_names" env:"IGNORED_NAMES"`
-	// TimeZone is the zone of dated folders of feeds that have none of their own: Australia/Sydney.
+	// TimeZone is the operator's zone: Australia/Sydney. People read and write times in it, unless their
+	// account or region has another, and dated folders of feeds are in it that have none of their own.
+	// Empty is UTC; the command line then uses the zone of its own machine.
 	TimeZone string `yaml:"time_zone" env:"TIME_ZONE"`
 	// FileTypes describe the names and contents of file types. Each replaces the built-in type of its
 	// name, if there is one.
@@ -90,6 +92,7 @@ type Region struct {
 	Listen   []string `yaml:"listen"`
 	AllowIPs []string `yaml:"allow_ips"`
 	Support  Support  `yaml:"support"`
+	TimeZone string   `yaml:"time_zone"` // in which its accounts' people read times; "": the operator's
 }
 
 // Operator is who runs this server, as partners know it. Guides, pages, mails and the banner name it.
@@ -250,7 +253,6 @@ func Default() Config {
 			NeverBan: []string{"127.0.0.0/8", "::1/128"}},
 		Records:       Records{Keep: Duration(395 * 24 * time.Hour), Failed: 200_000, Activity: 2_000_000},
 		Log:           Log{Level: "info", Format: "text"},
-		TimeZone:      "UTC",
 		ContentChecks: model.ChecksRefuse,
 		TemporaryNames: []string{".*", "*.filepart", "*.part", "*.tmp", "*.temp", "*.partial", "*.writing", "*.crdownload",
 			"*.swp", "*.lftp", "*.inprogress", "*.in-progress", "*.incomplete", "*.uploading"},

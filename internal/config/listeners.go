@@ -6,7 +6,9 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"time"
 
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
@@ -30,6 +32,18 @@ func (c *Config) EndpointOf(region string) (Endpoint, Support) {
 	return e, r.Support.over(s)
 }
 
+// Zones returns in which zone the people of the regions, and the operator's, read times.
+func (c *Config) Zones() exchange.Zones {
+	z := exchange.Zones{Regions: map[string]*time.Location{}}
+	z.Own, _ = valid.ParseZone(c.TimeZone) // check has accepted them
+	for name, r := range c.Regions {
+		if r.TimeZone != "" {
+			z.Regions[name], _ = valid.ParseZone(r.TimeZone)
+		}
+	}
+	return z
+}
+
 // Networks parses addresses and networks, which check has accepted. It skips what it cannot parse.
 func Networks(list []string) (out []netip.Prefix) {
 	for _, s := range list {
@@ -48,6 +62,9 @@ func (c *Config) checkListeners(f *findings) {
 	for name, r := range c.Regions {
 		at := "regions." + name
 		f.refused(at, valid.CheckID("region", name))
+		if _, err := valid.ParseZone(r.TimeZone); err != nil {
+			f.bad(at+".time_zone", "there is no time zone %q, such as Australia/Sydney or UTC.", r.TimeZone)
+		}
 		lists[at+".allow_ips"] = r.AllowIPs
 		ports[at+".port"] = r.Port
 		for _, l := range r.Listen {

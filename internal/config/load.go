@@ -212,7 +212,7 @@ func (c *Config) check(f *findings) {
 	if c.DoubtfulGrace < 0 || c.DoubtfulGrace > Duration(valid.MaxGrace) {
 		f.bad("doubtful_grace", "from 0s to %s.", valid.MaxGrace)
 	}
-	if _, err := valid.ParseZone(c.TimeZone); err != nil || c.TimeZone == "" {
+	if _, err := valid.ParseZone(c.TimeZone); err != nil {
 		f.bad("time_zone", "there is no time zone %q, such as Australia/Sydney or UTC.", c.TimeZone)
 	}
 	if err := exchange.CheckChecks(c.ContentChecks); err != nil || c.ContentChecks == "" {

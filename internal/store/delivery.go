@@ -3,6 +3,7 @@ package store
 import (
 	"database/sql"
 	"encoding/hex"
+	"fmt"
 	"slices"
 	"time"
 
@@ -166,20 +167,28 @@ func scanDelivery(r *sql.Rows) (d DeliveryRow, err error) {
 
 // Deliveries lists deliveries in the order they were made, one page of them.
 func (q *Q) Deliveries(f model.DeliveryFilter) ([]DeliveryRow, error) {
-	after := f.Cursor
-	if first := exchange.FirstID(f.Since); !f.Since.IsZero() && first > after {
-		after = first
+	page := pageOf("d.id", f.Paging, f.Reverse)
+	args := []any{page.cursor, f.Feed, valid.Fold(f.Account), f.State, valid.Fold(f.User), f.Name, f.Publication,
+		most(f.Paging)}
+	more := ""
+	add := func(condition string, v any) {
+		args = append(args, v)
+		more += fmt.Sprintf(condition, len(args))
 	}
-	late, before := ` AND $9 = 0`, int64(0)
-	if !f.Uncollected.IsZero() { // in the statement only if asked for, so that its partial index is used
-		late = ` AND d.state IN ('published', 'opened') AND d.taken_at IS NULL AND d.published_at < $9`
-		before = micros(f.Uncollected)
+	if !f.Since.IsZero() { // a delivery may be made after its publication, and not before it
+		add(` AND d.id >= $%d`, exchange.FirstID(f.Since))
+		add(` AND +d.published_at >= $%d`, micros(f.Since))
 	}
-	return collect(q, "Deliveries", scanDelivery, deliveryColumns+` WHERE d.id > $1 AND ($2 = '' OR p.feed = $2)
+	if !f.Until.IsZero() {
+		add(` AND +d.published_at < $%d`, micros(f.Until))
+	}
+	if !f.Uncollected.IsZero() { // without a plus, so that the partial index is used
+		add(` AND d.state IN ('published', 'opened') AND d.taken_at IS NULL AND d.published_at < $%d`, micros(f.Uncollected))
+	}
+	return collect(q, "Deliveries", scanDelivery, deliveryColumns+` WHERE `+page.after+` AND ($2 = '' OR p.feed = $2)
 		AND ($3 = '' OR LOWER(u.account_id) = $3) AND ($4 = '' OR d.state = $4) AND ($5 = '' OR u.folded = $5)
 		AND ($6 = '' OR p.name = $6)
-		AND ($7 = '' OR d.publication_id = $7)`+late+` ORDER BY d.id LIMIT $8`,
-		after, f.Feed, valid.Fold(f.Account), f.State, valid.Fold(f.User), f.Name, f.Publication, most(f.Paging), before)
+		AND ($7 = '' OR d.publication_id = $7)`+more+page.order+` LIMIT $8`, args...)
 }
 
 // Delivery finds one delivery.

@@ -3,6 +3,7 @@ package store
 import (
 	"database/sql"
 	"encoding/hex"
+	"fmt"
 	"path"
 	"slices"
 	"time"
@@ -88,18 +89,26 @@ func scanDrop(r *sql.Rows) (d model.Drop, err error) {
 
 // Drops lists drops in the order they came, one page of them.
 func (q *Q) Drops(f model.DropFilter) ([]model.Drop, error) {
-	byName := ` AND $6 = ''`
-	if f.Name != "" {
-		byName = ` AND d.name = $7`
+	page := pageOf("d.id", f.Paging, f.Reverse)
+	args := []any{page.cursor, f.State, valid.Fold(f.User), valid.Fold(f.Account), most(f.Paging)}
+	more := ""
+	add := func(condition string, v any) {
+		args = append(args, v)
+		more += fmt.Sprintf(condition, len(args))
 	}
-	args := []any{f.Cursor, f.State, valid.Fold(f.User), valid.Fold(f.Account), most(f.Paging), f.Name}
-	if f.Name != "" {
-		byName = ` AND $6 <> '' AND d.name = $7`
-		args = append(args, []byte(f.Name))
+	if !f.Since.IsZero() { // an id is of when the upload began, so the first is looked up
+		add(` AND d.id >= COALESCE((SELECT MIN(id) FROM drops WHERE received_at >= $%d), '`+lastID+`')`, micros(f.Since))
+		add(` AND +d.received_at >= $%d`, micros(f.Since))
 	}
-	return collect(q, "Drops", scanDrop, dropColumns+` WHERE d.id > $1 AND ($2 = '' OR d.state = $2)
+	if !f.Until.IsZero() {
+		add(` AND +d.received_at < $%d`, micros(f.Until))
+	}
+	if f.Name != "" {
+		add(` AND d.name = $%d`, []byte(f.Name))
+	}
+	return collect(q, "Drops", scanDrop, dropColumns+` WHERE `+page.after+` AND ($2 = '' OR d.state = $2)
 		AND ($3 = '' OR u.folded = $3)
-		AND ($4 = '' OR LOWER(u.account_id) = $4)`+byName+` ORDER BY d.id LIMIT $5`, args...)
+		AND ($4 = '' OR LOWER(u.account_id) = $4)`+more+page.order+` LIMIT $5`, args...)
 }
 
 // WaitingDrops lists one page of a user's drops that a consumer may see at a time, in the order they

@@ -173,10 +173,15 @@ func (q *Q) Message(id string) (model.Message, error) {
 
 // Messages lists messages, the newest first, one page of them.
 func (q *Q) Messages(f model.MessageFilter) ([]model.Message, error) {
-	return collect(q, "Messages", scanMessage, messageColumns+` WHERE id < $1 AND ($2 = '' OR channel = $2)
-		AND ($3 = '' OR state = $3)
-		AND ($4 = '' OR target = $4) ORDER BY id DESC LIMIT $5`, before(f.Paging), f.Channel, f.State, f.Target,
-		most(f.Paging))
+	page := pageOf("id", f.Paging, !f.Reverse)
+	args := []any{page.cursor, f.Channel, f.State, f.Target, most(f.Paging)}
+	span := ""
+	if f.Span != (model.Span{}) {
+		args = append(args, firstID(f.Since, ""), firstID(f.Until, lastID))
+		span = ` AND id >= $6 AND id < $7`
+	}
+	return collect(q, "Messages", scanMessage, messageColumns+` WHERE `+page.after+` AND ($2 = '' OR channel = $2)
+		AND ($3 = '' OR state = $3) AND ($4 = '' OR target = $4)`+span+page.order+` LIMIT $5`, args...)
 }
 
 // Tried records the result of a try to send.

@@ -5,6 +5,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
@@ -38,4 +39,24 @@ func before(p model.Paging) string {
 		return lastID
 	}
 	return p.Cursor
+}
+
+// paged is the part of a statement that chooses one page of a list by its ids: the condition on the
+// cursor, which is argument $1, and the order.
+type paged struct{ after, order, cursor string }
+
+// pageOf returns the page of a list that begins with the oldest or the newest id.
+func pageOf(column string, p model.Paging, newest bool) paged {
+	if newest {
+		return paged{column + ` < $1`, ` ORDER BY ` + column + ` DESC`, before(p)}
+	}
+	return paged{column + ` > $1`, ` ORDER BY ` + column, p.Cursor}
+}
+
+// firstID is the first id of a time, or other if there is none.
+func firstID(at time.Time, other string) string {
+	if at.IsZero() {
+		return other
+	}
+	return exchange.FirstID(at)
 }

@@ -40,8 +40,8 @@ func (q *Q) UserByID(id string) (model.User, error) {
 // Users lists users by name, one page of them.
 func (q *Q) Users(f model.UserFilter) ([]model.User, error) {
 	return collect(q, "Users", scanUser, userColumns+` WHERE ($1 = '' OR LOWER(u.account_id) = $1) AND u.name > $2
-		ORDER BY u.name LIMIT $3`,
-		valid.Fold(f.Account), f.Cursor, most(f.Paging))
+		AND ($4 = '' OR u.vendor = $4) ORDER BY u.name LIMIT $3`,
+		valid.Fold(f.Account), f.Cursor, most(f.Paging), f.Vendor)
 }
 
 // AddUser records a user with its empty mailbox and root directory.

@@ -1,0 +1,102 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"reflect"
+	"strings"
+
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/model"
+)
+
+// Names knows which accounts, users, feeds and other things there are.
+type Names interface {
+	// Known returns nil if a thing of the kind, one of the model's nouns, has the name. Otherwise it
+	// returns NotFound with the nearest name.
+	Known(ctx context.Context, kind, name string) error
+}
+
+// checkNames is called with the input of every operation. It refuses names that nothing has, in the
+// fields that have a names tag.
+func (rt *routes) checkNames(ctx context.Context, in any) error {
+	return eachText(reflect.ValueOf(in), func(f reflect.StructField, v reflect.Value) error {
+		if kind := f.Tag.Get("names"); kind != "" {
+			return rt.Names.Known(ctx, kind, v.String())
+		}
+		return nil
+	})
+}
+
+// fieldNouns says what a field names that has no names tag, by the field's name.
+var fieldNouns = map[string]string{"Account": model.NounAccount, "Parent": model.NounAccount,
+	"Producer": model.NounAccount, "User": model.NounUser, "Vendor": model.NounVendor, "Feed": model.NounFeed}
+
+// pathNouns says what an id in a path names.
+var pathNouns = []struct{ prefix, kind string }{{"/api/v1/accounts/", model.NounAccount},
+	{"/api/v1/users/", model.NounUser}, {"/api/v1/vendors/", model.NounVendor}, {"/api/v1/feeds/", model.NounFeed},
+	{"/api/v1/webhooks/", model.NounWebhook}}
+
+// named is called with the error of an operation. If something was not found, and a name in the input
+// is known nowhere, it returns the error that says so, with the nearest name.
+func (rt *routes) named(ctx context.Context, path string, in any, err error) error {
+	if !fault.Is(err, fault.NotFound) || fault.HintIn(err) != "" {
+		return err
+	}
+	better := eachText(reflect.ValueOf(in), func(f reflect.StructField, v reflect.Value) error {
+		kind := fieldNouns[f.Name]
+		if f.Tag.Get("path") == "id" {
+			for _, p := range pathNouns {
+				if strings.HasPrefix(path, p.prefix) {
+					kind = p.kind
+				}
+			}
+		}
+		if kind == "" {
+			return nil
+		}
+		return rt.Names.Known(ctx, kind, v.String())
+	})
+	switch {
+	case !fault.Is(better, fault.NotFound):
+		return err
+	case strings.HasPrefix(fault.PublicText(better), "There is no "): // the service's own words are as good
+		return &fault.Error{Op: "api.named", Kind: fault.NotFound, Public: fault.PublicText(err), Err: err,
+			Hint: fault.HintIn(better), Action: cmp.Or(fault.ActionIn(err), fault.ActionIn(better))}
+	}
+	return better
+}
+
+// eachText calls do with each text in an operation's input that is not empty, also in structs within
+// it. It stops at the first error.
+func eachText(v reflect.Value, do func(reflect.StructField, reflect.Value) error) error {
+	for v.Kind() == reflect.Pointer {
+		if v.IsNil() {
+			return nil
+		}
+		v = v.Elem()
+	}
+	if v.Kind() != reflect.Struct {
+		return nil
+	}
+	for i := range v.NumField() {
+		f, field := v.Type().Field(i), v.Field(i)
+		if !f.IsExported() {
+			continue
+		}
+		if field.Kind() == reflect.Pointer && !field.IsNil() {
+			field = field.Elem()
+		}
+		var err error
+		switch {
+		case field.Kind() == reflect.String && field.String() != "":
+			err = do(f, field)
+		case field.Kind() == reflect.Struct:
+			err = eachText(field, do)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
