@@ -196,6 +196,12 @@ func (c *Config) check() error {
 	if err := c.checkListeners(); err != nil {
 		return err
 	}
+	if _, err := c.Operator.Read(); err != nil {
+		return err
+	}
+	if err := c.checkPeople(); err != nil {
+		return err
+	}
 	if err := c.checkExchange(); err != nil {
 		return err
 	}
