@@ -89,6 +89,9 @@ func (rt *routes) guide(ctx context.Context, in *model.GuideQuery) (model.Docume
 	if err != nil {
 		return model.Document{}, err
 	}
+	if err := c.PutFirst(in.For); err != nil {
+		return model.Document{}, err
+	}
 	text, err := c.Render(in.Format)
 	return model.Document{Format: in.Format, Text: text}, err
 }

@@ -77,10 +77,19 @@ func (c *Card) filezillaSites(keyFile string) (string, error) {
 		XMLName xml.Name   `xml:"FileZilla3"`
 		Servers []fzServer `xml:"Servers>Server"`
 	}{Servers: []fzServer{{Host: c.Host, Port: c.Port, Protocol: fzSFTP, User: c.User, Keyfile: keyFile,
-		Logontype: fzKeyFile, Encoding: "Auto", Name: c.Alias(), Comments: "Server's fingerprint: " + c.best().Fingerprint,
+		Logontype: fzKeyFile, Encoding: "Auto", Name: c.Alias(), Comments: c.comment(),
 		RemoteDir: fzPath(c.StartDir)}}}
 	text, err := xml.MarshalIndent(file, "", "\t")
 	return xml.Header + string(text) + "\n", fault.Wrap("guide.Sites", fault.Internal, err)
+}
+
+// comment is the note that FileZilla shows with the site.
+func (c *Card) comment() string {
+	text := "Server's fingerprint: " + c.hostKey("filezilla").Fingerprint
+	if c.Operator.Name != "" {
+		text = c.Operator.Name + ", for " + c.partner() + ". " + text
+	}
+	return text
 }
 
 // fzPath writes a path in FileZilla's form: its kind (1 is Unix), the length of a prefix (0), then
