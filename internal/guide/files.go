@@ -57,7 +57,8 @@ func (c *Card) fetching() []string {
 	case len(c.Feeds) == 0:
 		steps = append(steps, "Fetch files from "+code(c.fetchDir())+" as often as you like, while we keep them.")
 	case !remove:
-		steps = append(steps, "They can't be removed by you; if your program removes files after the transfer, switch that off.")
+		steps = append(steps,
+			"They can't be removed by you; if your program removes files after the transfer, switch that off.")
 	}
 	return steps
 }
@@ -73,6 +74,7 @@ func (c *Card) publishing() section {
 			" to deliver it to all who receive the feed.",
 		"It is delivered when it has arrived whole. Under a temporary name, such as `bill.csv.part`, it waits until you " +
 			"rename it.",
-		"When the server has answered OK, every customer's folder has it. A published file can't be changed; we can withdraw it.",
+		"When the server has answered OK, every customer's folder has it. A published file can't be changed; we can " +
+			"withdraw it.",
 	}}
 }

@@ -78,8 +78,8 @@ func plainType(kind string) string {
 // compare is the step in which the fingerprint is compared. name is the program as people call it.
 func (c *Card) compare(program, name string) string {
 	text, kind := c.print(program)
-	step := "On the first connection " + name + " shows the server's fingerprint. This is the one that it shows: `" + text +
-		"` (" + kind + "). Go on only if it is the same."
+	step := "On the first connection " + name + " shows the server's fingerprint. This is the one that it shows: `" +
+		text + "` (" + kind + "). Go on only if it is the same."
 	if k := c.hostKey(program); c.For == program && shownBy[program].older != "" && k.MD5 != "" {
 		step += " " + strings.ReplaceAll(shownBy[program].older, "%s", k.MD5)
 	}
@@ -89,8 +89,8 @@ func (c *Card) compare(program, name string) string {
 // prints is the section with all host keys, each with the programs that show it.
 func (c *Card) prints() section {
 	s := section{title: "The server's fingerprints",
-		intro: "With a fingerprint you check that you reach our server, and no other. Your program shows one of these on the " +
-			"first connection. Some programs write other words in front of it, or a `=` at its end; the rest is the same."}
+		intro: "With a fingerprint you check that you reach our server, and no other. Your program shows one of these on " +
+			"the first connection. Some programs write other words in front of it, or a `=` at its end; the rest is the same."}
 	for _, k := range c.HostKeys {
 		var sha, md5 []string
 		for _, p := range programs {

@@ -9,6 +9,10 @@ import (
 // Text renders the guide as plain text, at most about 78 columns wide.
 func (c *Card) Text() string {
 	d := c.document()
+	return d.text()
+}
+
+func (d *document) text() string {
 	var b strings.Builder
 	b.WriteString(heading(d.title, "=") + "\n")
 	if from := d.sender(); from != "" {

@@ -235,10 +235,10 @@ func (n *Node) buildListeners(ctx context.Context, signers []ssh.Signer) error {
 	n.ssh = sshd.New(sshd.Options{HostKeys: signers, Authority: authority{n}, Handler: n.serveSFTP, Clock: n.clock,
 		IDs: n.ids, Log: n.log, Banner: func(region,
 			reference string) string {
-			return connection.Banner(n.helpAt(region), reference)
+			return connection.Banner(n.operator.Name, n.helpAt(region), reference)
 		},
 		Turned: func(region, reference string, until time.Time) string {
-			return connection.Turned(n.helpAt(region), reference, until)
+			return connection.Turned(n.operator.Name, n.helpAt(region), reference, until)
 		}, Proxies: config.Networks(n.cfg.Access.Proxies),
 		Limits: sshLimits(n.cfg.Limits, n.memory), Used: n.used})
 	n.inbox.Join(inbox.Mailboxes{Store: n.store, Tree: n.tree, Log: n.log, Live: n.ssh.HasSession})
