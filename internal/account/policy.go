@@ -65,6 +65,14 @@ func (p *Policy) accepts(k keys.Public) error {
 // KeysMadeBy says who may make key pairs.
 func (r *Service) KeysMadeBy() model.KeyMakers { return cmp.Or(r.policy.KeysBy, model.KeysByBoth) }
 
+// MayIssue fails if no key can be issued for a user: partners make their own here, or the user has too few contacts.
+func (r *Service) MayIssue(u model.User, list []model.Contact) error {
+	if err := r.policy.checkMaker(u.Name, model.OriginIssued); err != nil {
+		return err
+	}
+	return r.EnoughContacts(u, list)
+}
+
 // checkMaker refuses a key that was made by the wrong side.
 func (p *Policy) checkMaker(user string, origin model.KeyOrigin) error {
 	const op = "account.AddKeys"

@@ -134,6 +134,15 @@ func (c *Card) Alias() string {
 	return c.file() + "-" + strings.SplitN(c.Host, ".", 2)[0]
 }
 
+// site is the base name of the files that programs import: it names the operator, too, because a partner may have
+// such files of several.
+func (c *Card) site() string {
+	if aliasOf(c.Operator.Name) == "" {
+		return c.file()
+	}
+	return c.Alias()
+}
+
 // longestAlias bounds the operator's part of an alias, which people type.
 const longestAlias = 24
 

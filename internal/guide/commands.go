@@ -31,9 +31,9 @@ func (c *Card) openssh() section {
 	text, kind := c.print("openssh")
 	return section{
 		title: "OpenSSH (Linux, macOS, Windows 10 and later)",
-		intro: fmt.Sprintf("With the files `%s.ssh_config` and `%s.known_hosts` beside your key, %s:", c.file(), c.file(),
+		intro: fmt.Sprintf("With the files `%s.ssh_config` and `%s.known_hosts` beside your key, %s:", c.site(), c.site(),
 			c.asked()),
-		code: fmt.Sprintf("sftp -F %s.ssh_config %s", c.file(), c.Alias()),
+		code: fmt.Sprintf("sftp -F %s.ssh_config %s", c.site(), c.Alias()),
 		after: fmt.Sprintf(
 			"Without them: `sftp -i %s -P %d %s`. It shows the server's fingerprint; this is the one: `%s` (%s). `scp` works, "+
 				"too; its old protocol (`scp -O`) and shells do not.", c.KeyFile(), c.Port, quoted(c.Login()), text, kind),
@@ -47,10 +47,10 @@ func (c *Card) rclone() section {
 	}
 	return section{
 		title: "rclone",
-		intro: fmt.Sprintf("With the files `%s.rclone.conf` and `%s.known_hosts` beside your key:", c.file(), c.file()),
-		code:  fmt.Sprintf("rclone --config %s.rclone.conf %s", c.file(), what),
+		intro: fmt.Sprintf("With the files `%s.rclone.conf` and `%s.known_hosts` beside your key:", c.site(), c.site()),
+		code:  fmt.Sprintf("rclone --config %s.rclone.conf %s", c.site(), what),
 		after: fmt.Sprintf("With a passphrase: let an agent hold the key, and take out the line `key_file`; or give it "+
-			"once, as `key_file_pass`, in `rclone --config %s.rclone.conf config`.", c.file()),
+			"once, as `key_file_pass`, in `rclone --config %s.rclone.conf config`.", c.site()),
 	}
 }
 

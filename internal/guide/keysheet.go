@@ -8,10 +8,13 @@ import (
 )
 
 // KeySheet writes the text that lies beside the files of an issued key. Unlike a guide, it can be written while the
-// server's public name is not known: it leaves the address out.
+// server's public name is not known: it leaves the address out. It fails if the user can't be issued a key.
 func (s *Service) KeySheet(ctx context.Context, user string) (model.Document, error) {
 	v, err := s.subject(ctx, user)
 	if err != nil {
+		return model.Document{}, err
+	}
+	if err := s.o.Accounts.MayIssue(v.user, v.contacts); err != nil {
 		return model.Document{}, err
 	}
 	c := v.card.tame()

@@ -34,17 +34,17 @@ func (c *Card) Sites(program, keyDir string) ([]model.SiteFile, error) {
 	switch program {
 	case "filezilla":
 		text, err := c.filezillaSites(key(c.PPKFile()))
-		return []model.SiteFile{{Name: c.file() + ".filezilla.xml", Content: text}}, err
+		return []model.SiteFile{{Name: c.site() + ".filezilla.xml", Content: text}}, err
 	case "winscp":
-		return []model.SiteFile{{Name: c.file() + ".winscp.ini", Content: c.winscpINI(key(c.PPKFile()))}}, nil
+		return []model.SiteFile{{Name: c.site() + ".winscp.ini", Content: c.winscpINI(key(c.PPKFile()))}}, nil
 	case "openssh":
-		return []model.SiteFile{{Name: c.file() + ".ssh_config",
-			Content: c.sshConfig(key(c.KeyFile()), key(c.file()+".known_hosts"))},
-			{Name: c.file() + ".known_hosts", Content: c.knownHosts()}}, nil
+		return []model.SiteFile{{Name: c.site() + ".ssh_config",
+			Content: c.sshConfig(key(c.KeyFile()), key(c.site()+".known_hosts"))},
+			{Name: c.site() + ".known_hosts", Content: c.knownHosts()}}, nil
 	case "rclone":
-		return []model.SiteFile{{Name: c.file() + ".rclone.conf",
-			Content: c.rcloneConf(key(c.KeyFile()), key(c.file()+".known_hosts"))},
-			{Name: c.file() + ".known_hosts", Content: c.knownHosts()}}, nil
+		return []model.SiteFile{{Name: c.site() + ".rclone.conf",
+			Content: c.rcloneConf(key(c.KeyFile()), key(c.site()+".known_hosts"))},
+			{Name: c.site() + ".known_hosts", Content: c.knownHosts()}}, nil
 	}
 	return nil, fault.E("guide.Sites", fault.Invalid, "There are no site files for %q.", valid.Printable(program)).
 		WithHint("choose one of %s", strings.Join(Programs, ", "))
@@ -137,7 +137,7 @@ Host %[2]s
   UserKnownHostsFile %[6]s
   StrictHostKeyChecking yes
   PreferredAuthentications publickey
-`, c.file(), c.Alias(), c.Host, c.Port, sshQuote(keyFile), sshQuote(knownHosts), sshQuote(c.User))
+`, c.site(), c.Alias(), c.Host, c.Port, sshQuote(keyFile), sshQuote(knownHosts), sshQuote(c.User))
 }
 
 // sshQuote quotes a path for ssh_config, where % begins a token.
@@ -170,5 +170,5 @@ known_hosts_file = %[6]s
 shell_type = none
 md5sum_command = none
 sha1sum_command = none
-`, c.file(), c.Alias(), c.Host, c.Port, keyFile, knownHosts, c.User)
+`, c.site(), c.Alias(), c.Host, c.Port, keyFile, knownHosts, c.User)
 }

@@ -7,7 +7,7 @@ import "fmt"
 func (c *Card) winscp() section {
 	return section{
 		title: "WinSCP",
-		intro: "Quickest: import `" + c.file() +
+		intro: "Quickest: import `" + c.site() +
 			".winscp.ini` (`Tools`, `Import/Restore configuration…`), if you were given it. By hand:",
 		steps: []string{
 			fmt.Sprintf(
@@ -26,7 +26,7 @@ func (c *Card) winscp() section {
 func (c *Card) filezilla() section {
 	return section{
 		title: "FileZilla",
-		intro: "Quickest: `File`, `Import…`, and choose `" + c.file() +
+		intro: "Quickest: `File`, `Import…`, and choose `" + c.site() +
 			".filezilla.xml`, if you were given it. Then put your key file where it says, or change the path in the Site " +
 			"Manager. By hand:",
 		steps: []string{
