@@ -124,6 +124,11 @@ func (c *Client) ShowSites(ctx context.Context, q model.SitesFilter) (model.Page
 	return get[model.Page[model.SiteFile]](ctx, c, at("/users/%s/sites", q.User), q)
 }
 
+// ShowKeySheet returns the text that lies beside a user's issued key.
+func (c *Client) ShowKeySheet(ctx context.Context, user string) (model.Document, error) {
+	return get[model.Document](ctx, c, at("/users/%s/key-sheet", user), nil)
+}
+
 // TestGuide checks that a user could log in and work.
 func (c *Client) TestGuide(ctx context.Context, q model.UserKeyFilter) (model.Page[model.Check], error) {
 	return get[model.Page[model.Check]](ctx, c, at("/users/%s/test", q.User), q)

@@ -25,6 +25,8 @@ type PublishFile struct {
 type GuideQuery struct {
 	User   string `path:"id" doc:"Username"`
 	Format string `query:"format" enum:"html,md,text" default:"text"`
+	// For is a program of package guide.
+	For string `query:"for" enum:"winscp,filezilla,cyberduck,putty,openssh,rclone,curl" doc:"Its steps come first"`
 }
 
 // ForecastQuery asks what retention would remove.

@@ -14,6 +14,16 @@ const (
 	OriginIssued    KeyOrigin = "issued"    // the operator generated it and kept no copy of the private half
 )
 
+// KeyMakers says who may make key pairs.
+type KeyMakers string
+
+// Values of KeyMakers.
+const (
+	KeysByBoth     KeyMakers = "both"
+	KeysByCustomer KeyMakers = "customer" // partners make their pairs, and send the public half
+	KeysByOperator KeyMakers = "operator" // the operator makes them, and hands them over
+)
+
 // KeyState is the state of a key.
 type KeyState string
 

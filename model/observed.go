@@ -113,6 +113,7 @@ type KeyActivity struct {
 type Check struct {
 	What   string  `json:"what"`
 	OK     bool    `json:"ok"`
+	Left   bool    `json:"not_tested,omitempty" doc:"It was not tested: neither good nor bad"`
 	Says   string  `json:"says"`
 	Hint   string  `json:"hint,omitempty"`
 	Action *Action `json:"action,omitempty" doc:"An operation that would help"`

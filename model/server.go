@@ -7,6 +7,7 @@ type HostKey struct {
 	Type        string `json:"type"`
 	Bits        int    `json:"bits"`
 	Fingerprint string `json:"fingerprint"`
+	MD5         string `json:"md5,omitempty" doc:"The old form of the fingerprint, which some programs show"`
 	Public      string `json:"public" doc:"The key as a known_hosts line has it"`
 }
 

@@ -12,7 +12,6 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
-	"github.com/sallyport-sftp/sallyport/internal/keys"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -32,38 +31,6 @@ type TemplateDir struct {
 	Path    string
 	Rights  exchange.Rights
 	Staging bool
-}
-
-// Policy is the operator's configuration.
-type Policy struct {
-	Templates map[model.UserKind]Template // by user kind
-	MaxKeys   int                         // largest number of keys per user, without revoked and retiring ones
-	KeyTypes  []string                    // accepted families: ed25519, ecdsa, rsa
-	MinRSA    int                         // bits
-	MaxRSA    int
-	KeyExpiry time.Duration // default lifetime of new keys; 0: unlimited
-	Overlap   time.Duration // how long a replaced key still works
-	Limits    exchange.DefaultLimits
-	Account   exchange.AccountLimits
-	Help      string            // help contact for partners
-	Regions   map[string]string // help contact by region; "": Help
-	// EndpointIPs lists, by region, the networks from which users may log in. The key "" is for
-	// regions without an entry. An empty list allows every address.
-	EndpointIPs map[string][]string
-}
-
-// accepts returns an error for a key that the policy does not allow.
-func (p *Policy) accepts(k keys.Public) error {
-	const op = "account.accepts"
-	if family := k.Family(); !slices.Contains(p.KeyTypes, family) {
-		return fault.E(op, fault.Invalid, "Keys of type %s are not taken here. Make a pair of type %s.", k.Type,
-			strings.Join(p.KeyTypes, " or "))
-	}
-	if k.Family() == keys.FamilyRSA && (k.Bits < p.MinRSA || k.Bits > p.MaxRSA) {
-		return fault.E(op, fault.Invalid, "This RSA key has %d bits; %d to %d are taken here. Make a new pair.", k.Bits,
-			p.MinRSA, p.MaxRSA)
-	}
-	return nil
 }
 
 // Service implements accounts. It is safe for concurrent use.

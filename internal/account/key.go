@@ -34,6 +34,9 @@ func (r *Service) AddKeys(ctx context.Context, actor, user string, n model.NewKe
 			return nil, err
 		}
 	}
+	if err := r.policy.checkMaker(user, n.Origin); err != nil {
+		return nil, err
+	}
 	return store.Change(ctx, r.store,
 		func(tx *store.Tx) ([]model.Key, error) { return r.enrolAll(tx, actor, user, n, found) })
 }
@@ -119,11 +122,14 @@ func (r *Service) checkPeople(tx *store.Tx, u model.User, n model.NewKey) (holde
 			return holder, err
 		}
 	}
+	list, err := people(&tx.Q, u)
+	if err != nil {
+		return holder, err
+	}
+	if err := r.EnoughContacts(u, list); err != nil {
+		return holder, err
+	}
 	if n.Origin == model.OriginIssued {
-		list, err := people(&tx.Q, u)
-		if err != nil {
-			return holder, err
-		}
 		if len(mails(list)) < 2 {
 			return holder, fault.E(op, fault.Conflict,
 				"User %s has %d contacts; two are needed before a key is issued, so that "+

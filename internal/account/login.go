@@ -26,18 +26,43 @@ func (r *Service) Check(ctx context.Context, user, fingerprint string,
 	if reason := r.keyReason(&c); reason != model.ReasonOK {
 		return l, reason, nil
 	}
+	if reason := standing(&c); reason != model.ReasonOK {
+		return l, reason, nil
+	}
 	switch {
-	case !c.User.Enabled:
-		return l, model.ReasonUserDisabled, nil
-	case c.AccountState == model.AccountSuspended:
-		return l, model.ReasonSuspended, nil
-	case c.AccountState == model.AccountClosed:
-		return l, model.ReasonClosed, nil
 	case !addressAllowed(c.User.AllowIPs, from), !addressAllowed(c.AccountIPs, from),
 		!addressAllowed(r.endpointIPs(c.Region), from):
 		return l, model.ReasonAddress, nil
 	}
 	return l, model.ReasonOK, nil
+}
+
+// standing returns why a user may not log in with any key, or ReasonOK.
+func standing(c *store.Credential) string {
+	switch {
+	case !c.User.Enabled:
+		return model.ReasonUserDisabled
+	case c.AccountState == model.AccountSuspended:
+		return model.ReasonSuspended
+	case c.AccountState == model.AccountClosed:
+		return model.ReasonClosed
+	}
+	return model.ReasonOK
+}
+
+// Probe is Check for a log-in that this process makes itself, to test a user's set-up. Key and address are not the
+// user's, so they are not judged; the log-in may only list. The caller has made sure that the key is a probe's.
+func (r *Service) Probe(ctx context.Context, user, fingerprint string) (exchange.Login, string, error) {
+	c, err := r.store.Read(ctx).Credential(valid.Printable(user), fingerprint)
+	if err != nil {
+		return exchange.Login{}, model.ReasonUnavailable, err
+	}
+	l := exchange.Login{User: c.User, Region: c.Region, Fingerprint: fingerprint, Revocation: c.Revocation,
+		ReadOnly: true, Probe: true}
+	if c.User.ID == "" {
+		return l, model.ReasonUnknownUser, nil
+	}
+	return l, standing(&c), nil
 }
 
 // keyReason returns why the key is not good for the user, or ReasonOK.

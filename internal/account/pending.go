@@ -17,6 +17,9 @@ const pendingKept = 5
 // operator approves it by its fingerprint. The client has not proven that it has the private
 // key. Keys that could not be enrolled are not recorded.
 func (r *Service) Offered(ctx context.Context, p model.PendingKey) error {
+	if r.policy.KeysBy == model.KeysByOperator {
+		return nil // it could never be approved
+	}
 	found, err := keys.Read([]byte(p.Public))
 	if err != nil {
 		return nil // not a key that can be enrolled

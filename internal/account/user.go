@@ -49,6 +49,9 @@ func (r *Service) AddUser(ctx context.Context, actor string, n model.NewUser) (m
 	if u.AllowIPs, err = cleanNetworks(n.AllowIPs); err != nil {
 		return u, err
 	}
+	if err := r.policy.checkUserName(u); err != nil {
+		return u, err
+	}
 	row := model.AuditRow{Actor: actor, Action: "user.add", Subject: u.Name, User: u.ID,
 		Detail: map[string]string{"account": u.Account, "vendor": u.Vendor, "start_dir": u.StartDir,
 			"allow_ips": strings.Join(u.AllowIPs, " ")}}

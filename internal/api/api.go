@@ -42,6 +42,7 @@ type Sessions interface {
 type Guides interface {
 	Card(ctx context.Context, user string) (guide.Card, error)
 	Test(ctx context.Context, user string) ([]model.Check, error)
+	KeySheet(ctx context.Context, user string) (model.Document, error)
 }
 
 // Services are the services that the handlers call.

@@ -43,6 +43,8 @@ func (rt *routes) people() {
 		func(ctx context.Context, in *Keyed) error { return service.NoticeDone(ctx, actor(ctx), in.Key) })
 
 	route(rt, "show-guide", "GET", "/users/{id}/guide", "Write a user's guide", rt.guide)
+	show(rt, "show-key-sheet", "/users/{id}/key-sheet", "Write the text that lies beside a user's issued key",
+		func(ctx context.Context, user string) (model.Document, error) { return rt.Guides.KeySheet(ctx, user) })
 	listWhole(rt, "show-sites", "/users/{id}/sites", "Write files that SFTP programs import", rt.sites)
 	listWhole(rt, "test-guide", "/users/{id}/test", "Check that a user could log in and work",
 		func(ctx context.Context, f model.UserKeyFilter) ([]model.Check, error) {
@@ -87,6 +89,9 @@ func (rt *routes) setState(ctx context.Context, who, id string, state model.Acco
 func (rt *routes) guide(ctx context.Context, in *model.GuideQuery) (model.Document, error) {
 	c, err := rt.Guides.Card(ctx, in.User)
 	if err != nil {
+		return model.Document{}, err
+	}
+	if err := c.PutFirst(in.For); err != nil {
 		return model.Document{}, err
 	}
 	text, err := c.Render(in.Format)

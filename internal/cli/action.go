@@ -16,8 +16,10 @@ type offer struct {
 // offers are the commands for the server's suggested actions, by operation. The first that fits is
 // used.
 var offers = map[string][]offer{
-	"add-contact": {{"", "contact add {account|ACCOUNT} --name N --email E"}},
+	"add-contact": {{"roles", "contact add {account|ACCOUNT} --name N --email E --role {roles}"},
+		{"", "contact add {account|ACCOUNT} --name N --email E"}},
 	"add-keys": {{"confirmed_by", "key add {user|USER} FILE --confirmed-by CONTACT"},
+		{"origin", "key issue {user|USER} --out DIR"},
 		{"issue", "key add {user} FILE, or: sallyport key issue {user} --out DIR"}, {"", "key add {user|USER} FILE"}},
 	"clear-drops":  {{"", "inbox clear --reason R"}},
 	"edit-account": {{"state", "account reinstate {account|ACCOUNT}"}},

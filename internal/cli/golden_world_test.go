@@ -19,6 +19,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/sallyport-sftp/sallyport/internal/config"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/identity"
 	"github.com/sallyport-sftp/sallyport/internal/node"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
@@ -70,9 +71,9 @@ func newWorld(t *testing.T) *world {
 	mail := mailServer(t)
 	cfg := config.Default()
 	cfg.Data, cfg.Listen = "data", []string{"127.0.0.1:0"}
-	cfg.Storage.FreeFloor = 0
+	cfg.Storage.FreeFloor, cfg.Users.NameRule = 0, "free"
 	cfg.Endpoint = config.Endpoint{Host: "files.example.com", Port: 22}
-	cfg.Support = config.Support{Email: "help@example.com", Phone: "+61 2 5550 0100"}
+	cfg.Support = exchange.Support{Email: "help@example.com", Phone: "+61 2 5550 0100"}
 	cfg.Web = config.Web{Listen: "127.0.0.1:0", URL: "https://files.example.com"}
 	cfg.Keys.Pending = strings.HasSuffix(t.Name(), "/key_pending")
 	cfg.Access.NeverBan, cfg.Access.BanAfter = nil, 3

@@ -27,6 +27,9 @@ func (a *app) guideCommand() *cobra.Command {
 			if q.User = args[0]; q.Format == "markdown" {
 				q.Format = "md"
 			}
+			if other, ok := sameProgram[strings.ToLower(q.For)]; ok {
+				q.For = other
+			}
 			v, err := a.client().ShowGuide(ctx, q)
 			if err != nil {
 				return err
@@ -38,10 +41,19 @@ func (a *app) guideCommand() *cobra.Command {
 			return err
 		})
 	c.Flags().StringVar(&q.Format, "format", "text", "html (printable, loads nothing), md or text")
+	c.Flags().StringVar(&q.For, "for", "",
+		"put the steps of one program first, and fold the others away: "+strings.Join(guided, ", "))
 	c.Flags().BoolVar(&test, "test", false,
-		"check name, port, host key, key on file, folders and contacts instead, before the partner does")
+		"try the partner's way before the partner does: name, port, host key, a log-in, folders, keys, contacts")
+	_ = c.RegisterFlagCompletionFunc("for", cobra.FixedCompletions(guided, cobra.ShellCompDirectiveNoFileComp))
 	return c
 }
+
+// guided are the programs that a guide has steps for, and sameProgram other names of theirs.
+var (
+	guided      = []string{"winscp", "filezilla", "cyberduck", "putty", "openssh", "rclone", "curl"}
+	sameProgram = map[string]string{"psftp": "putty", "sftp": "openssh", "ssh": "openssh", "scp": "openssh"}
+)
 
 // guideTest prints the findings. It fails if something is missing.
 func (a *app) guideTest(ctx context.Context, user string) error {
@@ -50,18 +62,38 @@ func (a *app) guideTest(ctx context.Context, user string) error {
 		return err
 	}
 	missing := 0
-	t := table{head: []string{"", "WHAT", "FOUND", "NEXT"}}
 	for _, c := range v {
-		mark := "ok"
-		if !c.OK {
-			mark, missing = "MISSING", missing+1
+		if !c.OK && !c.Left {
+			missing++
 		}
-		t.add(mark, c.What, c.Says, nextStep(c.Hint, c.Action))
 	}
-	if err := a.show(v, t); err != nil || missing == 0 {
+	if a.json {
+		err = a.show(v, table{})
+	} else {
+		a.printChecks(v)
+	}
+	if err != nil || missing == 0 {
 		return err
 	}
 	return fault.E("cli.guideTest", fault.Conflict, "%d of %d checks found something missing.", missing, len(v))
+}
+
+// printChecks prints a checklist. A next step has a line of its own.
+func (a *app) printChecks(list []model.Check) {
+	const indent = "                         "
+	for _, c := range list {
+		mark := "ok"
+		switch {
+		case c.Left:
+			mark = "-"
+		case !c.OK:
+			mark = "MISSING"
+		}
+		fmt.Fprintln(a.Out, valid.Printable(fmt.Sprintf("%-8s %-15s %s", mark, c.What, c.Says)))
+		if next := nextStep(c.Hint, c.Action); next != "" {
+			fmt.Fprintln(a.Out, indent+valid.Printable("next: "+next))
+		}
+	}
 }
 
 func (a *app) sitesCommand() *cobra.Command {

@@ -29,6 +29,7 @@ type issuing struct {
 	pair                keys.Pair
 	passphrase          string
 	keyLink, phraseLink string
+	sheet               string // the text beside the key files
 	links               []model.Link
 	files               []string // files that were written
 	madeDir             bool
@@ -81,6 +82,11 @@ func (a *app) issue(ctx context.Context, in *issuing) (err error) {
 	if err := in.make(); err != nil {
 		return err
 	}
+	sheet, err := a.client().ShowKeySheet(ctx, in.user)
+	if err != nil {
+		return err
+	}
+	in.sheet = sheet.Text
 	defer func() {
 		if err != nil {
 			a.undo(ctx, in)
@@ -145,7 +151,7 @@ func (in *issuing) make() (err error) {
 func (in *issuing) keyFiles() []keys.File {
 	file := valid.FileFor(in.user)
 	return []keys.File{{Name: file, Content: in.pair.OpenSSH}, {Name: file + ".ppk", Content: in.pair.PPK},
-		{Name: file + ".pub", Content: in.pair.PubFile}}
+		{Name: file + ".pub", Content: in.pair.PubFile}, {Name: file + ".readme.txt", Content: []byte(in.sheet)}}
 }
 
 // write writes the key files and, if a file is named for it, the passphrase. It does not replace
@@ -245,7 +251,8 @@ func (a *app) sayIssued(in *issuing, k model.Key) error {
 				"Send each link to its person alone. Each works once, until %s.\n",
 			in.links[0].Contact, in.keyLink, in.links[1].Contact, in.phraseLink, when(in.links[0].ExpiresAt))
 	} else {
-		fmt.Fprintf(a.Out, "Key files (private, encrypted; and the public half):\n  %s\n", strings.Join(in.files[:3], "\n  "))
+		fmt.Fprintf(a.Out, "Key files (private, encrypted; the public half; what to do with them):\n  %s\n",
+			strings.Join(in.files[:len(in.keyFiles())], "\n  "))
 		if in.passphraseFile == "" {
 			fmt.Fprintf(a.Out, "\nPassphrase, shown this once:\n\n  %s\n", in.passphrase)
 		} else {

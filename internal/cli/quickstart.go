@@ -31,11 +31,21 @@ func (a *app) quickstartCommand() *cobra.Command {
 			if len(listen) > 0 {
 				cfg.Listen = listen
 			}
+			cfg.Endpoint.Host = demoHost(cfg.Listen[0])
 			return a.quickstart(ctx, cfg)
 		})
 	c.Flags().StringArrayVar(&listen, "ssh-listen", nil,
 		"address to serve SFTP on (repeatable; default "+quickstartListen+")")
 	return c
+}
+
+// demoHost returns the server address for the demo's guides: the listener's, or this machine for one on all addresses.
+func demoHost(listen string) string {
+	host, _, err := net.SplitHostPort(listen)
+	if ip := net.ParseIP(host); err != nil || host == "" || ip != nil && ip.IsUnspecified() {
+		return "127.0.0.1"
+	}
+	return host
 }
 
 func (a *app) quickstart(ctx context.Context, cfg config.Config) error {

@@ -4,12 +4,12 @@
 package config
 
 import (
-	"cmp"
 	"encoding/hex"
 	"fmt"
 	"strings"
 	"time"
 
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
@@ -23,10 +23,12 @@ type Config struct {
 	Endpoint Endpoint          `yaml:"endpoint" envPrefix:"ENDPOINT_"`
 	Regions  map[string]Region `yaml:"regions"` // endpoints by region of accounts
 	Operator Operator          `yaml:"operator" envPrefix:"OPERATOR_"`
-	Support  Support           `yaml:"support" envPrefix:"SUPPORT_"`
+	Support  exchange.Support  `yaml:"support" envPrefix:"SUPPORT_"`
 	Storage  Storage           `yaml:"storage" envPrefix:"STORAGE_"`
 	Limits   Limits            `yaml:"limits" envPrefix:"LIMITS_"`
 	Keys     Keys              `yaml:"keys" envPrefix:"KEYS_"`
+	Users    Users             `yaml:"users" envPrefix:"USERS_"`
+	Contacts Contacts          `yaml:"contacts" envPrefix:"CONTACTS_"`
 	Access   Access            `yaml:"access" envPrefix:"ACCESS_"`
 	Records  Records           `yaml:"records" envPrefix:"RECORDS_"`
 	Web      Web               `yaml:"web" envPrefix:"WEB_"`
@@ -87,29 +89,12 @@ type Endpoint struct {
 // Region is the endpoint of a region's accounts. What it leaves out is the default endpoint's.
 // Listeners of its own check its allow-list before log-in.
 type Region struct {
-	Host     string   `yaml:"host"`
-	Port     int      `yaml:"port"`
-	Listen   []string `yaml:"listen"`
-	AllowIPs []string `yaml:"allow_ips"`
-	Support  Support  `yaml:"support"`
-	TimeZone string   `yaml:"time_zone"` // in which its accounts' people read times; "": the operator's
-}
-
-// Operator is who runs this server, as partners know it. Guides, pages, mails and the banner name it.
-type Operator struct {
-	Name string `yaml:"name" env:"NAME"` // "": nobody is named
-	Logo string `yaml:"logo" env:"LOGO"` // file: SVG, PNG or JPEG, at most 256 KiB
-	URL  string `yaml:"url" env:"URL"`   // its own site, not this server's
-}
-
-// Title returns how the service is called in mails and on pages.
-func (o Operator) Title() string { return cmp.Or(o.Name, "Sallyport") }
-
-// Support is how partners reach support. It is shown when a log-in fails.
-type Support struct {
-	Email string `yaml:"email" env:"EMAIL"`
-	URL   string `yaml:"url" env:"URL"`
-	Phone string `yaml:"phone" env:"PHONE"`
+	Host     string           `yaml:"host"`
+	Port     int              `yaml:"port"`
+	Listen   []string         `yaml:"listen"`
+	AllowIPs []string         `yaml:"allow_ips"`
+	Support  exchange.Support `yaml:"support"`
+	TimeZone string           `yaml:"time_zone"` // in which its accounts' people read times; "": the operator's
 }
 
 // Storage limits what mailboxes hold.
@@ -161,6 +146,35 @@ type Keys struct {
 	ExpireAfter Duration `yaml:"expire_after" env:"EXPIRE_AFTER"` // of new keys; 0: never
 	Overlap     Duration `yaml:"overlap" env:"OVERLAP"`           // how long a replaced key works beside its successor
 	Pending     bool     `yaml:"pending" env:"PENDING"`           // unknown keys of existing users wait for approval
+	// MadeBy says who may make key pairs: customer, operator or both.
+	MadeBy model.KeyMakers `yaml:"made_by" env:"MADE_BY"`
+}
+
+// Users is the policy on users' names.
+type Users struct {
+	// NameRule is account-id (the name is the account's ID), free, or pattern. A vendor's users have a dash and the
+	// vendor's short name after it. Programs of the platform's own are named freely.
+	NameRule string `yaml:"name_rule" env:"NAME_RULE"`
+	// NamePattern is a glob for the rule pattern. {account} stands for the account's ID: "{account}*".
+	NamePattern string `yaml:"name_pattern" env:"NAME_PATTERN"`
+}
+
+// Contacts is the policy on people.
+type Contacts struct {
+	// Needed is how many contacts of a role an account needs before its users get a key or a guide.
+	Needed Needed `yaml:"needed" envPrefix:"NEEDED_"`
+}
+
+// Needed is a number of contacts of each role.
+type Needed struct {
+	Technical int `yaml:"technical" env:"TECHNICAL"`
+	Billing   int `yaml:"billing" env:"BILLING"`
+	Security  int `yaml:"security" env:"SECURITY"`
+}
+
+// ByRole returns the numbers by role.
+func (n Needed) ByRole() map[string]int {
+	return map[string]int{model.RoleTechnical: n.Technical, model.RoleBilling: n.Billing, model.RoleSecurity: n.Security}
 }
 
 // Access says which addresses are banned, and which proxies are trusted.
@@ -248,7 +262,8 @@ func Default() Config {
 			KeepAlive: Duration(30 * time.Second), Stall: Duration(2 * time.Minute), Handles: 256, Channels: 10, Logins: 6_000,
 			Changes: 100_000},
 		Keys: Keys{PerUser: 5, Types: []string{"ed25519", "ecdsa", "rsa"}, RSAMin: 2048, RSAMax: 8192,
-			Overlap: Duration(14 * 24 * time.Hour)},
+			Overlap: Duration(14 * 24 * time.Hour), MadeBy: model.KeysByBoth},
+		Users: Users{NameRule: "account-id"},
 		Access: Access{BanAfter: 20, BanWithin: Duration(10 * time.Minute), BanFor: Duration(15 * time.Minute),
 			NeverBan: []string{"127.0.0.0/8", "::1/128"}},
 		Records:       Records{Keep: Duration(395 * 24 * time.Hour), Failed: 200_000, Activity: 2_000_000},

@@ -1,11 +1,9 @@
 package config
 
 import (
-	"cmp"
 	"net"
 	"net/netip"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
@@ -14,7 +12,7 @@ import (
 
 // EndpointOf returns the endpoint and support of a region. Each field that the region leaves out is
 // the default endpoint's. An unknown region has the default endpoint.
-func (c *Config) EndpointOf(region string) (Endpoint, Support) {
+func (c *Config) EndpointOf(region string) (Endpoint, exchange.Support) {
 	e, s := c.Endpoint, c.Support
 	r, ok := c.Regions[region]
 	if !ok {
@@ -29,7 +27,7 @@ func (c *Config) EndpointOf(region string) (Endpoint, Support) {
 	if r.AllowIPs != nil {
 		e.AllowIPs = r.AllowIPs
 	}
-	return e, r.Support.over(s)
+	return e, r.Support.Over(s)
 }
 
 // Zones returns in which zone the people of the regions, and the operator's, read times.
@@ -121,20 +119,4 @@ func (c *Config) checkWeb(f *findings) {
 		f.bad("web.listen", "%q is open to others, and key files must not travel in clear.", c.Web.Listen).
 			Hint = "listen on 127.0.0.1 behind a proxy with a certificate, or give web.tls_cert and web.tls_key"
 	}
-}
-
-// over returns s, with what it leaves out taken from less.
-func (s Support) over(less Support) Support {
-	return Support{Email: cmp.Or(s.Email, less.Email), URL: cmp.Or(s.URL, less.URL), Phone: cmp.Or(s.Phone, less.Phone)}
-}
-
-// Help returns the support line; "" if none is configured.
-func (s Support) Help() string {
-	var parts []string
-	for _, p := range []string{s.Email, s.URL, s.Phone} {
-		if p != "" {
-			parts = append(parts, p)
-		}
-	}
-	return strings.Join(parts, ", ")
 }

@@ -204,6 +204,9 @@ func (c *Config) check(f *findings) {
 		f.bad("storage.kept_percent", "must be at least 100, which is the quota itself.")
 	}
 	c.checkListeners(f)
+	_, err := c.Operator.Read()
+	f.refused("operator", err)
+	c.checkPeople(f)
 	c.checkExchange(f)
 	for what, globs := range map[string][]string{"temporary_names": c.TemporaryNames, "doubtful_names": c.DoubtfulNames,
 		"ignored_names": c.IgnoredNames} {

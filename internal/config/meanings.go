@@ -30,10 +30,22 @@ var meanings = map[string]string{
 	"regions.NAME.port":          "The region's public port.",
 	"regions.NAME.listen":        "Addresses to serve SFTP on for this region. Its allow_ips are checked there before log-in.",
 	"regions.NAME.allow_ips":     "Networks that may log in to the region's accounts.",
+	"regions.NAME.time_zone":     "In which zone the region's people read times: Australia/Sydney. Empty: yours.",
 	"regions.NAME.support":       "How the region's partners reach support.",
 	"regions.NAME.support.email": "Address for mails to the region's support.",
 	"regions.NAME.support.url":   "Web page of the region's support.",
 	"regions.NAME.support.phone": "Telephone number of the region's support.",
+
+	"keys.made_by": "Who may make key pairs: customer (they send public keys), operator (you issue encrypted pairs), both.",
+	"users":        "How users are named.",
+	"users.name_rule": "account-id: a customer's username is its account ID, a vendor's has a dash and the vendor's short " +
+		"name after it. free: any name. pattern: as users.name_pattern says.",
+	"users.name_pattern":        "For the rule pattern: a pattern of names, in which {account} stands for the account ID: \"{account}*\".",
+	"contacts":                  "The people of accounts.",
+	"contacts.needed":           "How many contacts an account needs before its users get a key or a guide.",
+	"contacts.needed.technical": "How many technical contacts.",
+	"contacts.needed.billing":   "How many billing contacts.",
+	"contacts.needed.security":  "How many security contacts.",
 
 	"operator":      "Who runs this server. Guides, pages, mails and the banner name it.",
 	"operator.name": "Your name, as partners know it. Empty: nobody is named.",

@@ -28,6 +28,7 @@ type Login struct {
 	Client      string // its version string
 	Session     string // id of the session
 	Revocation  int64  // the revocation number the login was checked at
+	Probe       bool   // made by this process to test a set-up: it may only list, and leaves no record
 	Operator    string // actor of the operator's staff; "" for a partner
 }
 

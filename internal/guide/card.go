@@ -2,8 +2,9 @@
 // SFTP programs, and files that those programs import. Everything is made from a Card, which is
 // filled from the real configuration.
 //
-// card.go has the data, steps.go the text, document.go the three output formats, sites.go the files
-// to import.
+// card.go has the data, steps.go and the program files the text, fingerprint.go what each program
+// shows of the server's key, document.go, text.go and html.go the output formats, sites.go the
+// files to import, checkup.go and roundtrip.go the checks before a partner connects.
 package guide
 
 import (
@@ -14,32 +15,52 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // Card is everything a partner needs to connect.
 type Card struct {
+	Operator exchange.Operator
 	Account  string // company name
+	Vendor   string // the vendor's name, on a vendor's card; "": it is not one
 	User     string
+	Kind     model.UserKind
 	Host     string // server address told to partners
 	Port     int
 	HostKeys []model.HostKey
 	StartDir string
 	Folders  []Folder
 	AllowIPs []string // none: from anywhere
+	Shut     bool     // the allow-lists have no address in common, so nobody can log in
 	Issued   bool     // the operator made the key, and it has a passphrase
+	KeysBy   model.KeyMakers
 	Keys     []model.Key
-	Support  Support
+	Support  exchange.Support
 	Feeds    []Feed
-	Removal  time.Time // the next day on which old files are removed; zero: not known
+	Outbound []Outbound // feeds that it publishes in
+	Inbox    bool       // it fetches what partners sent
+	Removal  time.Time  // the next day on which old files are removed; zero: not known
 	Made     time.Time
+	For      string // the program whose steps come first, one of Guided; "": none
 }
 
 // Folder is a directory that the operator made, with what may be done in it.
 type Folder struct {
 	Path, Retention string
-	Does            string // "send and fetch", "fetch"
+	Send, Fetch     bool
+}
+
+// does describes in words what may be done in the folder.
+func (f Folder) does() string {
+	switch {
+	case f.Send && f.Fetch:
+		return "send files; see and fetch them"
+	case f.Send:
+		return "send files"
+	}
+	return "fetch files"
 }
 
 // Feed is a feed of the user: where its files arrive, and how long they are kept.
@@ -57,18 +78,35 @@ func (f Feed) called() string {
 	return f.Title
 }
 
-// Support is how partners reach support.
-type Support struct{ Email, URL, Phone string }
+// Outbound is a feed that the user publishes in.
+type Outbound struct{ Name, Title string }
 
-// Help returns the support line; "" if none is configured.
-func (s Support) Help() string {
-	var parts []string
-	for _, p := range []string{s.Email, s.URL, s.Phone} {
-		if p != "" {
-			parts = append(parts, p)
+// partner returns the name of the company that the card is for.
+func (c *Card) partner() string {
+	if c.Vendor != "" {
+		return c.Vendor
+	}
+	return c.Account
+}
+
+// sends reports whether the user can send files to us.
+func (c *Card) sends() bool {
+	for _, f := range c.Folders {
+		if f.Send {
+			return true
 		}
 	}
-	return strings.Join(parts, ", ")
+	return false
+}
+
+// fetches reports whether there is something for the user to fetch that it did not send itself.
+func (c *Card) fetches() bool {
+	for _, f := range c.Folders {
+		if f.Fetch && !f.Send {
+			return true
+		}
+	}
+	return len(c.Feeds) > 0 || c.Inbox
 }
 
 // Address returns host:port.
@@ -87,8 +125,47 @@ func (c *Card) PPKFile() string { return c.file() + ".ppk" }
 // file is the base name of the user's files.
 func (c *Card) file() string { return valid.FileFor(c.User) }
 
-// Alias is the connection's name in programs that give connections names.
-func (c *Card) Alias() string { return c.file() + "-" + strings.SplitN(c.Host, ".", 2)[0] }
+// Alias is the connection's name in programs that give connections names: the user, and the
+// operator's name or the first part of the server's.
+func (c *Card) Alias() string {
+	if name := aliasOf(c.Operator.Name); name != "" {
+		return c.file() + "-" + name
+	}
+	return c.file() + "-" + strings.SplitN(c.Host, ".", 2)[0]
+}
+
+// site is the base name of the files that programs import: it names the operator, too, because a partner may have
+// such files of several.
+func (c *Card) site() string {
+	if aliasOf(c.Operator.Name) == "" {
+		return c.file()
+	}
+	return c.Alias()
+}
+
+// longestAlias bounds the operator's part of an alias, which people type.
+const longestAlias = 24
+
+// aliasOf turns a company's name into a word of lower-case letters, digits and dashes.
+func aliasOf(name string) string {
+	word := strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z' || r >= '0' && r <= '9':
+			return r
+		case r >= 'A' && r <= 'Z':
+			return r + 'a' - 'A'
+		}
+		return ' '
+	}, name)
+	out := ""
+	for part := range strings.FieldsSeq(word) {
+		if len(out)+1+len(part) > longestAlias {
+			break
+		}
+		out += "-" + part
+	}
+	return strings.TrimPrefix(out, "-")
+}
 
 // KnownHost returns the server's name in the form of known_hosts.
 func (c *Card) KnownHost() string {
@@ -98,27 +175,11 @@ func (c *Card) KnownHost() string {
 	return fmt.Sprintf("[%s]:%d", c.Host, c.Port)
 }
 
-// best returns the host key for programs that take a single fingerprint.
-func (c *Card) best() model.HostKey { return c.hostKey("ssh-ed25519") }
-
-// bestECDSA returns the host key that curl's SSH library, libssh2, asks for first.
-func (c *Card) bestECDSA() model.HostKey { return c.hostKey("ecdsa-sha2-nistp256") }
-
-// hostKey returns the host key of a type, or the first if there is none of that type.
-func (c *Card) hostKey(kind string) model.HostKey {
-	for _, k := range c.HostKeys {
-		if k.Type == kind {
-			return k
-		}
-	}
-	if len(c.HostKeys) > 0 {
-		return c.HostKeys[0]
-	}
-	return model.HostKey{}
-}
-
 // from says from where log-ins are allowed.
 func (c *Card) from() string {
+	if c.Shut {
+		return "nowhere: please tell us, our lists of addresses contradict each other"
+	}
 	if len(c.AllowIPs) == 0 {
 		return "anywhere"
 	}
@@ -132,9 +193,14 @@ func (c *Card) from() string {
 	return "only " + strings.Join(list, ", ")
 }
 
+// givenKey reports whether the partner is given its key, instead of making it.
+func (c *Card) givenKey() bool {
+	return c.Issued || len(c.Keys) == 0 && c.KeysBy == model.KeysByOperator
+}
+
 // keyNote says which key file to use, and what its passphrase is for.
 func (c *Card) keyNote() string {
-	if c.Issued {
+	if c.givenKey() {
 		return "the private key file that you were given, and its passphrase, which went to another person by another " +
 			"channel. The passphrase unlocks the file; it is not a password"
 	}

@@ -2,133 +2,117 @@ package guide
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net"
-	"slices"
 	"strings"
 	"time"
 
-	"golang.org/x/crypto/ssh"
-
-	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// dialWait bounds the test of the server address.
-const dialWait = 5 * time.Second
-
-// errSeen ends a handshake once the host key was seen.
-var errSeen = errors.New("the host key was seen")
-
 // Test checks whether a user could log in and work, before the partner tries.
 func (s *Service) Test(ctx context.Context, user string) ([]model.Check, error) {
-	c, err := s.Card(ctx, user)
+	v, err := s.subject(ctx, user)
 	if err != nil {
 		return nil, err
 	}
-	u, err := s.o.Accounts.User(ctx, user)
-	if err != nil {
-		return nil, err
-	}
-	a, err := s.o.Accounts.Account(ctx, u.Account)
-	if err != nil {
-		return nil, err
-	}
-	e := s.o.Endpoint(a.Region)
-	t := tests{card: &c, setting: e.Setting}
-	t.server(ctx)
-	t.region(a.Region, e.Known)
-	t.standing(u, a)
+	t := tests{s: s, subject: v}
+	t.region()
+	t.standing()
+	t.from()
 	t.keys()
-	t.folders(u)
-	err = t.people(s.o.Store.Read(ctx), u)
-	return t.out, err
+	t.folders()
+	t.people()
+	rest := t.out
+	t.out = nil
+	t.server(ctx)
+	t.out = append(t.out, rest...)
+	t.add(model.Check{What: "Not tested", Left: true, Says: t.untested()})
+	return t.out, nil
 }
 
 // tests collects the results.
 type tests struct {
-	card    *Card
-	setting string // where the server address is configured
-	out     []model.Check
+	s *Service
+	subject
+	out []model.Check
 }
 
-func (t *tests) add(what string, ok bool, says, hint string) {
-	t.addDo(what, ok, says, hint, nil)
-}
-
-// addDo adds a result. If it is not ok, it comes with a hint and an operation that helps.
-func (t *tests) addDo(what string, ok bool, says, hint string, do *model.Action) {
-	if ok {
-		hint, do = "", nil
+func (t *tests) add(c model.Check) {
+	if c.OK {
+		c.Hint, c.Action = "", nil
 	}
-	t.out = append(t.out, model.Check{What: what, OK: ok, Says: says, Hint: hint, Action: do})
+	t.out = append(t.out, c)
 }
 
-// server resolves the name, connects, and compares the host key.
-func (t *tests) server(ctx context.Context) {
-	c := t.card
-	ctx, cancel := context.WithTimeout(ctx, dialWait)
-	defer cancel()
-	addrs, err := net.DefaultResolver.LookupHost(ctx, c.Host)
-	if err != nil {
-		t.add("Server address", false, fmt.Sprintf("%s is not known to the DNS here: %v.", c.Host, err),
-			"set "+t.setting+" to a name that partners can resolve, and make its DNS record")
+// untested says what a test from here can't show.
+func (t *tests) untested() string {
+	says := "This ran on the server's own machine, with a key made for the moment. So it does not show whether the " +
+		"partner's network lets it reach " + t.card.Address() + ", nor whether its program uses the right key."
+	if t.card.sends() {
+		says += " Nothing was sent or read."
+	}
+	return says
+}
+
+func (t *tests) region() {
+	if t.account.Region == "" {
 		return
 	}
-	t.add("Server address", true, fmt.Sprintf("%s is %s.", c.Host, strings.Join(addrs, ", ")), "")
-	var seen string
-	conf := &ssh.ClientConfig{User: "guide-test", Timeout: dialWait,
-		HostKeyCallback: func(_ string, _ net.Addr, k ssh.PublicKey) error {
-			seen = ssh.FingerprintSHA256(k)
-			return errSeen
-		}}
-	nc, err := new(net.Dialer).DialContext(ctx, "tcp", c.Address())
-	if err != nil {
-		t.add("Port", false, fmt.Sprintf("%s can't be reached from here: %v.", c.Address(), err),
-			"check the listener, the firewall and any load balancer")
-		return
-	}
-	defer nc.Close()
-	_ = nc.SetDeadline(time.Now().Add(dialWait))
-	if _, _, _, err := ssh.NewClientConn(nc, c.Address(), conf); seen == "" {
-		t.add("Port", false, fmt.Sprintf("%s answers, but not with SSH: %v.", c.Address(), err),
-			"does something else listen there, or a proxy that speaks for it?")
-		return
-	}
-	ours := slices.ContainsFunc(c.HostKeys, func(k model.HostKey) bool { return k.Fingerprint == seen })
-	t.add("Port", true, fmt.Sprintf("%s answers.", c.Address()), "")
-	t.add("Host key", ours, fmt.Sprintf("It shows %s.", seen),
-		"that is another server: partners would be warned, or connect to the wrong one")
+	t.add(model.Check{What: "Region", OK: t.endpoint.Known,
+		Says: fmt.Sprintf("The account's region is %s; it is told %s.", t.account.Region, t.card.Address()),
+		Hint: fmt.Sprintf("add regions.%s to the configuration", t.account.Region)})
 }
 
-func (t *tests) region(region string, known bool) {
-	if region == "" {
+// standing checks that user and account may log in at all.
+func (t *tests) standing() {
+	u, a := t.user, t.account
+	t.add(model.Check{What: "User", OK: u.Enabled,
+		Says:   "User " + u.Name + " is " + map[bool]string{true: "enabled", false: "disabled"}[u.Enabled] + ".",
+		Action: model.Do("edit-user", "user", u.Name, "enabled", "true")})
+	t.add(model.Check{What: "Account", OK: a.State == model.AccountActive,
+		Says:   fmt.Sprintf("Account %s is %s.", a.ID, strings.ReplaceAll(string(a.State), "_", "-")),
+		Action: model.Do("edit-account", "account", a.ID, "state", string(model.AccountActive))})
+}
+
+// from checks that the allow-lists leave an address to log in from.
+func (t *tests) from() {
+	if t.card.Shut {
+		t.add(model.Check{What: "Log in from", Hint: "change one of the lists, so that they overlap", Says: fmt.Sprintf(
+			"Nowhere: an address must be in every list, and they have none in common: %s.", t.lists())})
 		return
 	}
-	t.add("Region", known, fmt.Sprintf("The account's region is %s; it is told %s.", region, t.card.Address()),
-		fmt.Sprintf("add regions.%s to the configuration", region))
-}
-
-func (t *tests) standing(u model.User, a model.Account) {
-	t.addDo("User", u.Enabled, "User "+u.Name+" is "+map[bool]string{true: "enabled", false: "disabled"}[u.Enabled]+".",
-		"", model.Do("edit-user", "user", u.Name, "enabled", "true"))
-	t.addDo("Account", a.State == model.AccountActive,
-		fmt.Sprintf("Account %s is %s.", a.ID, strings.ReplaceAll(string(a.State), "_", "-")),
-		"", model.Do("edit-account", "account", a.ID, "state", string(model.AccountActive)))
-	t.add("Log in from", true, "It may log in from "+strings.Join(orAnywhere(t.card.AllowIPs), ", ")+".", "")
-}
-
-func orAnywhere(list []string) []string {
+	list := t.card.AllowIPs
 	if len(list) == 0 {
-		return []string{"anywhere"}
+		list = []string{"anywhere"}
 	}
-	return list
+	t.add(model.Check{What: "Log in from", OK: true, Says: "It may log in from " + strings.Join(list, ", ") + "."})
+}
+
+// lists names the allow-lists that are not empty.
+func (t *tests) lists() string {
+	var out []string
+	for _, l := range []struct {
+		of   string
+		list []string
+	}{{"the user's", t.user.AllowIPs}, {"the account's", t.account.AllowIPs},
+		{"the server address's", t.endpoint.AllowIPs}} {
+		if len(l.list) > 0 {
+			out = append(out, l.of+" ("+strings.Join(l.list, " ")+")")
+		}
+	}
+	return listed(out, "and")
 }
 
 func (t *tests) keys() {
 	if len(t.card.Keys) == 0 {
-		t.addDo("Key", false, "No key on file works.", "", model.Do("add-keys", "user", t.card.User, "issue", ""))
+		do := model.Do("add-keys", "user", t.card.User, "issue", "")
+		switch t.card.KeysBy {
+		case model.KeysByCustomer:
+			do = model.Do("add-keys", "user", t.card.User)
+		case model.KeysByOperator:
+			do = model.Do("add-keys", "user", t.card.User, "origin", string(model.OriginIssued))
+		}
+		t.add(model.Check{What: "Key", Says: "No key on file works.", Action: do})
 	}
 	for _, k := range t.card.Keys {
 		says := fmt.Sprintf("%s (%s, %d bits) works", k.Fingerprint, k.Type, k.Bits)
@@ -138,54 +122,42 @@ func (t *tests) keys() {
 		if k.LastUsedAt != nil {
 			says += ", and was used on " + k.LastUsedAt.Format(time.DateOnly)
 		}
-		t.addDo("Key", k.Flag == "", says+flagged(k.Flag)+".", "look into it, then take the flag off",
-			model.Do("edit-key", "user", t.card.User, "fingerprint", k.Fingerprint, "flag", ""))
-	}
-}
-
-func flagged(why string) string {
-	if why == "" {
-		return ""
-	}
-	return ", but is flagged: " + why
-}
-
-func (t *tests) folders(u model.User) {
-	send := false
-	for _, f := range t.card.Folders {
-		send = send || strings.HasPrefix(f.Does, "send")
-		t.add("Folder", true, fmt.Sprintf("%s: %s.", f.Path, f.Does), "")
-	}
-	for _, f := range t.card.Feeds {
-		t.add("Feed", true, fmt.Sprintf("%s arrives in %s.", f.Name, f.Dir), "")
-	}
-	switch {
-	case u.Kind == model.KindVendor && !send:
-		t.add("Folder", false, "There is no folder that this vendor could send to.",
-			"check templates.vendor in the configuration")
-	case u.Kind == model.KindCustomer && len(t.card.Feeds) == 0:
-		t.addDo("Feed", false, "No feed is subscribed, so nothing will arrive.", "", model.Do("subscribe", "user", u.Name))
-	}
-}
-
-// people checks that there are at least two contacts, and counts those with a verified address.
-func (t *tests) people(q *store.Q, u model.User) error {
-	list, err := q.Contacts(u.Account, u.Vendor)
-	if err != nil {
-		return err
-	}
-	there, verified := 0, 0
-	for _, c := range list {
-		if c.LeftAt != nil {
-			continue
+		if k.Flag != "" {
+			says += ", but is flagged: " + k.Flag
 		}
-		there++
+		t.add(model.Check{What: "Key", OK: k.Flag == "", Says: says + ".", Hint: "look into it, then take the flag off",
+			Action: model.Do("edit-key", "user", t.card.User, "fingerprint", k.Fingerprint, "flag", "")})
+	}
+}
+
+// folders checks that the user has something to do. That the folders are there is seen in the log-in.
+func (t *tests) folders() {
+	switch {
+	case t.user.Kind == model.KindVendor && !t.card.sends():
+		t.add(model.Check{What: "Folder", Says: "There is no folder that this vendor could send to.",
+			Hint: "check templates.vendor in the configuration"})
+	case t.user.Kind == model.KindCustomer && len(t.card.Feeds) == 0 && len(t.card.Outbound) == 0:
+		t.add(model.Check{What: "Feed", Says: "No feed is subscribed, so nothing will arrive.",
+			Action: model.Do("subscribe", "user", t.user.Name)})
+	}
+}
+
+// people checks that there are at least two contacts, and as many as the policy needs, and counts those with a
+// verified address.
+func (t *tests) people() {
+	if t.user.Kind == model.KindService {
+		return
+	}
+	verified := 0
+	for _, c := range t.contacts {
 		if c.VerifiedAt != nil {
 			verified++
 		}
 	}
-	t.addDo("Contacts", there >= 2,
-		fmt.Sprintf("%d contacts, %d of them with a verified address; two are needed to issue or replace a key.", there,
-			verified), "", model.Do("add-contact", "account", u.Account))
-	return nil
+	t.add(model.Check{What: "Contacts", OK: len(t.contacts) >= 2,
+		Says: fmt.Sprintf("%d contacts, %d of them with a verified address; two are needed to issue or replace a key.",
+			len(t.contacts), verified), Action: model.Do("add-contact", "account", t.user.Account)})
+	if err := t.s.o.Accounts.EnoughContacts(t.user, t.contacts); err != nil {
+		t.add(failed("Contacts", err))
+	}
 }

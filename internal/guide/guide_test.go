@@ -7,6 +7,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/guide"
 )
@@ -32,8 +33,8 @@ func TestAnEmptyCardSaysNothingWrong(t *testing.T) {
 				t.Errorf("%s says %q", form, wrong)
 			}
 		}
-		if !strings.Contains(got, "everywhere") {
-			t.Errorf("%s does not say that log-ins may come from everywhere", form)
+		if !strings.Contains(got, "anywhere") {
+			t.Errorf("%s does not say that log-ins may come from anywhere", form)
 		}
 	}
 }
@@ -74,9 +75,9 @@ var hostile = []string{"<script>alert(1)</script>", "a | b | c", "`code` and ` h
 func poisoned(name string) guide.Card {
 	c := card()
 	c.Account, c.StartDir = name, "/"+name
-	c.Folders = []guide.Folder{{Path: "/" + name, Does: "fetch files", Retention: name}}
+	c.Folders = []guide.Folder{{Path: "/" + name, Fetch: true, Retention: name}}
 	c.Feeds = []guide.Feed{{Name: name, Title: name, Dir: "/" + name, Types: []string{name}, Retention: name}}
-	c.Support = guide.Support{Email: name, URL: name, Phone: name}
+	c.Support = exchange.Support{Email: name, URL: name, Phone: name}
 	c.Keys[0].Comment, c.Keys[0].Holder = name, name
 	return c
 }

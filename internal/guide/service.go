@@ -1,18 +1,16 @@
 package guide
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"net/netip"
-	"os"
-	"path"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/model"
 )
@@ -22,7 +20,7 @@ type Endpoint struct {
 	Host     string
 	Port     int // 0: the listener's port
 	AllowIPs []string
-	Support  Support
+	Support  exchange.Support
 	Setting  string // where the configuration names the host
 	Known    bool   // the configuration has this region, or has no regions
 }
@@ -33,6 +31,7 @@ type Options struct {
 	Accounts *account.Service
 	Clock    exchange.Clock
 	HostKeys []model.HostKey
+	Operator exchange.Operator
 	Listener string                           // address of the listener; "": none
 	Endpoint func(region string) Endpoint     // from the configuration
 	FeedsMay func(kind model.UserKind) string // what users of a kind may do with delivered files
@@ -41,31 +40,92 @@ type Options struct {
 		Period(userID, path, feed string) string
 		NextRun() time.Time
 	}
+	Probes *exchange.Probes // log-ins of our own, for Test
+	// Resolve and Dial are for tests, and nil otherwise.
+	Resolve func(ctx context.Context, host string) ([]string, error)
+	Dial    func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // Service fills cards from the services and the configuration, and tests users' set-ups.
 type Service struct{ o Options }
 
 // New makes the service.
-func New(o Options) *Service { return &Service{o} }
+func New(o Options) *Service {
+	if o.Resolve == nil {
+		o.Resolve = net.DefaultResolver.LookupHost
+	}
+	if o.Dial == nil {
+		o.Dial = new(net.Dialer).DialContext
+	}
+	if o.Probes == nil {
+		o.Probes = exchange.NewProbes()
+	}
+	return &Service{o}
+}
 
-// Card fills the card of a user.
+// subject is everything that is known of a user whose card is filled or tested.
+type subject struct {
+	card     Card
+	user     model.User
+	account  model.Account
+	endpoint Endpoint
+	contacts []model.Contact
+}
+
+// Card fills the card of a user. It fails while the server's public name is not known, and while the account has fewer
+// contacts than the operator needs.
 func (s *Service) Card(ctx context.Context, user string) (Card, error) {
-	u, err := s.o.Accounts.User(ctx, user)
+	v, err := s.subject(ctx, user)
 	if err != nil {
-		return Card{}, err
+		return v.card, err
 	}
-	a, err := s.o.Accounts.Account(ctx, u.Account)
-	if err != nil {
-		return Card{}, err
+	if v.card.Host == "" {
+		return v.card, nameless(v.endpoint)
 	}
-	e := s.o.Endpoint(a.Region)
-	c := Card{Account: a.Name, User: u.Name, Host: e.Host, Port: e.Port, HostKeys: s.o.HostKeys, StartDir: u.StartDir,
-		AllowIPs: narrowest(u.AllowIPs, a.AllowIPs, e.AllowIPs), Support: e.Support, Made: s.o.Clock().UTC()}
-	s.fallBack(&c)
-	keys, err := s.o.Accounts.Keys(ctx, user)
+	return v.card, s.o.Accounts.EnoughContacts(v.user, v.contacts)
+}
+
+// nameless is the error of a card that could not say where the server is.
+func nameless(e Endpoint) error {
+	return fault.E("guide.Card", fault.Conflict,
+		"The name under which partners reach this server is not known, so a guide would lead them nowhere.").
+		WithHint("set %s in the configuration to that name, such as files.example.com, and restart", e.Setting)
+}
+
+// subject reads a user, what belongs to it, and fills its card. Without a public name, the card has no Host.
+func (s *Service) subject(ctx context.Context, user string) (v subject, err error) {
+	if v.user, err = s.o.Accounts.User(ctx, user); err != nil {
+		return v, err
+	}
+	if v.account, err = s.o.Accounts.Account(ctx, v.user.Account); err != nil {
+		return v, err
+	}
+	q := s.o.Store.Read(ctx)
+	if v.contacts, err = s.o.Accounts.People(q, v.user); err != nil {
+		return v, err
+	}
+	v.endpoint = s.o.Endpoint(v.account.Region)
+	return v, s.fill(ctx, q, &v)
+}
+
+// fill fills the card.
+func (s *Service) fill(ctx context.Context, q *store.Q, v *subject) (err error) {
+	u, e := v.user, v.endpoint
+	v.card = Card{Operator: s.o.Operator, Account: v.account.Name, User: u.Name, Kind: u.Kind, HostKeys: s.o.HostKeys,
+		StartDir: u.StartDir, Support: e.Support, KeysBy: s.o.Accounts.KeysMadeBy(), Made: s.o.Clock().UTC()}
+	c := &v.card
+	c.Host, c.Port = s.public(e)
+	c.AllowIPs, c.Shut = common(u.AllowIPs, v.account.AllowIPs, e.AllowIPs)
+	if u.Vendor != "" {
+		vendor, err := s.o.Accounts.Vendor(ctx, u.Vendor)
+		if err != nil {
+			return err
+		}
+		c.Vendor = cmp.Or(vendor.Name, vendor.Short)
+	}
+	keys, err := s.o.Accounts.Keys(ctx, u.Name)
 	if err != nil {
-		return c, err
+		return err
 	}
 	for _, k := range keys {
 		if k.State == model.KeyActive || k.State == model.KeyRetiring {
@@ -73,9 +133,20 @@ func (s *Service) Card(ctx context.Context, user string) (Card, error) {
 			c.Issued = c.Issued || k.Origin == model.OriginIssued
 		}
 	}
-	q := s.o.Store.Read(ctx)
+	if c.Outbound, err = outbound(q, u); err != nil {
+		return err
+	}
+	if u.Kind == model.KindService { // its tree is the platform's, and has no directories of its own
+		c.Inbox = true
+		return nil
+	}
+	return s.fillFiles(q, u, c)
+}
+
+// fillFiles adds the folders and feeds of a partner's card.
+func (s *Service) fillFiles(q *store.Q, u model.User, c *Card) (err error) {
 	if c.Folders, err = folders(q, u.ID); err != nil {
-		return c, err
+		return err
 	}
 	for i := range c.Folders {
 		c.Folders[i].Retention = s.o.Retention.Period(u.ID, c.Folders[i].Path+"/", "")
@@ -91,84 +162,18 @@ func (s *Service) Card(ctx context.Context, user string) (Card, error) {
 		}
 		c.Feeds = append(c.Feeds, f)
 	}
-	return c, err
+	return err
 }
 
-// narrowest returns the first list that is not empty. All lists must allow an address. The user's
-// own is the most specific, so it comes first.
-func narrowest(lists ...[]string) []string {
-	for _, l := range lists {
-		if len(l) > 0 {
-			return l
-		}
+// public returns the address that partners are told. Without a configured name it is the listener's, if that is an
+// address that others can reach; host is "" if it is not known.
+func (s *Service) public(e Endpoint) (host string, port int) {
+	listens, at, _ := net.SplitHostPort(s.o.Listener) // "": there is none
+	if host, port = e.Host, e.Port; port == 0 {
+		port, _ = strconv.Atoi(at)
 	}
-	return nil
-}
-
-// fallBack uses the listener where no endpoint is configured.
-func (s *Service) fallBack(c *Card) {
-	host, port, _ := net.SplitHostPort(s.o.Listener) // "": none
-	if c.Port == 0 {
-		c.Port, _ = strconv.Atoi(port)
+	if ip, err := netip.ParseAddr(listens); host == "" && err == nil && !ip.IsUnspecified() && !ip.IsLoopback() {
+		host = listens
 	}
-	if c.Host != "" {
-		return
-	}
-	if ip, err := netip.ParseAddr(host); err == nil && !ip.IsUnspecified() {
-		c.Host = host
-	} else if c.Host, err = os.Hostname(); err != nil {
-		c.Host = "localhost"
-	}
-}
-
-// folders lists the directories that the operator made and in which the user may do something. It
-// leaves out directories that only lead to others, unless the user may write to them.
-func folders(q *store.Q, userID string) (out []Folder, err error) {
-	dirs, err := q.FixedDirs(userID)
-	if err != nil {
-		return nil, err
-	}
-	byID := map[string]store.Dir{}
-	for _, d := range dirs {
-		byID[d.ID] = d
-	}
-	rights := map[string]exchange.Rights{}
-	for _, d := range dirs {
-		p := "/"
-		granted, known := exchange.Rights(0), false
-		for at := d; ; at = byID[at.Parent] {
-			if at.Rights != nil && !known {
-				granted, known = *at.Rights, true
-			}
-			if at.Parent == "" {
-				break
-			}
-			p = path.Join("/", at.Name, p)
-		}
-		rights[p] = granted
-	}
-	for p, r := range rights {
-		way := p == "/"
-		for other := range rights {
-			way = way || strings.HasPrefix(other, p+"/")
-		}
-		if does := whatFor(r); does != "" && (!way || r&exchange.Write != 0) {
-			out = append(out, Folder{Path: p, Does: does})
-		}
-	}
-	slices.SortFunc(out, func(a, b Folder) int { return strings.Compare(a.Path, b.Path) })
-	return out, nil
-}
-
-// whatFor describes rights in words.
-func whatFor(r exchange.Rights) string {
-	switch {
-	case r&exchange.Write != 0 && r&exchange.Read != 0:
-		return "send files; see and fetch them"
-	case r&exchange.Write != 0:
-		return "send files"
-	case r&exchange.Read != 0:
-		return "fetch files"
-	}
-	return ""
+	return host, port
 }

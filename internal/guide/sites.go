@@ -34,17 +34,17 @@ func (c *Card) Sites(program, keyDir string) ([]model.SiteFile, error) {
 	switch program {
 	case "filezilla":
 		text, err := c.filezillaSites(key(c.PPKFile()))
-		return []model.SiteFile{{Name: c.file() + ".filezilla.xml", Content: text}}, err
+		return []model.SiteFile{{Name: c.site() + ".filezilla.xml", Content: text}}, err
 	case "winscp":
-		return []model.SiteFile{{Name: c.file() + ".winscp.ini", Content: c.winscpINI(key(c.PPKFile()))}}, nil
+		return []model.SiteFile{{Name: c.site() + ".winscp.ini", Content: c.winscpINI(key(c.PPKFile()))}}, nil
 	case "openssh":
-		return []model.SiteFile{{Name: c.file() + ".ssh_config",
-			Content: c.sshConfig(key(c.KeyFile()), key(c.file()+".known_hosts"))},
-			{Name: c.file() + ".known_hosts", Content: c.knownHosts()}}, nil
+		return []model.SiteFile{{Name: c.site() + ".ssh_config",
+			Content: c.sshConfig(key(c.KeyFile()), key(c.site()+".known_hosts"))},
+			{Name: c.site() + ".known_hosts", Content: c.knownHosts()}}, nil
 	case "rclone":
-		return []model.SiteFile{{Name: c.file() + ".rclone.conf",
-			Content: c.rcloneConf(key(c.KeyFile()), key(c.file()+".known_hosts"))},
-			{Name: c.file() + ".known_hosts", Content: c.knownHosts()}}, nil
+		return []model.SiteFile{{Name: c.site() + ".rclone.conf",
+			Content: c.rcloneConf(key(c.KeyFile()), key(c.site()+".known_hosts"))},
+			{Name: c.site() + ".known_hosts", Content: c.knownHosts()}}, nil
 	}
 	return nil, fault.E("guide.Sites", fault.Invalid, "There are no site files for %q.", valid.Printable(program)).
 		WithHint("choose one of %s", strings.Join(Programs, ", "))
@@ -77,10 +77,19 @@ func (c *Card) filezillaSites(keyFile string) (string, error) {
 		XMLName xml.Name   `xml:"FileZilla3"`
 		Servers []fzServer `xml:"Servers>Server"`
 	}{Servers: []fzServer{{Host: c.Host, Port: c.Port, Protocol: fzSFTP, User: c.User, Keyfile: keyFile,
-		Logontype: fzKeyFile, Encoding: "Auto", Name: c.Alias(), Comments: "Server's fingerprint: " + c.best().Fingerprint,
+		Logontype: fzKeyFile, Encoding: "Auto", Name: c.Alias(), Comments: c.comment(),
 		RemoteDir: fzPath(c.StartDir)}}}
 	text, err := xml.MarshalIndent(file, "", "\t")
 	return xml.Header + string(text) + "\n", fault.Wrap("guide.Sites", fault.Internal, err)
+}
+
+// comment is the note that FileZilla shows with the site.
+func (c *Card) comment() string {
+	text := "Server's fingerprint: " + c.hostKey("filezilla").Fingerprint
+	if c.Operator.Name != "" {
+		text = c.Operator.Name + ", for " + c.partner() + ". " + text
+	}
+	return text
 }
 
 // fzPath writes a path in FileZilla's form: its kind (1 is Unix), the length of a prefix (0), then
@@ -128,7 +137,7 @@ Host %[2]s
   UserKnownHostsFile %[6]s
   StrictHostKeyChecking yes
   PreferredAuthentications publickey
-`, c.file(), c.Alias(), c.Host, c.Port, sshQuote(keyFile), sshQuote(knownHosts), sshQuote(c.User))
+`, c.site(), c.Alias(), c.Host, c.Port, sshQuote(keyFile), sshQuote(knownHosts), sshQuote(c.User))
 }
 
 // sshQuote quotes a path for ssh_config, where % begins a token.
@@ -161,5 +170,5 @@ known_hosts_file = %[6]s
 shell_type = none
 md5sum_command = none
 sha1sum_command = none
-`, c.file(), c.Alias(), c.Host, c.Port, keyFile, knownHosts, c.User)
+`, c.site(), c.Alias(), c.Host, c.Port, keyFile, knownHosts, c.User)
 }

@@ -3,7 +3,6 @@ package guide
 import (
 	"fmt"
 	"net"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -14,28 +13,46 @@ import (
 // document writes the text of a card's guide.
 func (c *Card) document() document {
 	c = c.tame()
+	first, others := c.chosen()
+	sections := append([]section{c.keySection()}, c.making()...)
+	if c.For == "" { // what is done with files is not to be found behind the steps for every program
+		sections = append(append(sections, c.files()...), first...)
+	} else {
+		sections = append(append(sections, first...), c.files()...)
+	}
 	return document{
-		title: "File access for " + c.Account,
+		title: "File access for " + c.partner(),
+		from:  c.Operator.Name,
+		site:  c.Operator.URL,
 		intro: []string{
-			"This sheet has everything that your SFTP program needs. The server takes SSH keys only: there is no password, " +
-				"and nothing to type in a password field.",
+			c.opening() + " The server takes SSH keys only: there is no password, and nothing to type in a password field.",
 			"We will never ask for your private key or its passphrase. If anyone does, please tell us.",
 		},
 		card:     c.rows(),
-		sections: c.sections(),
+		sections: append(sections, c.prints(), c.trouble()),
+		others:   others,
+		without: "Steps for other programs are on request: " + listed(c.otherNames(), "and") +
+			". They need the same address, port, username and key file.",
 	}
 }
 
-// sections returns the steps. A partner with an issued pair need not make one.
-func (c *Card) sections() []section {
-	out := []section{c.keySection()}
-	if !c.Issued {
-		out = append(out, c.puttygen())
+// opening is the first sentence of the guide.
+func (c *Card) opening() string {
+	with := "us"
+	if c.Operator.Name != "" {
+		with = c.Operator.Name
 	}
-	return append(out, c.filezilla(), c.winscp(), c.psftp(), c.openssh(), c.rclone(), c.curl(), c.trouble())
+	switch {
+	case c.Kind == model.KindService:
+		return "With this sheet a program of the exchange's own connects over SFTP."
+	case c.Vendor != "":
+		return "With this sheet you exchange files with " + with + " over SFTP, for " + c.Account + "."
+	}
+	return "With this sheet you exchange files with " + with + " over SFTP."
 }
 
 func (c *Card) rows() []row {
+	_, shows := c.theirs()
 	rows := []row{
 		{"Server address", c.address()},
 		{"Port", fmt.Sprintf("`%d`", c.Port)},
@@ -46,16 +63,35 @@ func (c *Card) rows() []row {
 	for _, k := range c.Keys {
 		rows = append(rows, row{"Your key on file", fmt.Sprintf("%s, `%s`%s", k.Type, k.Fingerprint, ends(k))})
 	}
-	for _, k := range c.HostKeys {
-		rows = append(rows, row{"Server's fingerprint", fmt.Sprintf("%s, `%s`", k.Type, k.Fingerprint)})
+	if text, kind := c.print(c.For); text != "" {
+		rows = append(rows, row{"Server's fingerprint", fmt.Sprintf("`%s` (%s): this is the one that %s", text, kind, shows)})
 	}
-	rows = append(rows, row{"Starts in", code(c.StartDir)})
+	if c.Kind != model.KindService {
+		rows = append(rows, row{"Starts in", code(c.StartDir)})
+	}
+	rows = append(rows, c.places()...)
+	if !c.Removal.IsZero() {
+		rows = append(rows, row{"Next removal", c.Removal.Format("2 January 2006") +
+			": files that are older by then go, after a notice; please save what you need longer"})
+	}
+	rows = append(rows, row{"Log in from", c.from()})
+	if help := c.Support.Help(); help != "" {
+		rows = append(rows, row{"Help", help})
+	}
+	return append(rows, row{"As of", c.Made.Format("2 January 2006")})
+}
+
+// places are the rows about folders and feeds.
+func (c *Card) places() (rows []row) {
 	for _, f := range c.Folders {
-		if slices.ContainsFunc(c.Feeds, func(feed Feed) bool { return feed.Dir == f.Path }) &&
-			!strings.HasPrefix(f.Does, "send") {
+		if !f.Send && slices.ContainsFunc(c.Feeds, func(feed Feed) bool { return feed.Dir == f.Path }) {
 			continue // feed folders are listed below, with their feeds
 		}
-		rows = append(rows, row{"Folder", code(f.Path) + ": " + f.Does + kept(f.Retention)})
+		does := f.does()
+		if f.Send && !c.fetches() {
+			does = "send files; you see what you sent"
+		}
+		rows = append(rows, row{"Folder", code(f.Path) + ": " + does + kept(f.Retention)})
 	}
 	for _, f := range c.Feeds {
 		text := f.called() + " in " + code(f.Dir)
@@ -68,15 +104,14 @@ func (c *Card) rows() []row {
 		}
 		rows = append(rows, row{"You receive", text})
 	}
-	if !c.Removal.IsZero() {
-		rows = append(rows, row{"Next removal", c.Removal.Format("2 January 2006") +
-			": files that are older by then go, after a notice; please save what you need longer"})
+	for _, f := range c.Outbound {
+		rows = append(rows, row{"You publish", Feed{Name: f.Name, Title: f.Title}.called() + " in " +
+			code("/outbound/"+f.Name+"/…")})
 	}
-	rows = append(rows, row{"Log in from", c.from()})
-	if help := c.Support.Help(); help != "" {
-		rows = append(rows, row{"Help", help})
+	if c.Inbox {
+		rows = append(rows, row{"You fetch", "what partners sent, in `/inbox/…`"})
 	}
-	return append(rows, row{"As of", c.Made.Format("2 January 2006")})
+	return rows
 }
 
 // address returns the server's address. A host name comes with a hint to use it instead of a
@@ -119,17 +154,21 @@ func retention(s string) string {
 
 func (c *Card) keySection() section {
 	s := section{
-		title: "About your key",
+		title:   "Your key",
+		drawing: &drawing{given: c.givenKey()},
 		intro: "A key is a pair of files. The public one is a lock: we put it on your account, and anybody may see it. The " +
 			"private one opens that lock: it stays with you, and never travels by mail.",
 	}
-	if c.Issued {
-		s.after = fmt.Sprintf("You were given `%s` (for OpenSSH, rclone and curl), `%s` (for FileZilla, WinSCP and PuTTY) "+
-			"and `%s.pub` (the public half). "+
+	if c.givenKey() {
+		s.after = fmt.Sprintf("You were given `%s` (for OpenSSH, Cyberduck, rclone and curl), `%s` (for FileZilla, WinSCP "+
+			"and PuTTY) and `%s.pub` (the public half). "+
 			"A passphrase of seven words unlocks the first two. A common mistake is to type it as a password for the server: "+
 			"it only unlocks the file, on your own computer. "+
 			"If file or passphrase is lost, or gets into other hands, tell us at once: we stop the key within seconds and "+
 			"make a new pair; nobody can find or reset a passphrase.", c.KeyFile(), c.PPKFile(), c.file())
+		if !c.Issued {
+			s.after = strings.Replace(s.after, "You were given", "We make the pair here, and give you", 1)
+		}
 		return s
 	}
 	s.after = "If your private key gets into other hands, or is lost, tell us at once: we stop it within seconds, and " +
@@ -137,12 +176,16 @@ func (c *Card) keySection() section {
 	return s
 }
 
-func (c *Card) puttygen() section {
-	return section{
-		title: "PuTTYgen: making a pair on Windows",
-		intro: "Skip this if you have a pair. PuTTYgen comes with WinSCP, and with PuTTY from " +
-			"https://www.chiark.greenend.org.uk/~sgtatham/putty/latest.html. On a 64-bit Windows take the 64-bit installer; " +
-			"the 32-bit one runs everywhere.",
+// making says how to make a pair, if the partner has none yet.
+func (c *Card) making() []section {
+	if c.givenKey() || len(c.Keys) > 0 {
+		return nil
+	}
+	s := section{
+		title: "Make a key pair",
+		intro: "Skip this if you have a pair. On Windows, PuTTYgen makes one. It comes with WinSCP, and with PuTTY from " +
+			"https://www.chiark.greenend.org.uk/~sgtatham/putty/latest.html (take the 64-bit installer, unless your Windows " +
+			"is a 32-bit one).",
 		steps: []string{
 			"Start PuTTYgen. Below, choose `EdDSA` (Ed25519), or `RSA` with at least `2048` bits (`3072` is better).",
 			"Press `Generate`, and move the mouse until the bar is full.",
@@ -156,133 +199,10 @@ func (c *Card) puttygen() section {
 		after: "On Linux and macOS, `ssh-keygen -t ed25519 -f " + c.KeyFile() + "` makes a pair; send us `" + c.KeyFile() +
 			".pub`.",
 	}
-}
-
-func (c *Card) filezilla() section {
-	return section{
-		title: "FileZilla",
-		intro: "Quickest: `File`, `Import…`, and choose `" + c.file() +
-			".filezilla.xml`, if you were given it. Then put your key file where it says, or change the path in the Site " +
-			"Manager. By hand:",
-		steps: []string{
-			"`File`, `Site Manager…`, `New site`.",
-			fmt.Sprintf("Protocol `SFTP - SSH File Transfer Protocol`; Host `%s`; Port `%d`.", c.Host, c.Port),
-			fmt.Sprintf("Logon Type `Key file`; User `%s`; Key file: choose `%s`.%s", c.User, c.PPKFile(), c.otherFile()),
-			"On the tab `Advanced`, Default remote directory " + code(c.StartDir) + ".",
-			"`Connect`. On the first connection compare the fingerprint that is shown with `" + c.best().
-				Fingerprint + "`, and only then trust it.",
-			c.password(),
-		},
+	if c.KeysBy == model.KeysByCustomer {
+		s.after += " You make the pair, always: we never make a private key for you, and never see yours."
 	}
-}
-
-// otherFile says when another key file works in FileZilla. It reads OpenSSH key files only without
-// a passphrase.
-func (c *Card) otherFile() string {
-	if c.Issued {
-		return ""
-	}
-	return " (An OpenSSH key file will do, if it has no passphrase.)"
-}
-
-// password explains how FileZilla asks for a passphrase.
-func (c *Card) password() string {
-	text := "FileZilla asks for a “password”, and names your key file: it means the passphrase."
-	if c.Issued {
-		return text
-	}
-	return "If your key has a passphrase, " + text
-}
-
-func (c *Card) winscp() section {
-	return section{
-		title: "WinSCP",
-		intro: "Quickest: import `" + c.file() +
-			".winscp.ini` (`Tools`, `Import/Restore configuration…`), if you were given it. By hand:",
-		steps: []string{
-			fmt.Sprintf(
-				"New site: File protocol `SFTP`; Host name `%s`; Port number `%d`; User name `%s`; leave the password empty.",
-				c.Host, c.Port, c.User),
-			"`Advanced…`, then `SSH`, `Authentication` on the left.",
-			fmt.Sprintf("`Private key file`: choose `%s`. (An OpenSSH key file is offered for conversion; say yes.)",
-				c.PPKFile()),
-			"`OK`, `Save`, `Login`. On the first connection compare the fingerprint with `" + c.best().Fingerprint + "`.",
-		},
-	}
-}
-
-func (c *Card) psftp() section {
-	return section{
-		title: "PuTTY's psftp",
-		intro: "The line names the server's fingerprint, so " + c.asked() + ":",
-		code:  fmt.Sprintf("psftp -i %s -hostkey %s -P %d %s", c.PPKFile(), c.best().Fingerprint, c.Port, quoted(c.Login())),
-		after: "With a passphrase in a script, load the key into Pageant first.",
-	}
-}
-
-// asked says what a program that already knows the server still asks for.
-func (c *Card) asked() string {
-	if c.Issued {
-		return "only the key's passphrase is asked for"
-	}
-	return "nothing is asked, and it can stand in a script"
-}
-
-func (c *Card) openssh() section {
-	return section{
-		title: "OpenSSH (Linux, macOS, Windows 10 and later)",
-		intro: fmt.Sprintf("With the files `%s.ssh_config` and `%s.known_hosts` beside your key, %s:", c.file(), c.file(),
-			c.asked()),
-		code: fmt.Sprintf("sftp -F %s.ssh_config %s", c.file(), c.Alias()),
-		after: fmt.Sprintf(
-			"Without them: `sftp -i %s -P %d %s`. `scp` works, too; its old protocol (`scp -O`) and shells do not.", c.KeyFile(),
-			c.Port, quoted(c.Login())),
-	}
-}
-
-func (c *Card) rclone() section {
-	return section{
-		title: "rclone",
-		intro: fmt.Sprintf("With the file `%s.rclone.conf` beside your key:", c.file()),
-		code: fmt.Sprintf("rclone --config %s.rclone.conf copy --include \"*.csv\" %s .", c.file(),
-			quoted(c.Alias()+":"+c.fetchDir())),
-		after: fmt.Sprintf("With a passphrase: let an agent hold the key, and take out the line `key_file`; or give it "+
-			"once, as `key_file_pass`, in `rclone --config %s.rclone.conf config`.", c.file()),
-	}
-}
-
-func (c *Card) curl() section {
-	return section{
-		title: "curl",
-		code: fmt.Sprintf("curl --key %s --pubkey %s.pub --hostpubsha256 %s -u %s: sftp://%s%s", c.KeyFile(), c.KeyFile(),
-			strings.TrimPrefix(c.bestECDSA().Fingerprint, "SHA256:"), quoted(c.User), c.Address(),
-			strings.TrimSuffix((&url.URL{Path: c.fetchDir()}).EscapedPath(), "/")+"/"),
-		after: "With a passphrase, add `--pass`, or rather use an agent. To send: `-T FILE` and the folder, with a slash " +
-			"at its end.",
-	}
-}
-
-// fetchDir returns a folder for the examples, without characters that are special to a shell; "/"
-// if there is none.
-func (c *Card) fetchDir() string {
-	dirs := []string{}
-	for _, f := range c.Feeds {
-		dirs = append(dirs, f.Dir)
-	}
-	for _, dir := range append(dirs, c.StartDir) {
-		if strings.Trim(dir, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._- ") == "" {
-			return dir
-		}
-	}
-	return "/"
-}
-
-// quoted quotes text with spaces for any shell.
-func quoted(s string) string {
-	if strings.Contains(s, " ") {
-		return `"` + s + `"`
-	}
-	return s
+	return []section{s}
 }
 
 func (c *Card) trouble() section {
@@ -294,7 +214,7 @@ func (c *Card) trouble() section {
 		"The fingerprint has changed: do not connect, and tell us.",
 		"It does not connect at all: ask your network people to let you reach `" + c.Address() + "`.",
 	}
-	if len(c.AllowIPs) > 0 {
+	if len(c.AllowIPs) > 0 && !c.Shut {
 		steps = append(steps, "You can log in from "+strings.TrimPrefix(c.from(), "only ")+" alone"+
 			": tell us before your address changes.")
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/guide"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -27,15 +28,15 @@ func card() guide.Card {
 			{Type: "ssh-rsa", Bits: 3072, Fingerprint: "SHA256:rsa/AAAA", Public: "ssh-rsa AAAAB3rsa"},
 			{Type: "ssh-ed25519", Bits: 256, Fingerprint: "SHA256:ed+BBBB", Public: "ssh-ed25519 AAAAC3ed"}},
 		StartDir: "/reports",
-		Folders: []guide.Folder{{Path: "/upload", Does: "send files; see and fetch them"},
-			{Path: "/reports", Does: "fetch files"}},
+		Folders: []guide.Folder{{Path: "/upload", Send: true, Fetch: true},
+			{Path: "/reports", Fetch: true}},
 		AllowIPs: []string{"203.0.113.0/24", "2001:db8::/32"},
 		Keys: []model.Key{
 			{Type: "ssh-ed25519", Fingerprint: "SHA256:first", ExpiresAt: new(day("2027-03-04"))},
 			{Type: "ecdsa-sha2-nistp256", Fingerprint: "SHA256:second", RetiresAt: new(day("2026-05-06")),
 				ExpiresAt: new(day("2028-01-01"))},
 			{Type: "ssh-ed25519", Fingerprint: "SHA256:third"}},
-		Support: guide.Support{Email: "help@example.com", URL: "https://help.example.com/sftp", Phone: "+61 2 5550 0000"},
+		Support: exchange.Support{Email: "help@example.com", URL: "https://help.example.com/sftp", Phone: "+61 2 5550 0000"},
 		Feeds: []guide.Feed{{Name: "cdr", Dir: "/reports/cdr", Types: []string{"csv", "pdf"}, Retention: "12mo"},
 			{Name: "rates", Title: "Rates of the month", MayRemove: true, Dir: "/reports/rates", Retention: "90d"}},
 		Made: day("2026-01-05")}
@@ -43,7 +44,7 @@ func card() guide.Card {
 
 // facts are what every format of the guide of that card must contain.
 var facts = []string{"File access for Acme GmbH & Co. KG", "sftp.example.com", "3333", "SFTP", "acme",
-	"ssh-rsa, SHA256:rsa/AAAA", "ssh-ed25519, SHA256:ed+BBBB",
+	"SHA256:rsa/AAAA", "SHA256:ed+BBBB (Ed25519): this is the one that most programs show",
 	"ssh-ed25519, SHA256:first, works until 2027-03-04", "ecdsa-sha2-nistp256, SHA256:second, works until 2026-05-06",
 	"ssh-ed25519, SHA256:third",
 	"/reports", "/upload: send files; see and fetch them", "/reports: fetch files",

@@ -223,7 +223,7 @@ func importHostKey(tmp, file string) (hk model.HostKey, err error) {
 
 // DescribeHostKey describes a host key for people and programs.
 func DescribeHostKey(k ssh.PublicKey) model.HostKey {
-	hk := model.HostKey{Type: k.Type(), Fingerprint: ssh.FingerprintSHA256(k),
+	hk := model.HostKey{Type: k.Type(), Fingerprint: ssh.FingerprintSHA256(k), MD5: ssh.FingerprintLegacyMD5(k),
 		Public: strings.TrimSpace(string(ssh.MarshalAuthorizedKey(k)))}
 	if c, ok := k.(ssh.CryptoPublicKey); ok {
 		switch p := c.CryptoPublicKey().(type) {

@@ -11,7 +11,7 @@ import (
 // buildGuide builds the service that writes partners' guides.
 func (n *Node) buildGuide() *guide.Service {
 	o := guide.Options{Store: n.store, Accounts: n.accounts, Clock: n.clock, HostKeys: n.hostKeys, Retention: n.retain,
-		Endpoint: n.endpoint, FeedsMay: n.feedsMay}
+		Operator: n.operator, Endpoint: n.endpoint, FeedsMay: n.feedsMay, Probes: n.probes}
 	if len(n.listeners) > 0 {
 		o.Listener = n.listeners[0].Addr().String()
 	}
@@ -22,7 +22,7 @@ func (n *Node) buildGuide() *guide.Service {
 func (n *Node) endpoint(region string) guide.Endpoint {
 	e, support := n.cfg.EndpointOf(region)
 	own, known := n.cfg.Regions[region]
-	out := guide.Endpoint{Host: e.Host, Port: e.Port, AllowIPs: e.AllowIPs, Support: guide.Support(support),
+	out := guide.Endpoint{Host: e.Host, Port: e.Port, AllowIPs: e.AllowIPs, Support: support,
 		Setting: "endpoint.host", Known: known || len(n.cfg.Regions) == 0}
 	if own.Host != "" {
 		out.Setting = "regions." + region + ".host"

@@ -21,6 +21,9 @@ type authority struct{ n *Node }
 
 func (a authority) Check(ctx context.Context, user, fingerprint string,
 	from netip.Addr) (exchange.Login, string, error) {
+	if a.n.probes.MayLogIn(user, fingerprint, a.n.clock()) {
+		return a.n.accounts.Probe(ctx, user, fingerprint)
+	}
 	return a.n.accounts.Check(ctx, user, fingerprint, from)
 }
 
@@ -36,6 +39,9 @@ func (a authority) Admit(from netip.Addr) sshd.Admission {
 
 func (a authority) Ended(r sshd.Record) {
 	c := r.Connection
+	if a.n.probes.Own(c.Client, c.Offered) {
+		return // a test of our own leaves no record
+	}
 	c.User, c.Client, c.Detail = clip(c.User), clip(c.Client), clip(c.Detail)
 	a.n.records.Note(connection.Record{From: r.From, Connection: c})
 	if !a.n.cfg.Keys.Pending || c.LoggedIn {
@@ -84,7 +90,7 @@ func (n *Node) serveSFTP(ctx context.Context, sub sshd.Subsystem) error {
 	if sub.Login.User.Kind == model.KindService {
 		fs := platform.Begin(n.platformOptions(), sub.Login, "")
 		defer fs.End()
-		return s.Serve(ctx, sftpd.Of(fs))
+		return s.Serve(ctx, limited(sub.Login, sftpd.Of(fs)))
 	}
 	box := n.tree.Begin(sub.Login, s.BeforeWait)
 	defer func() { _ = fault.Guard(n.log, "a session's end", func() error { box.End(); return nil }) }()
@@ -94,19 +100,34 @@ func (n *Node) serveSFTP(ctx context.Context, sub sshd.Subsystem) error {
 		}
 	})()
 	box.OnSlowed(func() { sub.Refused(model.ReasonSlowed, "") })
-	own := sftpd.Noted{FileSystem: sftpd.Of(box),
+	var own sftpd.FileSystem = sftpd.Noted{FileSystem: sftpd.Of(box),
 		Denied: func(what string) { sub.Refused(model.ReasonDirectory, what) }}
 	produces, err := n.store.Read(ctx).Produces(sub.Login.User.Account)
 	if err != nil {
 		return err
 	}
 	if !produces || sub.Login.User.Kind != model.KindCustomer {
-		return s.Serve(ctx, own)
+		return s.Serve(ctx, limited(sub.Login, own))
 	}
 	out := platform.Begin(n.platformOptions(), sub.Login, sub.Login.User.Account)
 	defer out.End()
-	return s.Serve(ctx, sftpd.Mount{FileSystem: own,
-		At: map[string]sftpd.FileSystem{"/" + platform.Outbound: sftpd.Of(out)}})
+	return s.Serve(ctx, limited(sub.Login, sftpd.Mount{FileSystem: own,
+		At: map[string]sftpd.FileSystem{"/" + platform.Outbound: sftpd.Of(out)}}))
+}
+
+// limited returns what a login may do with a file system: a probe only lists.
+func limited(l exchange.Login, fs sftpd.FileSystem) sftpd.FileSystem {
+	if l.Probe {
+		return sftpd.Listing{FileSystem: fs}
+	}
+	return fs
+}
+
+// seen records what a partner read or listed.
+func (n *Node) seen(l *exchange.Login, action, path string, bytes int64) {
+	if !l.Probe {
+		n.records.Seen(l, action, path, bytes)
+	}
 }
 
 // platformOptions returns the options of the platform's tree.

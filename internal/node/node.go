@@ -107,6 +107,8 @@ type Node struct {
 	listeners  []net.Listener
 	socket     net.Listener
 	hostKeys   []model.HostKey
+	operator   exchange.Operator
+	probes     *exchange.Probes // log-ins of our own
 	background sync.WaitGroup
 	cancel     context.CancelFunc
 }
@@ -117,8 +119,9 @@ func Start(o Options) (n *Node, err error) {
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
-	n = &Node{readings: platform.NewReadings(), processor: fair.NewShare(new(fair.Processor).Short),
-		offered: make(chan model.PendingKey, 64), o: o, cfg: o.Config, log: slog.New(quietlog.New(o.Log.Handler())),
+	n = &Node{readings: platform.NewReadings(), probes: exchange.NewProbes(),
+		processor: fair.NewShare(new(fair.Processor).Short),
+		offered:   make(chan model.PendingKey, 64), o: o, cfg: o.Config, log: slog.New(quietlog.New(o.Log.Handler())),
 		clock: o.Clock, ids: exchange.NewIDs(o.Clock, rand.Reader)}
 	ctx, cancel := context.WithCancel(context.Background())
 	n.cancel = cancel
@@ -128,6 +131,9 @@ func Start(o Options) (n *Node, err error) {
 		}
 	}()
 	n.memory = memory.Limit()
+	if n.operator, err = n.cfg.Operator.Read(); err != nil {
+		return n, err
+	}
 	if n.dir, err = datadir.Claim(n.cfg.Data, n.log); err != nil {
 		return n, err
 	}
@@ -195,7 +201,7 @@ func (n *Node) buildServices(ctx context.Context) (err error) {
 	n.tree, err = tree.New(tree.Options{Store: n.store, Blobs: n.blobs, Desk: n.desk, Clock: n.clock, IDs: n.ids,
 		Log: n.log, Policy: treePolicy(&n.cfg), Used: n.used,
 		Hooks: tree.Hooks{OnCommit: n.inbox.Arrived, OnRename: n.inbox.Renamed, Final: n.final, OnMove: n.moved,
-			OnGone: n.gone, Class: n.retain.Class, OnServed: n.feeds.Served, OnSeen: n.records.Seen,
+			OnGone: n.gone, Class: n.retain.Class, OnServed: n.feeds.Served, OnSeen: n.seen,
 			MayWrite: n.revoked.MayWrite}})
 	if err != nil {
 		return err
@@ -229,10 +235,10 @@ func (n *Node) buildListeners(ctx context.Context, signers []ssh.Signer) error {
 	n.ssh = sshd.New(sshd.Options{HostKeys: signers, Authority: authority{n}, Handler: n.serveSFTP, Clock: n.clock,
 		IDs: n.ids, Log: n.log, Banner: func(region,
 			reference string) string {
-			return connection.Banner(n.helpAt(region), reference)
+			return connection.Banner(n.operator.Name, n.helpAt(region), reference)
 		},
 		Turned: func(region, reference string, until time.Time) string {
-			return connection.Turned(n.helpAt(region), reference, until)
+			return connection.Turned(n.operator.Name, n.helpAt(region), reference, until)
 		}, Proxies: config.Networks(n.cfg.Access.Proxies),
 		Limits: sshLimits(n.cfg.Limits, n.memory), Used: n.used})
 	n.inbox.Join(inbox.Mailboxes{Store: n.store, Tree: n.tree, Log: n.log, Live: n.ssh.HasSession})

@@ -11,17 +11,19 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/config"
 	"github.com/sallyport-sftp/sallyport/internal/httpd"
 	"github.com/sallyport-sftp/sallyport/internal/web"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// helpFor returns how a user's people reach support.
-func (n *Node) helpFor(ctx context.Context, user string) string {
-	region := ""
-	if u, err := n.accounts.User(ctx, user); err == nil {
-		if a, err := n.accounts.Account(ctx, u.Account); err == nil {
-			region = a.Region
-		}
+// helpFor returns how the people whom a link is for reach support: at the region of its user's account, or of its
+// contact's.
+func (n *Node) helpFor(ctx context.Context, l model.Link) string {
+	account := ""
+	if u, err := n.accounts.User(ctx, l.User); err == nil {
+		account = u.Account
+	} else if c, err := n.accounts.Contact(ctx, l.ContactID); err == nil {
+		account = c.Account
 	}
-	return n.helpAt(region)
+	return n.helpOf(ctx, account)
 }
 
 // openWeb serves the pages for partners, if an address is configured.
@@ -34,7 +36,7 @@ func (n *Node) openWeb() error {
 	if err != nil {
 		return busy(c.Listen, err)
 	}
-	handler := web.New(web.Options{HandOver: n.links, Help: n.cfg.Support.Help(), HelpFor: n.helpFor,
+	handler := web.New(web.Options{HandOver: n.links, Operator: n.operator, Help: n.cfg.Support.Help(), HelpFor: n.helpFor,
 		Proxies: config.Networks(n.cfg.Access.Proxies), Log: n.log})
 	n.web = &http.Server{Handler: httpd.Guard(n.log, handler, web.Fault), ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout: 20 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,

@@ -142,8 +142,10 @@ func (a *attempt) verified(conn ssh.ConnMetadata, _ ssh.PublicKey, p *ssh.Permis
 	login := p.ExtraData[loginKey{}].(exchange.Login)
 	login.Address, login.Client, login.Session = a.from.String(), valid.Excerpt(string(conn.ClientVersion()), maxSaid),
 		a.s.o.IDs.New()
-	if err := a.pace(login.User); err != nil {
-		return nil, err
+	if !login.Probe {
+		if err := a.pace(login.User); err != nil {
+			return nil, err
+		}
 	}
 	ctx, cancel := context.WithCancelCause(a.s.ctx)
 	sess := &session{login: login, since: a.s.o.Clock(), wire: a.wire, cancel: cancel, writes: map[*stream]time.Time{}}

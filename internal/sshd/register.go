@@ -109,12 +109,16 @@ type register struct {
 
 func newRegister(l Limits) *register { return &register{limits: l, live: map[*session]struct{}{}} }
 
-// add registers a session. It returns false if its user, account or address has too many.
+// add registers a session. It returns false if its user, account or address has too many. Probes
+// do not count, and are not listed.
 func (r *register) add(s *session) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	user, account, addr := 0, 0, 0
 	for have := range r.live {
+		if have.login.Probe {
+			continue
+		}
 		if have.login.User.ID == s.login.User.ID {
 			user++
 		}
@@ -125,7 +129,7 @@ func (r *register) add(s *session) bool {
 			addr++
 		}
 	}
-	if user >= r.limits.User || account >= r.limits.Account || addr >= r.limits.Address {
+	if !s.login.Probe && (user >= r.limits.User || account >= r.limits.Account || addr >= r.limits.Address) {
 		return false
 	}
 	r.live[s] = struct{}{}
@@ -182,11 +186,14 @@ func (r *register) all() []*session {
 func (r *register) list() []model.Session {
 	all := r.all()
 	slices.SortFunc(all, func(a, b *session) int { return a.since.Compare(b.since) })
-	out := make([]model.Session, len(all))
-	for i, s := range all {
+	out := make([]model.Session, 0, len(all))
+	for _, s := range all {
 		l := &s.login
-		out[i] = model.Session{ID: l.Session, User: l.User.Name, Account: l.User.Account, Address: l.Address,
-			Client: l.Client, Fingerprint: l.Fingerprint, Since: s.since, Received: s.wire.Received(), Sent: s.wire.Sent()}
+		if l.Probe {
+			continue
+		}
+		out = append(out, model.Session{ID: l.Session, User: l.User.Name, Account: l.User.Account, Address: l.Address,
+			Client: l.Client, Fingerprint: l.Fingerprint, Since: s.since, Received: s.wire.Received(), Sent: s.wire.Sent()})
 	}
 	return out
 }

@@ -205,7 +205,9 @@ func (s *Server) Sessions() []model.Session { return s.live.list() }
 
 // HasSession reports whether a user has a session.
 func (s *Server) HasSession(userID string) bool {
-	return slices.ContainsFunc(s.live.all(), func(have *session) bool { return have.login.User.ID == userID })
+	return slices.ContainsFunc(s.live.all(), func(have *session) bool {
+		return have.login.User.ID == userID && !have.login.Probe
+	})
 }
 
 // Moved returns how many bytes were read from and written to SFTP channels so far.

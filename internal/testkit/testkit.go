@@ -48,7 +48,7 @@ func Start(t testing.TB, options ...Option) *Node {
 	cfg.Listen = []string{"127.0.0.1:0"}
 	cfg.Storage.FreeFloor = 0
 	cfg.Limits.UserSessions, cfg.Limits.AccountSessions, cfg.Limits.AddressSessions = 1000, 1000, 1000
-	cfg.Log.Level = "debug"
+	cfg.Log.Level, cfg.Users.NameRule = "debug", "free"
 	for _, o := range options {
 		o(&cfg)
 	}

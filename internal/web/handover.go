@@ -7,7 +7,6 @@ import (
 	"context"
 	_ "embed"
 	"errors"
-	"fmt"
 	"html/template"
 	"log/slog"
 	"mime"
@@ -16,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/handover"
 	"github.com/sallyport-sftp/sallyport/internal/keys"
@@ -31,14 +31,20 @@ var style []byte
 //go:embed handover.html
 var handoverHTML string
 
-var handoverPage = template.Must(template.New("handover").Parse(handoverHTML))
+var handoverPage = template.Must(template.New("handover").Funcs(template.FuncMap{"picture": picture}).
+	Parse(handoverHTML))
+
+// picture marks the operator's logo as safe: config.Operator.Read has made it, base64 in a data URI.
+func picture(logo string) template.URL { return template.URL(logo) }
 
 // page is the content of a hand-over page.
 type page struct {
+	From    exchange.Operator
 	Title   string
 	Lines   []string
 	Button  string // "" shows none
 	Secret  string // shown once, to be copied
+	Paper   string // what a print of the secret says it is for
 	Help    string
 	Expires string
 }
@@ -46,9 +52,10 @@ type page struct {
 // Options are the dependencies and settings of the pages.
 type Options struct {
 	HandOver *handover.Service
-	Help     string                                        // how to reach support
-	HelpFor  func(ctx context.Context, user string) string // the same, for a user's region; nil: Help
-	Proxies  []netip.Prefix                                // their X-Forwarded-For is trusted
+	Operator exchange.Operator                              // who runs the server
+	Help     string                                         // how to reach support
+	HelpFor  func(ctx context.Context, l model.Link) string // the same, for the people of a link; nil: Help
+	Proxies  []netip.Prefix                                 // their X-Forwarded-For is trusted
 	Log      *slog.Logger
 }
 
@@ -82,7 +89,7 @@ func headers(next http.Handler) http.Handler {
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("X-Robots-Tag", "noindex, nofollow")
 		h.Set("Content-Security-Policy",
-			"default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
+			"default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
 		if r.TLS != nil { // otherwise the proxy that ends TLS sets it
 			h.Set("Strict-Transport-Security", "max-age=31536000")
 		}
@@ -95,6 +102,7 @@ func (s *server) show(w http.ResponseWriter, status int, p page) {
 	if p.Help == "" {
 		p.Help = s.o.Help
 	}
+	p.From = s.o.Operator
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
 	if err := handoverPage.Execute(w, p); err != nil {
@@ -103,17 +111,22 @@ func (s *server) show(w http.ResponseWriter, status int, p page) {
 }
 
 // texts describe what a link of each kind hands over.
-var texts = map[model.LinkKind]struct{ title, line, button string }{
-	model.LinkKey: {"Your key file",
-		"This link hands over the private key file of user %[1]s, encrypted. It works once: after the button, " +
-			"the file is on your computer and nowhere else. The passphrase reaches another person by another channel. Your " +
-			"browser saves the file as %[1]s-key.zip; this page stays as it is.", "Download the key file"},
-	model.LinkPassphrase: {"A passphrase",
-		"This link shows the passphrase for the key file of user %s. It works once: write the words down, " +
-			"and tell them to whoever has the key file, but not by e-mail. It unlocks the file; " +
-			"it is not a password for the server.", "Show the passphrase"},
-	model.LinkVerify: {"Your e-mail address",
-		"Please confirm that this address reaches you. We use it only for messages about your file access.", "Confirm"},
+// A line may name the user (%s).
+var texts = map[model.LinkKind]struct {
+	title, button string
+	lines         []string
+}{
+	model.LinkKey: {"Your key file", "Download the key file", []string{
+		"This link hands over the private key file of user %s, encrypted. It works once: after the button, " +
+			"the file is on your computer and nowhere else.",
+		"Your browser saves it as %s-key.zip; this page stays as it is.",
+		"The passphrase that unlocks it reaches another person by another channel."}},
+	model.LinkPassphrase: {"A passphrase", "Show the passphrase", []string{
+		"This link shows the passphrase for the key file of user %s. It works once.",
+		"Write the words down, and tell them to whoever has the key file, but not by e-mail. " +
+			"They unlock the file; they are not a password for the server."}},
+	model.LinkVerify: {"Your e-mail address", "Confirm", []string{
+		"Please confirm that this address reaches you. We use it only for messages about your file access."}},
 }
 
 // look shows what a link is for. It does not use the link up, so that mail scanners and previews do
@@ -125,20 +138,20 @@ func (s *server) look(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	t := texts[l.Kind]
-	line := t.line
-	if l.User != "" {
-		line = fmt.Sprintf(t.line, l.User)
+	lines := make([]string, len(t.lines))
+	for i, line := range t.lines {
+		lines[i] = strings.ReplaceAll(line, "%s", l.User)
 	}
-	s.show(w, http.StatusOK, page{Title: t.title, Lines: []string{line}, Button: t.button,
-		Help: s.help(r.Context(), l.User), Expires: l.ExpiresAt.Format("2 January 2006, 15:04 MST")})
+	s.show(w, http.StatusOK, page{Title: t.title, Lines: lines, Button: t.button,
+		Help: s.help(r.Context(), l), Expires: l.ExpiresAt.Format("2 January 2006, 15:04 MST")})
 }
 
-// help returns how a user's people reach support.
-func (s *server) help(ctx context.Context, user string) string {
-	if user == "" || s.o.HelpFor == nil {
+// help returns how the people of a link reach support.
+func (s *server) help(ctx context.Context, l model.Link) string {
+	if s.o.HelpFor == nil {
 		return s.o.Help
 	}
-	return s.o.HelpFor(ctx, user)
+	return s.o.HelpFor(ctx, l)
 }
 
 func (s *server) waiting(ctx context.Context, secret string) (model.Link, error) {
@@ -177,12 +190,12 @@ func (s *server) take(w http.ResponseWriter, r *http.Request) {
 	case model.LinkKey:
 		s.download(w, link, files)
 	case model.LinkPassphrase:
-		s.show(w, http.StatusOK, page{Title: "The passphrase", Help: s.help(ctx, link.User),
+		s.show(w, http.StatusOK, page{Title: "The passphrase", Help: s.help(ctx, link), Paper: "user " + link.User,
 			Secret: strings.TrimSpace(string(files[0].Content)),
 			Lines: []string{"Write these words down now: they can't be shown again.",
 				"They unlock the key file of user " + link.User + ". They are not a password for the server."}})
 	default:
-		s.show(w, http.StatusOK, page{Title: "Thank you",
+		s.show(w, http.StatusOK, page{Title: "Thank you", Help: s.help(ctx, link),
 			Lines: []string{"Your address is confirmed. You can close this page."}})
 	}
 }

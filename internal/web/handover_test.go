@@ -40,8 +40,13 @@ func newWorld(t *testing.T) *world {
 	w := &world{World: testkit.NewWorld(t, ""), log: &testkit.Log{}}
 	w.links = handover.New(w.Store, w.Clock, w.IDs)
 	w.pages = web.New(web.Options{HandOver: w.links, Help: "help@example.com & <friends>",
-		Log:     slog.New(slog.NewTextHandler(w.log, nil)),
-		HelpFor: func(_ context.Context, user string) string { return "desk of " + user },
+		Log: slog.New(slog.NewTextHandler(w.log, nil)),
+		HelpFor: func(_ context.Context, l model.Link) string {
+			if l.User == "" {
+				return "help@example.com & <friends>"
+			}
+			return "desk of " + l.User
+		},
 		Proxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/64")}})
 	w.Customer("acme", func(a *model.NewAccount) { a.Name = "Acme" })
 	w.jo, w.ann = w.Verified("acme", "jo@acme.example"), w.Verified("acme", "ann@acme.example")

@@ -210,7 +210,7 @@ func TestFormulasInTheActivityReport(t *testing.T) {
 
 // Names of companies come into pages, mails and files that programs import.
 func TestMarkupInNames(t *testing.T) {
-	n := start(t)
+	n := start(t, func(c *config.Config) { c.Endpoint.Host = "files.example.com" })
 	name := `<script>alert(1)</script> & "Sons" 'Ltd' ]]> %h ; $(id)`
 	testkit.Call[model.Account](n, "POST", "/accounts", map[string]string{"id": "acme", "name": name})
 	testkit.Call[model.User](n, "POST", "/users", map[string]string{"account": "acme"})

@@ -175,8 +175,10 @@ func up(ts *testscript.TestScript, neg bool, args []string) {
 	s.cmd.Env = append(os.Environ(), "SALLYPORT_DATA="+ts.Getenv("SALLYPORT_DATA"),
 		"SALLYPORT_STORAGE_FREE_FLOOR="+ts.Getenv("SALLYPORT_STORAGE_FREE_FLOOR"), "HOME="+ts.Getenv("HOME"),
 		clockVariable+"="+ts.Getenv(clockVariable))
-	if database := ts.Getenv(databaseVariable); database != "" {
-		s.cmd.Env = append(s.cmd.Env, databaseVariable+"="+database)
+	for _, name := range []string{databaseVariable, "SALLYPORT_ENDPOINT_HOST", "SALLYPORT_USERS_NAME_RULE"} {
+		if value := ts.Getenv(name); value != "" {
+			s.cmd.Env = append(s.cmd.Env, name+"="+value)
+		}
 	}
 	log, err := os.OpenFile(ts.MkAbs("server.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	ts.Check(err)

@@ -60,15 +60,6 @@ func New(p Policy, clock exchange.Clock) *Sender {
 // Close closes idle connections.
 func (s *Sender) Close() { s.http.CloseIdleConnections() }
 
-// private lists networks that are not on the open internet, in addition to those that netip
-// knows (RFC 6890, RFC 6598, RFC 8215).
-var private = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"),
-	netip.MustParsePrefix("192.0.0.0/24"), netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("198.18.0.0/15"),
-	netip.MustParsePrefix("198.51.100.0/24"),
-	netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("240.0.0.0/4"), netip.MustParsePrefix("64:ff9b::/96"),
-	netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("100::/64"), netip.MustParsePrefix("2001::/23"),
-	netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("fec0::/10")}
-
 // Reachable reports whether a receiver may be at an address.
 func (p *Policy) Reachable(a netip.Addr) bool {
 	a = a.Unmap().WithZone("")
@@ -77,15 +68,7 @@ func (p *Policy) Reachable(a netip.Addr) bool {
 			return true
 		}
 	}
-	if !a.IsGlobalUnicast() || a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() {
-		return false
-	}
-	for _, n := range private {
-		if n.Contains(a) {
-			return false
-		}
-	}
-	return true
+	return valid.IsPublic(a)
 }
 
 // guard checks an address before the connection is made.

@@ -1,0 +1,80 @@
+package guide
+
+import (
+	"path"
+	"strings"
+)
+
+// files says how files are sent and fetched, for whoever may do it.
+func (c *Card) files() (out []section) {
+	if c.sends() {
+		out = append(out, c.sending())
+	}
+	if c.fetches() && !c.Inbox {
+		out = append(out, section{title: "Fetch files", steps: c.fetching()})
+	}
+	if len(c.Outbound) > 0 {
+		out = append(out, c.publishing())
+	}
+	if c.Inbox {
+		out = append(out, section{title: "Fetch what partners sent", steps: []string{
+			"Each partner's files are in `/inbox/<account>/<user>`.",
+			"Opening a file claims it for you: no other program gets it meanwhile.",
+			"Removing a file that you have read to its end accepts it. A file that was not read can't be removed.",
+		}})
+	}
+	return out
+}
+
+func (c *Card) sending() section {
+	var dirs []string
+	for _, f := range c.Folders {
+		if f.Send {
+			dirs = append(dirs, code(f.Path))
+		}
+	}
+	return section{title: "Send files", steps: []string{
+		"Put your files into " + listed(dirs, "or") + ".",
+		"A file counts when it has arrived whole. If the connection breaks, send it again, or let your program resume it.",
+		"If we can't use a file, we tell you why in a note: " + code(path.Join(c.sendDir(), "refused")) +
+			". Correct it, and send it again.",
+	}}
+}
+
+func (c *Card) fetching() []string {
+	var steps []string
+	for _, f := range c.Feeds {
+		if len(steps) == 0 {
+			steps = append(steps, "New files arrive in the folders above, such as "+code(f.Dir)+
+				". Fetch them as often as you like, while we keep them.")
+		}
+	}
+	remove := false
+	for _, f := range c.Feeds {
+		remove = remove || f.MayRemove
+	}
+	switch {
+	case len(c.Feeds) == 0:
+		steps = append(steps, "Fetch files from "+code(c.fetchDir())+" as often as you like, while we keep them.")
+	case !remove:
+		steps = append(steps,
+			"They can't be removed by you; if your program removes files after the transfer, switch that off.")
+	}
+	return steps
+}
+
+func (c *Card) publishing() section {
+	var names []string
+	for _, f := range c.Outbound {
+		names = append(names, code(f.Name))
+	}
+	dir := "/outbound/" + strings.Trim(names[0], "`")
+	return section{title: "Publish files", steps: []string{
+		"Put a file into " + code(dir+"/<account>") + " to deliver it to that customer, or into " + code(dir+"/all") +
+			" to deliver it to all who receive the feed.",
+		"It is delivered when it has arrived whole. Under a temporary name, such as `bill.csv.part`, it waits until you " +
+			"rename it.",
+		"When the server has answered OK, every customer's folder has it. A published file can't be changed; we can " +
+			"withdraw it.",
+	}}
+}
