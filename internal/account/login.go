@@ -22,7 +22,7 @@ func (r *Service) Check(ctx context.Context, user, fingerprint string,
 		return exchange.Login{}, model.ReasonUnavailable, err
 	}
 	l := exchange.Login{User: c.User, Region: c.Region, Fingerprint: fingerprint, KeyID: c.Key.ID,
-		Revocation: c.Revocation, ReadOnly: c.AccountState == model.AccountReadOnly}
+		Revocation: c.Revocation, ReadOnly: c.AccountState != model.AccountActive}
 	if reason := r.keyReason(&c); reason != model.ReasonOK {
 		return l, reason, nil
 	}
@@ -31,7 +31,7 @@ func (r *Service) Check(ctx context.Context, user, fingerprint string,
 		return l, model.ReasonUserDisabled, nil
 	case c.AccountState == model.AccountSuspended:
 		return l, model.ReasonSuspended, nil
-	case c.AccountState == model.AccountClosed:
+	case c.AccountState == model.AccountClosed && !r.mayDownload(&c):
 		return l, model.ReasonClosed, nil
 	case !addressAllowed(c.User.AllowIPs, from), !addressAllowed(c.AccountIPs, from),
 		!addressAllowed(r.endpointIPs(c.Region), from):
@@ -76,7 +76,7 @@ func (r *Service) endpointIPs(region string) []string {
 
 // Confirm reports whether the login is still valid: nothing was revoked since it was checked.
 func (r *Service) Confirm(ctx context.Context, l exchange.Login) (bool, error) {
-	revoked, err := r.store.Read(ctx).Revoked(l.User.ID, l.Fingerprint, l.Revocation)
+	revoked, err := r.store.Read(ctx).Revoked(&l)
 	return !revoked, err
 }
 

@@ -33,6 +33,7 @@ type IO struct {
 	Out, Err io.Writer
 	Env      []string       // as os.Environ
 	Clock    exchange.Clock // nil: the real one
+	Terminal bool           // a person types In; false: it is found out
 }
 
 // app is the state that all commands share.

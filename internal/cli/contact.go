@@ -14,7 +14,9 @@ import (
 
 func (a *app) contactCommand() *cobra.Command {
 	return group("contact", "People of accounts and vendors", a.contactAdd(), a.contactSet(), a.contactList(),
-		a.contactVerify(), a.contactLeave())
+		a.contactVerify(), a.contactLeave(),
+		remover("remove CONTACT", "Remove a contact who was sent nothing and holds no key, such as one made by mistake",
+			"Contact", func(ctx context.Context, who string) error { return a.client().RemoveContact(ctx, who) }, a))
 }
 
 func (a *app) contactAdd() *cobra.Command {

@@ -17,6 +17,8 @@ type world struct {
 	clock clock
 	names names
 	node  nodeUnderTest
+
+	terminal bool // standard input is typed
 }
 
 // script runs the lines in a script's first column. It returns them with the output below each:
@@ -84,7 +86,8 @@ func (w *world) run(words []string) (stdout, stderr string, code int) {
 		words = words[:len(words)-2]
 	}
 	var o, e bytes.Buffer
-	code = Run(IO{In: bytes.NewReader(in), Out: &o, Err: &e, Env: w.env, Clock: w.clock.now}, words)
+	code = Run(IO{In: bytes.NewReader(in), Out: &o, Err: &e, Env: w.env, Clock: w.clock.now,
+		Terminal: w.terminal}, words)
 	if to != "" {
 		testkit.Must(w, os.WriteFile(to, o.Bytes(), 0o600))
 		return "", e.String(), code

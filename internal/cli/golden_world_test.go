@@ -167,6 +167,10 @@ func (w *world) prepare(words []string) {
 		w.sftp(words[1], words[2])
 	case "columns": // columns 60: the width of the terminal
 		w.env = append(w.env, "COLUMNS="+words[1])
+	case "terminal": // from here on a person types standard input
+		w.terminal = true
+	case "type": // type acme > answer: a file with what a person types
+		testkit.Must(w, os.WriteFile(words[3], []byte(words[1]+"\n"), 0o600))
 	case "disconnect":
 		w.disconnect()
 	case "refused": // refused sam acme: a log-in that fails

@@ -113,9 +113,12 @@ func (t *tests) region(region string, known bool) {
 func (t *tests) standing(u model.User, a model.Account) {
 	t.addDo("User", u.Enabled, "User "+u.Name+" is "+map[bool]string{true: "enabled", false: "disabled"}[u.Enabled]+".",
 		"", model.Do("edit-user", "user", u.Name, "enabled", "true"))
+	open := model.Do("edit-account", "account", a.ID, "state", string(model.AccountActive))
+	if a.State == model.AccountClosed {
+		open = model.Do("reopen-account", "account", a.ID)
+	}
 	t.addDo("Account", a.State == model.AccountActive,
-		fmt.Sprintf("Account %s is %s.", a.ID, strings.ReplaceAll(string(a.State), "_", "-")),
-		"", model.Do("edit-account", "account", a.ID, "state", string(model.AccountActive)))
+		fmt.Sprintf("Account %s is %s.", a.ID, strings.ReplaceAll(string(a.State), "_", "-")), "", open)
 	t.add("Log in from", true, "It may log in from "+strings.Join(orAnywhere(t.card.AllowIPs), ", ")+".", "")
 }
 
