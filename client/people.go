@@ -28,6 +28,21 @@ func (c *Client) EditAccount(ctx context.Context, id string, in model.EditAccoun
 	return send[model.Account](ctx, c, "PATCH", at("/accounts/%s", id), in)
 }
 
+// ShowClosing says what closing an account would do, or did.
+func (c *Client) ShowClosing(ctx context.Context, q model.ClosingQuery) (model.Closing, error) {
+	return get[model.Closing](ctx, c, at("/accounts/%s/closing", q.Account), q)
+}
+
+// ReopenAccount reopens a closed account.
+func (c *Client) ReopenAccount(ctx context.Context, id string) (model.Account, error) {
+	return send[model.Account](ctx, c, "POST", at("/accounts/%s/reopen", id), nil)
+}
+
+// RemoveAccount removes an account that nothing refers to.
+func (c *Client) RemoveAccount(ctx context.Context, id string) error {
+	return do(ctx, c, "DELETE", at("/accounts/%s", id), nil, nil)
+}
+
 // ListVendors lists vendors by short name.
 func (c *Client) ListVendors(ctx context.Context, q model.EveryFilter) (model.Page[model.Vendor], error) {
 	return get[model.Page[model.Vendor]](ctx, c, "/vendors", q)
@@ -41,6 +56,16 @@ func (c *Client) AddVendor(ctx context.Context, in model.NewVendor) (model.Vendo
 // ShowVendor returns a vendor.
 func (c *Client) ShowVendor(ctx context.Context, short string) (model.Vendor, error) {
 	return get[model.Vendor](ctx, c, at("/vendors/%s", short), nil)
+}
+
+// EditVendor changes a vendor.
+func (c *Client) EditVendor(ctx context.Context, short string, in model.EditVendor) (model.Vendor, error) {
+	return send[model.Vendor](ctx, c, "PATCH", at("/vendors/%s", short), in)
+}
+
+// RemoveVendor removes a vendor without users and contacts.
+func (c *Client) RemoveVendor(ctx context.Context, short string) error {
+	return do(ctx, c, "DELETE", at("/vendors/%s", short), nil, nil)
 }
 
 // ListUsers lists users by name.
@@ -63,6 +88,41 @@ func (c *Client) EditUser(ctx context.Context, name string, in model.EditUser) (
 	return send[model.User](ctx, c, "PATCH", at("/users/%s", name), in)
 }
 
+// RenameUser gives a user another username.
+func (c *Client) RenameUser(ctx context.Context, name string, in model.RenameUser) (model.User, error) {
+	return send[model.User](ctx, c, "POST", at("/users/%s/rename", name), in)
+}
+
+// RemoveUser removes a user that was never used.
+func (c *Client) RemoveUser(ctx context.Context, name string) error {
+	return do(ctx, c, "DELETE", at("/users/%s", name), nil, nil)
+}
+
+// ListDirectories lists the directories that the operator made for a user.
+func (c *Client) ListDirectories(ctx context.Context, q model.UserKeyFilter) (model.Page[model.Directory], error) {
+	return get[model.Page[model.Directory]](ctx, c, at("/users/%s/directories", q.User), q)
+}
+
+// AddDirectory makes a directory in a user's mailbox.
+func (c *Client) AddDirectory(ctx context.Context, user string, in model.NewDirectory) (model.Directory, error) {
+	return send[model.Directory](ctx, c, "POST", at("/users/%s/directories", user), in)
+}
+
+// EditDirectory changes a directory's rights, or its staging.
+func (c *Client) EditDirectory(ctx context.Context, user string, in model.EditDirectory) (model.Directory, error) {
+	return send[model.Directory](ctx, c, "PATCH", at("/users/%s/directories", user), in)
+}
+
+// RemoveDirectory removes an empty directory from a user's mailbox.
+func (c *Client) RemoveDirectory(ctx context.Context, in model.DirectoryRef) error {
+	return do(ctx, c, "DELETE", at("/users/%s/directories", in.User), values(in), nil)
+}
+
+// ApplyTemplate brings a user's directories to its template.
+func (c *Client) ApplyTemplate(ctx context.Context, user string, in model.ApplyTemplate) (model.Applied, error) {
+	return send[model.Applied](ctx, c, "POST", at("/users/%s/template", user), in)
+}
+
 // ListContacts lists contacts by id.
 func (c *Client) ListContacts(ctx context.Context, q model.ContactFilter) (model.Page[model.Contact], error) {
 	return get[model.Page[model.Contact]](ctx, c, "/contacts", q)
@@ -76,6 +136,11 @@ func (c *Client) AddContact(ctx context.Context, in model.NewContact) (model.Con
 // ShowContact returns a contact, found by id or e-mail.
 func (c *Client) ShowContact(ctx context.Context, who string) (model.Contact, error) {
 	return get[model.Contact](ctx, c, at("/contacts/%s", who), nil)
+}
+
+// RemoveContact removes a contact who was sent nothing and holds no key.
+func (c *Client) RemoveContact(ctx context.Context, who string) error {
+	return do(ctx, c, "DELETE", at("/contacts/%s", who), nil, nil)
 }
 
 // EditContact changes a contact.

@@ -23,12 +23,22 @@ type Account struct {
 	State     AccountState `json:"state" enum:"active,read_only,suspended,closed"`
 	AllowIPs  []string     `json:"allow_ips" doc:"Networks its users may log in from; empty: everywhere"`
 	CreatedAt time.Time    `json:"created_at"`
-	// FilesUntil is when the files of a closed account are removed. Nil means the configured time
-	// after the account was closed.
-	FilesUntil *time.Time `json:"files_until,omitempty" doc:"Of a closed account: when its files go, if that was said"`
+	ClosedAt  *time.Time   `json:"closed_at,omitempty"`
+	// ClosedFrom is the state before the account was closed, which reopening it brings back.
+	ClosedFrom AccountState `json:"-"`
+	// FilesUntil is when the files of a closed account are removed. Until then it can be reopened.
+	// Nil: it was closed by an earlier version, and the configured time applies.
+	FilesUntil *time.Time `json:"files_until,omitempty" doc:"Of a closed account: when its files go"`
 	KeepBytes  int64      `json:"keep_bytes,omitempty" doc:"Limit on what its users keep alive, bytes; 0: the default"`
 	KeepItems  int64      `json:"keep_items,omitempty" doc:"Limit on contents and directories; 0: the default"`
 	TimeZone   string     `json:"time_zone,omitempty" doc:"Zone in which its people read times; empty: the region's"`
+}
+
+// MayDownload reports whether the users of a closed account may log in to download. access is the operator's
+// setting, CloseReadOnly or CloseNone.
+func (a *Account) MayDownload(access string, now time.Time) bool {
+	return access == CloseReadOnly && a.ClosedFrom != "" && a.ClosedFrom != AccountSuspended && a.FilesUntil != nil &&
+		now.Before(*a.FilesUntil)
 }
 
 // NewAccount is the body that makes an account.
@@ -39,6 +49,9 @@ type NewAccount struct {
 	Region   string   `json:"region,omitempty"`
 	AllowIPs []string `json:"allow_ips,omitempty" doc:"Addresses or networks its users may log in from; none allows all"`
 	TimeZone string   `json:"time_zone,omitempty" doc:"Zone in which its people read times: Australia/Sydney"`
+
+	KeepBytes int64 `json:"keep_bytes,omitempty" doc:"Limit on what its users keep alive, bytes; 0: the default"`
+	KeepItems int64 `json:"keep_items,omitempty" doc:"Limit on contents and directories; 0: the default"`
 }
 
 // EditAccount changes an account; absent fields stay.
@@ -47,11 +60,37 @@ type EditAccount struct {
 	Parent    *string       `json:"parent,omitempty" doc:"Empty: a direct account"`
 	Region    *string       `json:"region,omitempty"`
 	AllowIPs  *[]string     `json:"allow_ips,omitempty"`
-	State     *AccountState `json:"state,omitempty" enum:"active,read_only,suspended,closed" doc:"closed is final"`
+	State     *AccountState `json:"state,omitempty" enum:"active,read_only,suspended,closed"`
 	KeepBytes *int64        `json:"keep_bytes,omitempty" doc:"Limit on what its users keep alive, bytes; 0: the default"`
 	KeepItems *int64        `json:"keep_items,omitempty" doc:"Limit on contents and directories; 0: the default"`
 	TimeZone  *string       `json:"time_zone,omitempty" doc:"Empty: the region's, or the operator's"`
 	KeepFiles *string       `json:"keep_files,omitempty" doc:"Of closing: how long its files stay: 30d"`
+}
+
+// What the users of a closed account may do until its files are removed.
+const (
+	CloseReadOnly = "read-only" // log in and download
+	CloseNone     = "none"
+)
+
+// ClosingQuery asks what closing an account would do.
+type ClosingQuery struct {
+	Account   string `path:"id" doc:"Account ID"`
+	KeepFiles string `query:"keep_files" doc:"How long its files would stay: 30d; empty: the configured time"`
+}
+
+// Closing says what closing an account does, or did.
+type Closing struct {
+	Account     Account   `json:"account"`
+	Users       []string  `json:"users" doc:"Usernames"`
+	Files       int64     `json:"files" doc:"In their mailboxes"`
+	Bytes       int64     `json:"bytes"`
+	Uncollected int64     `json:"uncollected" doc:"Delivered files that were not downloaded in full"`
+	Feeds       []string  `json:"feeds" doc:"Feeds that its users get files of"`
+	Publishes   []string  `json:"publishes" doc:"Feeds that its users publish into"`
+	Children    []string  `json:"children" doc:"Accounts below it, which stay open"`
+	Until       time.Time `json:"until" doc:"When its files are removed; until then it can be reopened"`
+	Access      string    `json:"access" enum:"read-only,none" doc:"What its users may do until then"`
 }
 
 // Vendor is a carrier or supplier that sends files for accounts.
@@ -65,4 +104,9 @@ type Vendor struct {
 type NewVendor struct {
 	Short string `json:"short"`
 	Name  string `json:"name"`
+}
+
+// EditVendor changes a vendor; absent fields stay.
+type EditVendor struct {
+	Name *string `json:"name,omitempty" doc:"Company name"`
 }

@@ -77,7 +77,7 @@ func (r *Service) now() time.Time { return r.clock().UTC().Truncate(time.Microse
 func (r *Service) AddAccount(ctx context.Context, actor string, n model.NewAccount) (model.Account, error) {
 	const op = "account.AddAccount"
 	a := model.Account{ID: n.ID, Name: n.Name, Parent: n.Parent, Region: n.Region, State: model.AccountActive,
-		TimeZone: n.TimeZone, CreatedAt: r.now()}
+		TimeZone: n.TimeZone, KeepBytes: n.KeepBytes, KeepItems: n.KeepItems, CreatedAt: r.now()}
 	if err := valid.CheckUserName("account ID", a.ID); err != nil {
 		return a, err
 	}
@@ -94,10 +94,14 @@ func (r *Service) AddAccount(ctx context.Context, actor string, n model.NewAccou
 	if a.AllowIPs, err = cleanNetworks(n.AllowIPs); err != nil {
 		return a, err
 	}
+	if err := checkLimits(op, a.KeepBytes, a.KeepItems); err != nil {
+		return a, err
+	}
 	row := model.AuditRow{Actor: actor, Action: "account.add", Subject: a.ID}
 	return change(ctx, r, row, func(tx *store.Tx, row *model.AuditRow) (model.Account, error) {
 		a := a
 		row.Detail = map[string]string{"name": a.Name, "parent": a.Parent, "region": a.Region}
+		noteLimits(row.Detail, map[string]int64{"keep_bytes": a.KeepBytes, "keep_items": a.KeepItems})
 		if err := checkParent(tx, &a); err != nil {
 			return a, err
 		}
@@ -143,12 +147,12 @@ func checkParent(tx *store.Tx, a *model.Account) error {
 	return nil
 }
 
-// SetAccount changes an account's name, parent, region, zone, networks or limits. New networks end
-// its sessions, so that they apply to the next log-in.
+// SetAccount changes an account's name, parent, region, zone, networks or limits. Sessions from outside of
+// new networks end.
 func (r *Service) SetAccount(ctx context.Context, actor, id string, e model.EditAccount) (model.Account, error) {
 	row := model.AuditRow{Actor: actor, Action: "account.set", Subject: id}
 	return change(ctx, r, row, func(tx *store.Tx, row *model.AuditRow) (model.Account, error) {
-		a, err := tx.Account(id)
+		a, err := tx.LockAccount(id)
 		if err != nil {
 			return a, fault.Missing("account.SetAccount", err, "There is no account %q.", id)
 		}
@@ -189,67 +193,25 @@ func (r *Service) SetAccount(ctx context.Context, actor, id string, e model.Edit
 			return a, err
 		}
 		row.Detail["allow_ips"] = strings.Join(a.AllowIPs, " ")
-		if err := tx.SetAccount(a); err != nil {
+		if err := tx.SetAccount(a); err != nil || len(a.AllowIPs) == 0 {
 			return a, err
 		}
-		return a, endSessions(tx, a.ID, "the account's networks changed", row.At)
+		return a, endSessions(tx, a.ID, "the account's networks changed", a.AllowIPs, row.At)
 	})
 }
 
-// endSessions ends every session of an account's users.
-func endSessions(tx *store.Tx, account, why string, at time.Time) error {
+// endSessions ends every session of an account's users, but for those from the networks that are spared.
+func endSessions(tx *store.Tx, account, why string, spared []string, at time.Time) error {
 	users, err := tx.Users(model.UserFilter{Account: account})
 	if err != nil {
 		return err
 	}
 	for _, u := range users {
-		if err := tx.Revoke(store.Revocation{UserID: u.ID, Reason: why}, at); err != nil {
+		if err := tx.Revoke(store.Revocation{UserID: u.ID, Reason: why, Spares: spared}, at); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// SetState suspends, reinstates or closes an account. Its sessions end, so that the new state
-// applies to the next log-in. A closed account is a Conflict.
-func (r *Service) SetState(ctx context.Context, actor, id string, state model.AccountState) (model.Account, error) {
-	return r.setState(ctx, actor, id, state, nil)
-}
-
-// Close closes an account for good. keep is how long its files stay; "" is the configured time.
-func (r *Service) Close(ctx context.Context, actor, id, keep string) (model.Account, error) {
-	if keep == "" {
-		return r.setState(ctx, actor, id, model.AccountClosed, nil)
-	}
-	until, err := valid.After(r.now(), keep)
-	if err != nil {
-		return model.Account{}, err
-	}
-	return r.setState(ctx, actor, id, model.AccountClosed, &until)
-}
-
-func (r *Service) setState(ctx context.Context, actor, id string, state model.AccountState,
-	until *time.Time) (model.Account, error) {
-	const op = "account.SetState"
-	row := model.AuditRow{Actor: actor, Action: "account." + string(state), Subject: id}
-	return change(ctx, r, row, func(tx *store.Tx, row *model.AuditRow) (model.Account, error) {
-		a, err := tx.Account(id)
-		if err != nil {
-			return a, fault.Missing(op, err, "There is no account %q.", id)
-		}
-		if a.State == model.AccountClosed {
-			return a, fault.E(op, fault.Conflict, "The account %q is closed; that is final.", id)
-		}
-		row.Detail = map[string]string{"state": string(a.State + " → " + state)}
-		if until != nil {
-			row.Detail["files_until"] = until.Format(time.RFC3339)
-		}
-		a.State, a.FilesUntil = state, until
-		if err := tx.SetAccount(a); err != nil {
-			return a, err
-		}
-		return a, endSessions(tx, a.ID, "the account's state changed to "+string(state), row.At)
-	})
 }
 
 // Account finds one account.
@@ -277,6 +239,23 @@ func (r *Service) AddVendor(ctx context.Context, actor string, n model.NewVendor
 		return taken("account.AddVendor", tx.AddVendor(v), "A vendor %q already exists.", v.Short)
 	})
 	return v, err
+}
+
+// SetVendor changes a vendor's name.
+func (r *Service) SetVendor(ctx context.Context, actor, short string, e model.EditVendor) (model.Vendor, error) {
+	row := model.AuditRow{Actor: actor, Action: "vendor.set", Subject: short}
+	return change(ctx, r, row, func(tx *store.Tx, row *model.AuditRow) (model.Vendor, error) {
+		v, err := tx.Vendor(short)
+		if err != nil || e.Name == nil {
+			return v, fault.Missing("account.SetVendor", err, "There is no vendor %q.", short)
+		}
+		if err := valid.CheckLabel("vendor name", *e.Name); err != nil {
+			return v, err
+		}
+		row.Detail = map[string]string{"name": v.Name + " → " + *e.Name}
+		v.Name = *e.Name
+		return v, tx.SetVendor(v)
+	})
 }
 
 // Vendor finds one vendor.

@@ -75,7 +75,8 @@ var accountStories = stories{
 		testkit.WantKind(t, err, fault.Exists)
 		_, err = w.Accounts.AddUser(ctx, "test", model.NewUser{Account: "acme", Vendor: "telco", Name: "second"})
 		testkit.WantKind(t, err, fault.Exists)
-		_, err = w.Accounts.AddUser(ctx, "test", model.NewUser{Account: "acme", Name: "other", StartDir: "reports/../x"})
+		_, err = w.Accounts.AddUser(ctx, "test", model.NewUser{Account: "acme", Name: "other", StartDir: "/reports/../x",
+			MakeStartDir: true})
 		testkit.Must(t, err)
 		if u, err = w.Accounts.User(ctx, "other"); err != nil || u.StartDir != "/x" {
 			t.Fatalf("%+v, %v", u, err)

@@ -150,7 +150,30 @@ func (w *world) peopleChanges() []change {
 			func() error { return last(r.SetAccount(ctx, a, "acme", model.EditAccount{Name: new("ACME")})) }},
 		{"vendor.add", "telco",
 			func() error { return last(r.AddVendor(ctx, a, model.NewVendor{Short: "telco", Name: "Telco"})) }},
-		{"user.add", "acme", func() error { return last(r.AddUser(ctx, a, model.NewUser{Account: "acme"})) }},
+		{"vendor.set", "telco",
+			func() error { return last(r.SetVendor(ctx, a, "telco", model.EditVendor{Name: new("Telco Ltd")})) }},
+		{"vendor.add", "postco",
+			func() error { return last(r.AddVendor(ctx, a, model.NewVendor{Short: "postco", Name: "Postco"})) }},
+		{"vendor.remove", "postco", func() error { return r.RemoveVendor(ctx, a, "postco") }},
+		{"account.add", "typo",
+			func() error { return last(r.AddAccount(ctx, a, model.NewAccount{ID: "typo", Name: "Typo"})) }},
+		{"account.remove", "typo", func() error { return r.RemoveAccount(ctx, a, "typo") }},
+		{"user.add", "acme-old", func() error {
+			return last(r.AddUser(ctx, a, model.NewUser{Account: "acme", Name: "acme-old"}))
+		}},
+		{"user.remove", "acme-old", func() error { return r.RemoveUser(ctx, a, "acme-old") }},
+		{"user.add", "acmee", func() error { return last(r.AddUser(ctx, a, model.NewUser{Account: "acme", Name: "acmee"})) }},
+		{"user.rename", "acmee", func() error { return last(r.RenameUser(ctx, a, "acmee", model.RenameUser{Name: "acme"})) }},
+		{"dir.add", "/in", func() error {
+			return last(r.AddDir(ctx, a, "acme", model.NewDirectory{Path: "/in", Rights: []string{"all"}}))
+		}},
+		{"dir.set", "/in", func() error {
+			return last(r.EditDir(ctx, a, "acme", model.EditDirectory{Path: "/in", Rights: &[]string{"read", "list"}}))
+		}},
+		{"dir.set", "/", func() error {
+			return last(r.EditDir(ctx, a, "acme", model.EditDirectory{Path: "/", Rights: &[]string{"all"}}))
+		}},
+		{"user.template", "acme", func() error { return last(r.ApplyTemplate(ctx, a, "acme", model.ApplyTemplate{})) }},
 		{"user.disable", "acme",
 			func() error { return last(r.SetUser(ctx, a, "acme", model.EditUser{Enabled: new(false)})) }},
 		{"user.enable", "acme", func() error { return last(r.SetUser(ctx, a, "acme", model.EditUser{Enabled: new(true)})) }},
@@ -169,6 +192,12 @@ func (w *world) peopleChanges() []change {
 		{"contact.add", "acme", func() error {
 			return last(r.AddContact(ctx, a, model.NewContact{Account: "acme", Name: "Sam", Email: "sam@acme.example"}))
 		}},
+		{"contact.add", "acme", func() error {
+			return last(r.AddContact(ctx, a, model.NewContact{Account: "acme", Name: "Typo", Email: "typo@acme.example"}))
+		}},
+		{"contact.remove", "acme", func() error { return r.RemoveContact(ctx, a, "typo@acme.example") }},
+		{"account.closed", "acme", func() error { return last(r.Close(ctx, a, "acme", "")) }},
+		{"account.reopened", "acme", func() error { return last(r.Reopen(ctx, a, "acme")) }},
 		{"account.read_only", "acme", func() error { return last(r.SetState(ctx, a, "acme", model.AccountReadOnly)) }},
 	}
 }

@@ -22,11 +22,11 @@ func (r *Service) Check(ctx context.Context, user, fingerprint string,
 		return exchange.Login{}, model.ReasonUnavailable, err
 	}
 	l := exchange.Login{User: c.User, Region: c.Region, Fingerprint: fingerprint, KeyID: c.Key.ID,
-		Revocation: c.Revocation, ReadOnly: c.AccountState == model.AccountReadOnly}
+		Revocation: c.Revocation, ReadOnly: c.AccountState != model.AccountActive}
 	if reason := r.keyReason(&c); reason != model.ReasonOK {
 		return l, reason, nil
 	}
-	if reason := standing(&c); reason != model.ReasonOK {
+	if reason := r.standing(&c); reason != model.ReasonOK {
 		return l, reason, nil
 	}
 	switch {
@@ -38,13 +38,13 @@ func (r *Service) Check(ctx context.Context, user, fingerprint string,
 }
 
 // standing returns why a user may not log in with any key, or ReasonOK.
-func standing(c *store.Credential) string {
+func (r *Service) standing(c *store.Credential) string {
 	switch {
 	case !c.User.Enabled:
 		return model.ReasonUserDisabled
 	case c.AccountState == model.AccountSuspended:
 		return model.ReasonSuspended
-	case c.AccountState == model.AccountClosed:
+	case c.AccountState == model.AccountClosed && !r.mayDownload(c):
 		return model.ReasonClosed
 	}
 	return model.ReasonOK
@@ -62,7 +62,7 @@ func (r *Service) Probe(ctx context.Context, user, fingerprint string) (exchange
 	if c.User.ID == "" {
 		return l, model.ReasonUnknownUser, nil
 	}
-	return l, standing(&c), nil
+	return l, r.standing(&c), nil
 }
 
 // keyReason returns why the key is not good for the user, or ReasonOK.
@@ -101,7 +101,7 @@ func (r *Service) endpointIPs(region string) []string {
 
 // Confirm reports whether the login is still valid: nothing was revoked since it was checked.
 func (r *Service) Confirm(ctx context.Context, l exchange.Login) (bool, error) {
-	revoked, err := r.store.Read(ctx).Revoked(l.User.ID, l.Fingerprint, l.Revocation)
+	revoked, err := r.store.Read(ctx).Revoked(&l)
 	return !revoked, err
 }
 

@@ -65,8 +65,12 @@ var loginStories = stories{
 				func(s scene) { s.state(model.AccountSuspended); s.elsewhere() }, model.ReasonSuspended},
 			"suspended and reinstated": {"acme", own,
 				func(s scene) { s.state(model.AccountSuspended); s.state(model.AccountActive) }, model.ReasonOK},
-			"closed": {"acme", own, func(s scene) { s.state(model.AccountClosed) },
+			"closed": {"acme", own, func(s scene) { s.state(model.AccountClosed); s.Pass(30 * day) },
 				model.ReasonClosed},
+			"closed, with its files yet": {"acme", own, func(s scene) { s.state(model.AccountClosed) },
+				model.ReasonOK},
+			"closed, with its files yet, from elsewhere": {"acme", own,
+				func(s scene) { s.state(model.AccountClosed); s.elsewhere() }, model.ReasonAddress},
 			"read-only": {"acme", own, func(s scene) { s.state(model.AccountReadOnly) },
 				model.ReasonOK},
 			"from elsewhere": {"acme", own, scene.elsewhere, model.ReasonAddress},
@@ -74,6 +78,7 @@ var loginStories = stories{
 				model.ReasonKeyFrozen},
 			"from elsewhere, and the name's nobody": {"acmee", own, scene.elsewhere, model.ReasonUnknownUser},
 		} {
+			readOnly := map[string]bool{"read-only": true, "closed, with its files yet": true}
 			s := scene{world: w, nobodys: testkit.NewPair(t)}
 			w.begin(w.TB)
 			w.Customer("acme")
@@ -86,7 +91,7 @@ var loginStories = stories{
 				t.Errorf("%s: %s, want %s (%v)", name, reason, c.want, err)
 			}
 			if reason == model.ReasonOK &&
-				(l.User.Name != "acme" || l.KeyID == "" || l.Fingerprint != c.key(s).Print || l.ReadOnly != (name == "read-only")) {
+				(l.User.Name != "acme" || l.KeyID == "" || l.Fingerprint != c.key(s).Print || l.ReadOnly != readOnly[name]) {
 				t.Errorf("%s: %+v", name, l)
 			}
 		}
@@ -243,12 +248,12 @@ var loginStories = stories{
 			testkit.WantKind(t, err, fault.Invalid)
 		}
 	},
-	"a state or a list that changes ends the session": func(t *testing.T, w *world) {
+	"a state or a list that takes log-in away ends the session": func(t *testing.T, w *world) {
 		s := scene{world: w}
 		w.Customer("acme")
 		s.key = w.Enrol("acme")
 		for i, turn := range []func(){s.disable, s.elsewhere, func() { s.state(model.AccountSuspended) },
-			func() { s.state(model.AccountActive) }, func() {
+			func() {
 				s.done(w.Accounts.SetAccount(ctx, "test", "acme", model.EditAccount{AllowIPs: &[]string{"203.0.113.0/24"}}))
 			}} {
 			before, err := w.Store.Read(ctx).RevocationNumber()

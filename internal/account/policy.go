@@ -41,8 +41,14 @@ type Policy struct {
 	Contacts map[string]int
 	Limits   exchange.DefaultLimits
 	Account  exchange.AccountLimits
-	Help     string            // help contact for partners
-	Regions  map[string]string // help contact by region; "": Help
+	// AfterClose is how long the files of a closed account stay, and how long it can be reopened. CloseAccess
+	// says what its users may do until then: model.CloseReadOnly or CloseNone.
+	AfterClose  time.Duration
+	CloseAccess string
+	// KeepNames is how long nobody else may take a name that a user had.
+	KeepNames time.Duration
+	Help      string            // help contact for partners
+	Regions   map[string]string // help contact by region; "": Help
 	// EndpointIPs lists, by region, the networks from which users may log in. The key "" is for
 	// regions without an entry. An empty list allows every address.
 	EndpointIPs map[string][]string

@@ -76,9 +76,7 @@ func (r *Revocations) poll(context.Context) error {
 			return err
 		}
 		for _, v := range list {
-			ended := r.end(func(l *exchange.Login) bool {
-				return l.User.ID == v.UserID && (v.Fingerprint == "" || v.Fingerprint == l.Fingerprint) && l.Revocation < v.Number
-			})
+			ended := r.end(v.Ends)
 			if ended > 0 {
 				r.log.Info("sessions were ended", "count", ended, "reason", v.Reason)
 			}

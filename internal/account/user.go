@@ -17,8 +17,52 @@ import (
 // AddUser creates a user with a mailbox from the template of its kind.
 func (r *Service) AddUser(ctx context.Context, actor string, n model.NewUser) (model.User, error) {
 	const op = "account.AddUser"
-	u := model.User{ID: r.ids.New(), Name: n.Name, Kind: model.KindCustomer, Account: n.Account, Vendor: n.Vendor,
-		Enabled: true, CreatedAt: r.now()}
+	u, err := r.newUser(ctx, n)
+	if err != nil {
+		return u, err
+	}
+	t := r.policy.Templates[u.Kind] // there is none for service users, who see the platform's tree
+	row := model.AuditRow{Actor: actor, Action: "user.add", Subject: u.Name, User: u.ID,
+		Detail: map[string]string{"account": u.Account, "vendor": u.Vendor, "start_dir": u.StartDir,
+			"allow_ips": strings.Join(u.AllowIPs, " ")}}
+	if u.FeedsMay != "" {
+		row.Detail["feeds_may"] = u.FeedsMay
+	}
+	noteLimits(row.Detail, map[string]int64{"quota_bytes": u.QuotaBytes, "quota_files": u.QuotaFiles,
+		"keep_bytes": u.KeepBytes, "keep_items": u.KeepItems})
+	err = r.write(ctx, row, func(tx *store.Tx, row *model.AuditRow) error {
+		a, err := tx.LockAccount(u.Account) // so that it is not closed or removed meanwhile
+		if err != nil {
+			return fault.Missing(op, err, "There is no account %q.", u.Account)
+		}
+		if a.State == model.AccountClosed {
+			return fault.E(op, fault.Conflict, "The account %q is closed.", a.ID).
+				WithAction("reopen-account", "account", a.ID)
+		}
+		if u.Vendor != "" {
+			if _, err := tx.Vendor(u.Vendor); err != nil {
+				return fault.Missing(op, err, "There is no vendor %q.", u.Vendor)
+			}
+		}
+		if err := r.nameIsFree(tx, u.ID, u.Name, row.At); err != nil {
+			return err
+		}
+		if err := taken(op, tx.AddUser(u, t.Root),
+			"The username %q is taken, or the vendor has a user for this account already.", u.Name); err != nil {
+			return err
+		}
+		return r.makeDirs(tx, u, t.Dirs, n.MakeStartDir || n.StartDir == "")
+	})
+	u.Limits = r.limitsOf(u)
+	return u, err
+}
+
+// newUser validates the body of AddUser and fills in what it leaves out.
+func (r *Service) newUser(ctx context.Context, n model.NewUser) (u model.User, err error) {
+	const op = "account.AddUser"
+	u = model.User{ID: r.ids.New(), Name: n.Name, Kind: model.KindCustomer, Vendor: n.Vendor, Enabled: true,
+		FeedsMay: n.FeedsMay, QuotaBytes: n.QuotaBytes, QuotaFiles: n.QuotaFiles, KeepBytes: n.KeepBytes,
+		KeepItems: n.KeepItems, CreatedAt: r.now()}
 	if n.Vendor != "" {
 		u.Kind = model.KindVendor
 	}
@@ -28,53 +72,37 @@ func (r *Service) AddUser(ctx context.Context, actor string, n model.NewUser) (m
 		}
 		u.Kind = model.KindService
 	}
-	if a, err := r.store.Read(ctx).Account(n.Account); err == nil {
-		u.Account = a.ID // the stored spelling
+	a, err := r.Account(ctx, n.Account)
+	if err != nil {
+		return u, err
 	}
+	u.Account = a.ID // the stored spelling
 	if u.Name == "" {
 		u.Name = strings.TrimSuffix(u.Account+"-"+n.Vendor, "-")
 	}
 	if err := valid.CheckUserName("username", u.Name); err != nil {
 		return u, err
 	}
-	t := r.policy.Templates[u.Kind] // there is none for service users, who see the platform's tree
-	u.StartDir = cmp.Or(t.StartDir, "/")
-	if n.StartDir != "" {
-		u.StartDir = n.StartDir
-	}
-	var err error
-	if u.StartDir, err = valid.CleanPath("/", u.StartDir); err != nil {
+	if u.StartDir, err = startDir(cmp.Or(n.StartDir, r.policy.Templates[u.Kind].StartDir, "/")); err != nil {
 		return u, err
 	}
-	if u.AllowIPs, err = cleanNetworks(n.AllowIPs); err != nil {
+	if err := exchange.CheckFeedsMay(u.FeedsMay); err != nil {
 		return u, err
 	}
 	if err := r.policy.checkUserName(u); err != nil {
 		return u, err
 	}
-	row := model.AuditRow{Actor: actor, Action: "user.add", Subject: u.Name, User: u.ID,
-		Detail: map[string]string{"account": u.Account, "vendor": u.Vendor, "start_dir": u.StartDir,
-			"allow_ips": strings.Join(u.AllowIPs, " ")}}
-	err = r.write(ctx, row, func(tx *store.Tx, _ *model.AuditRow) error {
-		a, err := tx.Account(u.Account)
-		if err != nil {
-			return fault.Missing(op, err, "There is no account %q.", u.Account)
-		}
-		if a.State == model.AccountClosed {
-			return fault.E(op, fault.Conflict, "The account %q is closed.", a.ID)
-		}
-		if u.Vendor != "" {
-			if _, err := tx.Vendor(u.Vendor); err != nil {
-				return fault.Missing(op, err, "There is no vendor %q.", u.Vendor)
-			}
-		}
-		if err := taken(op, tx.AddUser(u, t.Root),
-			"The username %q is taken, or the vendor has a user for this account already.", u.Name); err != nil {
-			return err
-		}
-		return r.makeDirs(tx, u, t.Dirs)
-	})
+	if err := checkLimits(op, u.QuotaBytes, u.QuotaFiles, u.KeepBytes, u.KeepItems); err != nil {
+		return u, err
+	}
+	u.AllowIPs, err = cleanNetworks(n.AllowIPs)
 	return u, err
+}
+
+// limitsOf returns the limits in force for a user.
+func (r *Service) limitsOf(u model.User) *model.StorageLimits {
+	limits := r.policy.Limits.Of(u.OwnLimits())
+	return &limits
 }
 
 // checkService refuses a service user without a name or without a list of networks, since such
@@ -95,8 +123,8 @@ func checkService(n model.NewUser) error {
 	return nil
 }
 
-// makeDirs creates a template's directories and the start directory.
-func (r *Service) makeDirs(tx *store.Tx, u model.User, dirs []TemplateDir) error {
+// makeDirs creates a template's directories and, if asked to, the start directory, which must exist otherwise.
+func (r *Service) makeDirs(tx *store.Tx, u model.User, dirs []TemplateDir, start bool) error {
 	rows, err := mailbox.Lock(tx, u.ID)
 	if err != nil {
 		return err
@@ -106,6 +134,14 @@ func (r *Service) makeDirs(tx *store.Tx, u model.User, dirs []TemplateDir) error
 			At: r.now()}); err != nil {
 			return err
 		}
+	}
+	at, err := lookDir(&tx.Q, u.ID, u.StartDir)
+	if err != nil || at.found {
+		return err
+	}
+	if !start {
+		return fault.E("account.makeDirs", fault.NotFound, "There is no directory %q in the mailbox of %s.",
+			valid.Printable(u.StartDir), u.Name).WithHint("--make makes it")
 	}
 	_, err = rows.MakeDirs(mailbox.NewDirs{Path: u.StartDir, IDs: r.ids, At: r.now()})
 	return err
@@ -125,9 +161,14 @@ func cleanNetworks(in []string) ([]string, error) {
 	return out, nil
 }
 
-// SetUser changes a user. Its sessions end, so that the change applies to the next log-in.
+// SetUser changes a user. Its sessions end if the change takes log-in away from them: all if the user is
+// disabled, those from elsewhere if it has a new list of networks. Limits apply at once, and a new starting
+// directory to the next log-in.
 func (r *Service) SetUser(ctx context.Context, actor, name string, e model.EditUser) (model.User, error) {
 	const op = "account.SetUser"
+	if e.MakeStartDir && e.StartDir == nil {
+		return model.User{}, fault.E(op, fault.Invalid, "make_start_dir is for a new start_dir.")
+	}
 	action := "user.set"
 	if e.Enabled != nil {
 		action = map[bool]string{true: "user.enable", false: "user.disable"}[*e.Enabled]
@@ -136,7 +177,7 @@ func (r *Service) SetUser(ctx context.Context, actor, name string, e model.EditU
 	return change(ctx, r, row, func(tx *store.Tx, row *model.AuditRow) (model.User, error) {
 		u, err := tx.User(name)
 		if err != nil {
-			return u, fault.Missing(op, err, "There is no user %q.", name)
+			return u, r.noUser(&tx.Q, err, name)
 		}
 		row.User = u.ID
 		if row.Detail, err = applyEdit(e, &u); err != nil {
@@ -146,10 +187,11 @@ func (r *Service) SetUser(ctx context.Context, actor, name string, e model.EditU
 			return u, fault.E(op, fault.Invalid, "A service user keeps a list of networks, and starts in /.")
 		}
 		if e.StartDir != nil {
-			if err := r.makeDirs(tx, u, nil); err != nil {
+			if err := r.makeDirs(tx, u, nil, e.MakeStartDir); err != nil {
 				return u, err
 			}
 		}
+		u.Limits = r.limitsOf(u)
 		if err := tx.SetUser(u); err != nil {
 			return u, err
 		}
@@ -158,7 +200,14 @@ func (r *Service) SetUser(ctx context.Context, actor, name string, e model.EditU
 				return u, err
 			}
 		}
-		return u, tx.Revoke(store.Revocation{UserID: u.ID, Reason: "the user was changed (" + action + ")"}, row.At)
+		switch {
+		case e.Enabled != nil && !*e.Enabled:
+			return u, tx.Revoke(store.Revocation{UserID: u.ID, Reason: "the user was disabled"}, row.At)
+		case e.AllowIPs != nil && len(u.AllowIPs) > 0:
+			return u, tx.Revoke(store.Revocation{UserID: u.ID, Reason: "the user's networks changed", Spares: u.AllowIPs},
+				row.At)
+		}
+		return u, nil
 	})
 }
 
@@ -189,7 +238,7 @@ func applyEdit(e model.EditUser, u *model.User) (detail map[string]string, err e
 		u.Enabled = *e.Enabled
 	}
 	if e.StartDir != nil {
-		if u.StartDir, err = valid.CleanPath("/", *e.StartDir); err != nil {
+		if u.StartDir, err = startDir(*e.StartDir); err != nil {
 			return nil, err
 		}
 		detail["start_dir"] = u.StartDir
@@ -224,8 +273,8 @@ func setLimits(op string, detail map[string]string, edits ...limitEdit) error {
 		if l.new == nil {
 			continue
 		}
-		if *l.new < 0 {
-			return fault.E(op, fault.Invalid, "A limit cannot be negative; 0 means the default.")
+		if err := checkLimits(op, *l.new); err != nil {
+			return err
 		}
 		*l.old = *l.new
 		detail[l.name] = strconv.FormatInt(*l.new, 10)
@@ -233,12 +282,31 @@ func setLimits(op string, detail map[string]string, edits ...limitEdit) error {
 	return nil
 }
 
+// checkLimits refuses limits below zero.
+func checkLimits(op string, limits ...int64) error {
+	for _, l := range limits {
+		if l < 0 {
+			return fault.E(op, fault.Invalid, "A limit cannot be negative; 0 means the default.")
+		}
+	}
+	return nil
+}
+
+// noteLimits adds the limits that are not the default to an audit row.
+func noteLimits(detail map[string]string, limits map[string]int64) {
+	for name, n := range limits {
+		if n != 0 {
+			detail[name] = strconv.FormatInt(n, 10)
+		}
+	}
+}
+
 // User finds a user by username.
 func (r *Service) User(ctx context.Context, name string) (model.User, error) {
-	u, err := r.store.Read(ctx).User(name)
-	limits := r.policy.Limits.Of(u.OwnLimits())
-	u.Limits = &limits
-	return u, fault.Missing("account.User", err, "There is no user %q.", name)
+	q := r.store.Read(ctx)
+	u, err := q.User(name)
+	u.Limits = r.limitsOf(u)
+	return u, r.noUser(q, err, name)
 }
 
 // Users lists users by name.

@@ -28,6 +28,7 @@ func (w *world) begin(t testing.TB) *world {
 	t.Helper()
 	w.Begin(t)
 	w.Policy.Help, w.Policy.Regions = "help@example.com", map[string]string{"au": "help@example.com.au"}
+	w.Policy.AfterClose, w.Policy.CloseAccess, w.Policy.KeepNames = 30*day, model.CloseReadOnly, 100*day
 	w.OpenAccounts()
 	w.links = handover.New(w.Store, w.Clock, w.IDs)
 	return w
@@ -38,7 +39,8 @@ type stories = testkit.Stories[*world]
 func TestAccounts(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, url string) {
 		testkit.Tell(t, newWorld(t, url), (*world).begin, accountStories, contactStories, enrolStories, rotateStories,
-			freezeStories, burnStories, revokeManyStories, pendingStories, keeperStories, loginStories, auditStories)
+			freezeStories, burnStories, revokeManyStories, pendingStories, keeperStories, loginStories, auditStories,
+			closeStories, limitStories, dirStories, renameStories, removeStories)
 	})
 }
 

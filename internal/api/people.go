@@ -2,9 +2,12 @@ package api
 
 import (
 	"context"
+	"errors"
 
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/tree"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
@@ -16,20 +19,35 @@ func (rt *routes) people() {
 	create(rt, "add-account", "/accounts", "Add an account", service.AddAccount)
 	show(rt, "show-account", "/accounts/{id}", "Show an account", service.Account)
 	edit(rt, "edit-account", "PATCH", "/accounts/{id}", "Change, suspend, reinstate or close an account", rt.editAccount)
+	route(rt, "show-closing", "GET", "/accounts/{id}/closing", "Say what closing an account would do, or did",
+		func(ctx context.Context, in *model.ClosingQuery) (model.Closing, error) {
+			return service.Closing(ctx, *in)
+		})
+	act(rt, "reopen-account", "POST", "/accounts/{id}/reopen",
+		"Reopen a closed account, in the state that it had before; the removal of its files is called off", service.Reopen)
+	remove(rt, "remove-account", "/accounts/{id}", "Remove an account that nothing refers to", service.RemoveAccount)
 
 	list(rt, "list-vendors", "/vendors", "List vendors", func(v model.Vendor) string { return v.Short }, service.Vendors)
 	create(rt, "add-vendor", "/vendors", "Add a vendor", service.AddVendor)
 	show(rt, "show-vendor", "/vendors/{id}", "Show a vendor", service.Vendor)
+	edit(rt, "edit-vendor", "PATCH", "/vendors/{id}", "Change a vendor", service.SetVendor)
+	remove(rt, "remove-vendor", "/vendors/{id}", "Remove a vendor without users and contacts", service.RemoveVendor)
 
 	list(rt, "list-users", "/users", "List users", func(u model.User) string { return u.Name }, service.Users)
 	create(rt, "add-user", "/users", "Add a user", service.AddUser)
 	show(rt, "show-user", "/users/{id}", "Show a user", service.User)
 	edit(rt, "edit-user", "PATCH", "/users/{id}", "Change, enable or disable a user", service.SetUser)
+	edit(rt, "rename-user", "POST", "/users/{id}/rename", "Give a user another username; everything else stays",
+		service.RenameUser)
+	remove(rt, "remove-user", "/users/{id}", "Remove a user that was never used", service.RemoveUser)
+	rt.directories()
 
 	list(rt, "list-contacts", "/contacts", "List contacts", store.ContactCursor, service.Contacts)
 	create(rt, "add-contact", "/contacts", "Add a contact", service.AddContact)
 	show(rt, "show-contact", "/contacts/{id}", "Show a contact, by id or e-mail", service.Contact)
 	edit(rt, "edit-contact", "PATCH", "/contacts/{id}", "Change a contact", service.SetContact)
+	remove(rt, "remove-contact", "/contacts/{id}", "Remove a contact who was sent nothing and holds no key",
+		service.RemoveContact)
 	act(rt, "contact-leaves", "POST", "/contacts/{id}/leave", "Note that a contact left, and list the keys that remain",
 		service.ContactLeaves)
 
@@ -50,6 +68,33 @@ func (rt *routes) people() {
 		func(ctx context.Context, f model.UserKeyFilter) ([]model.Check, error) {
 			return rt.Guides.Test(ctx, f.User)
 		})
+}
+
+// directories adds the operations on the directories that the operator makes in mailboxes.
+func (rt *routes) directories() {
+	service := rt.Account
+	listWhole(rt, "list-directories", "/users/{id}/directories", "List the directories that the operator made for a user",
+		func(ctx context.Context, f model.UserKeyFilter) ([]model.Directory, error) {
+			return service.Dirs(ctx, f.User)
+		})
+	edit(rt, "add-directory", "POST", "/users/{id}/directories", "Make a directory in a user's mailbox", service.AddDir)
+	edit(rt, "edit-directory", "PATCH", "/users/{id}/directories", "Change a directory's rights, or its staging",
+		service.EditDir)
+	done(rt, "remove-directory", "DELETE", "/users/{id}/directories", "Remove an empty directory from a user's mailbox",
+		func(ctx context.Context, in *model.DirectoryRef) error {
+			err := rt.visit(ctx, in.User, func(s *tree.Session) error {
+				return s.RmdirIf(in.Path, func(tx *store.Tx, path string) error {
+					return service.MayRemoveDir(tx, s.UserID(), path)
+				})
+			})
+			if e := new(fault.Error); errors.As(err, &e) && e.Kind == fault.Exists {
+				return e.WithHint("move or remove what is in it first")
+			}
+			return fault.Missing("api.remove-directory", err, "There is no directory %q in the mailbox of %s.",
+				valid.Printable(in.Path), valid.Printable(in.User))
+		})
+	edit(rt, "apply-template", "POST", "/users/{id}/template",
+		"Bring a user's directories to its template: nothing is removed", service.ApplyTemplate)
 }
 
 // editAccount changes an account's state first, and then its other fields.

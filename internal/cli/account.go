@@ -2,10 +2,13 @@ package cli
 
 import (
 	"context"
+	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sallyport-sftp/sallyport/client"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
@@ -14,7 +17,9 @@ func (a *app) accountCommand() *cobra.Command {
 		a.accountAdd(), a.accountSet(), a.accountList(), a.accountShow(),
 		a.accountState("suspend", "Stop an account's log-ins and end its sessions", model.AccountSuspended),
 		a.accountState("reinstate", "Let a suspended account in again", model.AccountActive),
-		a.accountState("close", "Close an account for good", model.AccountClosed))
+		a.accountClose(), a.accountReopen(),
+		remover("remove ID", "Remove an account that nothing refers to, such as one made by mistake", "Account",
+			func(ctx context.Context, id string) error { return a.client().RemoveAccount(ctx, id) }, a))
 }
 
 func (a *app) accountAdd() *cobra.Command {
@@ -35,6 +40,9 @@ func (a *app) accountAdd() *cobra.Command {
 		"zone in which its people read times: Australia/Sydney (default: the region's, or the operator's)")
 	c.Flags().StringArrayVar(&in.AllowIPs, "allow-ip", nil,
 		"address or network that its users may log in from (repeatable; default: all)")
+	sizeFlag(c, &in.KeepBytes, "keep", "bytes that its users may keep alive together: 2TB (default: the configured limit)")
+	c.Flags().Int64Var(&in.KeepItems, "keep-items", 0,
+		"contents and directories that they may keep together (default: the configured limit)")
 	_ = c.MarkFlagRequired("name")
 	return c
 }
@@ -56,7 +64,7 @@ func (a *app) accountSet() *cobra.Command {
 		"zone in which its people read times: Australia/Sydney; none: the region's")
 	c.Flags().Var(optList{to: &in.AllowIPs, none: "any"}, "allow-ip",
 		"address or network that its users may log in from (repeatable); any: from everywhere")
-	optSize(c, &in.KeepBytes, "keep", "bytes that its users may keep alive together: 2TB; 0 for the default")
+	optSize(c, &in.KeepBytes, "keep", "bytes that its users may keep alive together: 2TB; default")
 	optNumber(c, &in.KeepItems, "keep-items", "contents and directories that they may keep together; 0 for the default")
 	c.MarkFlagsOneRequired("name", "parent", "region", "time-zone", "allow-ip", "keep", "keep-items")
 	return c
@@ -80,7 +88,8 @@ func (a *app) accountShow() *cobra.Command {
 		return a.card(v, [2]string{"Account", v.ID}, [2]string{"Name", v.Name}, [2]string{"Parent", v.Parent},
 			[2]string{"Region", v.Region}, [2]string{"Time zone", v.TimeZone},
 			[2]string{"Log in from", joined(v.AllowIPs, "everywhere")},
-			[2]string{"State", model.Word(v.State)},
+			[2]string{"State", model.Word(v.State)}, [2]string{"Closed", whenPtr(v.ClosedAt)},
+			[2]string{"Files removed", whenPtr(v.FilesUntil)},
 			[2]string{"Since", when(v.CreatedAt)})
 	})
 }
@@ -97,19 +106,107 @@ func (a *app) accountState(use, short string, state model.AccountState) *cobra.C
 		if err != nil {
 			return err
 		}
-		if state == model.AccountClosed {
-			return a.done(v, "Account %s is closed: its keys work no longer. When its files go: sallyport retention runs", v.ID)
-		}
 		return a.done(v, "Account %s is %s now.", v.ID, model.Word(v.State))
 	})
 	if state == model.AccountSuspended {
 		c.Flags().BoolVar(&readOnly, "read-only", false, "let its users in to fetch, but not to send")
 	}
-	if state == model.AccountClosed {
-		optText(c, &in.KeepFiles, "keep-files", "",
-			"how long its files stay: 30d (default: the configured time); its people are told, and a signed report follows")
-	}
 	return c
+}
+
+func (a *app) accountClose() *cobra.Command {
+	var keep *string
+	yes := false
+	c := command("close ID", "Close an account: its users send nothing more, and its files are removed later",
+		cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+			ask := model.ClosingQuery{Account: args[0]}
+			if keep != nil {
+				ask.KeepFiles = *keep
+			}
+			what, err := a.client().ShowClosing(ctx, ask)
+			if err != nil {
+				return err
+			}
+			if what.Account.State != model.AccountClosed { // or the server says that it is
+				if err := a.sayClosing(what); err != nil {
+					return err
+				}
+				if err := a.confirm(ctx, "closing the account "+what.Account.ID, what.Account.ID, yes); err != nil {
+					return err
+				}
+			}
+			v, err := a.client().EditAccount(ctx, args[0],
+				model.EditAccount{State: new(model.AccountClosed), KeepFiles: keep})
+			if err != nil {
+				return err
+			}
+			return a.done(v, "Account %s is closed. To undo it until its files are removed: sallyport account reopen %s", v.ID,
+				word(v.ID))
+		})
+	c.Long = `Close an account. It says what will happen, and asks for the account's ID to be typed.
+
+Uploads in progress end and stay unfinished. Its people are told when its files will be
+removed; a signed report follows the removal. Until then its users may log in read-only
+and download (unless the configuration has retention.close_access: none), and the account
+can be reopened: sallyport account reopen ID.`
+	optText(c, &keep, "keep-files", "", "how long its files stay: 30d (default: the configured time)")
+	c.Flags().BoolVar(&yes, "yes", false, "do not ask, for scripts")
+	return c
+}
+
+// sayClosing prints what closing an account does, unless JSON was asked for.
+func (a *app) sayClosing(c model.Closing) error {
+	if a.json {
+		return nil
+	}
+	users := joined(c.Users, "none")
+	switch {
+	case len(c.Users) == 0:
+	case c.Access == model.CloseReadOnly:
+		users += ": may log in read-only, to download, until then"
+	default:
+		users += ": may not log in any more"
+	}
+	files := fmt.Sprintf("%d (%s)", c.Files, size(c.Bytes))
+	if c.Uncollected > 0 {
+		files += fmt.Sprintf("; %d that we delivered were not downloaded in full yet", c.Uncollected)
+	}
+	feeds := ""
+	if len(c.Feeds) > 0 {
+		feeds = strings.Join(c.Feeds, ", ") + ": it gets no new files"
+	}
+	publishes := ""
+	if len(c.Publishes) > 0 {
+		publishes = strings.Join(c.Publishes, ", ") + ": its users publish nothing more"
+	}
+	children := ""
+	if len(c.Children) > 0 {
+		children = strings.Join(c.Children, ", ") + ": they stay open"
+	}
+	fmt.Fprintf(a.Out, "Closing the account %s (%s):\n", c.Account.ID, valid.Printable(c.Account.Name))
+	return a.card(nil, [2]string{"Files", files},
+		[2]string{"Removed", "all of them, with older versions, on " + when(c.Until)}, [2]string{"Users", users},
+		[2]string{"Feeds", feeds}, [2]string{"Own feeds", publishes}, [2]string{"Accounts below", children})
+}
+
+func (a *app) accountReopen() *cobra.Command {
+	return command("reopen ID", "Undo closing an account, until its files are removed", cobra.ExactArgs(1),
+		func(ctx context.Context, args []string) error {
+			was, err := a.client().ShowClosing(ctx, model.ClosingQuery{Account: args[0]})
+			if err != nil {
+				return err
+			}
+			v, err := a.client().ReopenAccount(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			missed := ""
+			if len(was.Feeds) > 0 {
+				missed = fmt.Sprintf(" What was published into %s since %s did not reach it: publish it again.",
+					strings.Join(was.Feeds, ", "), whenPtr(was.Account.ClosedAt))
+			}
+			return a.done(v, "Account %s is %s again, and its files stay.%s", v.ID, v.State, missed)
+		})
 }
 
 func (a *app) vendorCommand() *cobra.Command {
@@ -125,6 +222,17 @@ func (a *app) vendorCommand() *cobra.Command {
 		})
 	add.Flags().StringVar(&in.Name, "name", "", "company name")
 	_ = add.MarkFlagRequired("name")
+	var edit model.EditVendor
+	set := command("set SHORT --name NAME", "Change a vendor's name", cobra.ExactArgs(1),
+		func(ctx context.Context, args []string) error {
+			v, err := a.client().EditVendor(ctx, args[0], edit)
+			if err != nil {
+				return err
+			}
+			return a.done(v, "Vendor %s was changed: it is %s.", v.Short, valid.Printable(v.Name))
+		})
+	optText(set, &edit.Name, "name", "", "company name")
+	_ = set.MarkFlagRequired("name")
 	list := listCommand(a, &listing[model.EveryFilter, model.Vendor]{use: "list", short: "List vendors",
 		head: []string{"VENDOR", "NAME", "SINCE"}, at: "SINCE", order: "vendor", none: "There are no vendors yet.",
 		read: (*client.Client).ListVendors,
@@ -136,5 +244,17 @@ func (a *app) vendorCommand() *cobra.Command {
 		}
 		return a.card(v, [2]string{"Vendor", v.Short}, [2]string{"Name", v.Name}, [2]string{"Since", when(v.CreatedAt)})
 	})
-	return group("vendor", "Carriers and suppliers that send files for accounts", add, list, show)
+	return group("vendor", "Carriers and suppliers that send files for accounts", add, set, list, show,
+		remover("remove SHORT", "Remove a vendor without users and contacts", "Vendor",
+			func(ctx context.Context, short string) error { return a.client().RemoveVendor(ctx, short) }, a))
+}
+
+// remover makes a command that removes one thing. kind begins the sentence that says so.
+func remover(use, short, kind string, remove func(ctx context.Context, key string) error, a *app) *cobra.Command {
+	return command(use, short, cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+		if err := remove(ctx, args[0]); err != nil {
+			return err
+		}
+		return a.done(map[string]string{"removed": args[0]}, "%s %s was removed.", kind, valid.Printable(args[0]))
+	})
 }

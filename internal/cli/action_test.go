@@ -72,7 +72,9 @@ func numbers(args []string) []string {
 	out := slices.Clone(args)
 	for i, a := range out {
 		switch a {
-		case "NUMBER", "SIZE", "BYTES":
+		case "SIZE":
+			out[i] = "1GB"
+		case "NUMBER", "BYTES":
 			out[i] = "1"
 		}
 	}

@@ -31,7 +31,7 @@ func (a *app) inboxClaim() *cobra.Command {
 			return a.show(v, t)
 		})
 	c.Flags().StringVar(&in.Consumer, "consumer", "", "who works on them")
-	c.Flags().IntVar(&in.Limit, "limit", 1, "at most so many")
+	fromOne(c, &in.Limit, 1, "limit", "at most so many")
 	c.Flags().StringVar(&in.Lease, "lease", "", "how long: 15m (default: the configured time); renew it for longer work")
 	c.Flags().StringVar(&in.User, "user", "", "only this user's")
 	c.Flags().StringVar(&in.Account, "account", "", "only this account's users'")
@@ -122,7 +122,7 @@ func (a *app) expectCommand() *cobra.Command {
 	add.Flags().StringVar(&in.Feed, "feed", "", "feed whose publications are expected")
 	add.Flags().StringVar(&in.Account, "account", "", "of a feed: published to this account")
 	add.Flags().StringVar(&in.Glob, "pattern", "", "names that count: 'cdr-*.csv' (default: all)")
-	add.Flags().Int64Var(&in.AtLeast, "at-least", 1, "how many files")
+	fromOne(add, &in.AtLeast, 1, "at-least", "how many files")
 	add.Flags().Int64Var(&least, "least-bytes", 1, "smaller files do not count; 0: empty ones do")
 	add.Flags().Int64Var(&in.LeastRows, "least-rows", 0, "files with fewer lines, with their header, do not count")
 	add.Flags().StringVar(&in.Days, "on", "daily",

@@ -15,7 +15,9 @@ import (
 
 func (a *app) contactCommand() *cobra.Command {
 	return group("contact", "People of accounts and vendors", a.contactAdd(), a.contactSet(), a.contactList(),
-		a.contactVerify(), a.contactLeave())
+		a.contactVerify(), a.contactLeave(),
+		remover("remove CONTACT", "Remove a contact who was sent nothing and holds no key, such as one made by mistake",
+			"Contact", func(ctx context.Context, who string) error { return a.client().RemoveContact(ctx, who) }, a))
 }
 
 func (a *app) contactAdd() *cobra.Command {
@@ -70,7 +72,7 @@ func (a *app) contactList() *cobra.Command {
 		short: "List contacts", args: cobra.MaximumNArgs(1),
 		head: []string{"OF", "NAME", "E-MAIL", "PHONE", "ROLES", "VERIFIED", "STATE", "ID"},
 		more: []string{"SINCE", "BOUNCED", "LEFT"},
-		at: "SINCE", none: "There are no contacts yet.", read: (*client.Client).ListContacts,
+		at:   "SINCE", none: "There are no contacts yet.", read: (*client.Client).ListContacts,
 		ready: func(_ context.Context, f *model.ContactFilter, args []string) error {
 			f.Of = strings.Join(args, "")
 			return nil

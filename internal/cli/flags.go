@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -46,14 +47,67 @@ func optNumber(c *cobra.Command, to **int64, name, usage string) {
 		usage)
 }
 
-// optSize adds a flag for a number of bytes, with a unit: 50GB.
+// optSize adds a flag for a number of bytes, with a unit: 50GB. "default" and 0 stand for the default.
 func optSize(c *cobra.Command, to **int64, name, usage string) {
-	c.Flags().Var(optional[int64]{to, func(s string) (int64, error) {
-		var n config.Size
-		err := n.UnmarshalText([]byte(s))
-		return int64(n), err
-	}, "string"}, name, usage)
+	c.Flags().Var(optional[int64]{to, parseSize, "size"}, name, usage)
 }
+
+// sizeFlag is optSize for a value of which 0 is the default.
+func sizeFlag(c *cobra.Command, to *int64, name, usage string) {
+	c.Flags().Var(plain[int64]{to, parseSize, "size"}, name, usage)
+}
+
+// parseSize reads a size. Unlike in the configuration, it needs a unit: who types 10 does not mean ten bytes.
+func parseSize(s string) (int64, error) {
+	number := strings.TrimSpace(s)
+	if number == "default" || strings.Trim(number, "0") == "" && number != "" {
+		return 0, nil
+	}
+	if strings.Trim(number, "0123456789") == "" && number != "" {
+		return 0, fmt.Errorf("%s what? Write a unit: %[1]sMB, %[1]sGB; or %[1]sB for bytes", number)
+	}
+	var n config.Size
+	if err := n.UnmarshalText([]byte(s)); err != nil {
+		return 0, fmt.Errorf("%q is not a size; write 50GB, 512MiB or default", s)
+	}
+	return int64(n), nil
+}
+
+// fromOne adds a flag for a whole number that is 1 at least. Its value is the default.
+func fromOne[T int | int64](c *cobra.Command, to *T, value T, name, usage string) {
+	*to = value
+	c.Flags().Var(plain[T]{to, func(s string) (T, error) {
+		n, err := strconv.ParseInt(s, 0, 32)
+		if err != nil || n < 1 {
+			return 0, fmt.Errorf("%q is not a number from 1 on", s)
+		}
+		return T(n), nil
+	}, "number"}, name, usage)
+}
+
+// plain is a flag of one value with a reader of its own.
+type plain[T int | int64] struct {
+	to    *T
+	parse func(string) (T, error)
+	kind  string
+}
+
+func (p plain[T]) Set(s string) error {
+	v, err := p.parse(s)
+	if err == nil {
+		*p.to = v
+	}
+	return err
+}
+
+func (p plain[T]) String() string {
+	if p.to == nil || *p.to == 0 {
+		return ""
+	}
+	return strconv.FormatInt(int64(*p.to), 10)
+}
+
+func (p plain[T]) Type() string { return p.kind }
 
 // optBool adds a flag for true or false. The flag without a value means true.
 func optBool(c *cobra.Command, to **bool, name, usage string) {

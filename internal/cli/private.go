@@ -1,14 +1,11 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/sallyport-sftp/sallyport/client"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
@@ -37,7 +34,7 @@ func (p *private) flags(c *cobra.Command) {
 // key it is, and blocks it if a person or a flag says so.
 func (a *app) refusePrivate(ctx context.Context, user, file string, text []byte, p private) error {
 	found := keys.Examine(text)
-	asks := !p.block && !p.noBlock && !a.json && file != "-" && isTerminal(a.In)
+	asks := !p.block && !p.noBlock && !a.json && file != "-" && a.onTerminal()
 	if !asks && !p.noBlock {
 		return a.exposed(ctx, user, found)
 	}
@@ -61,7 +58,7 @@ Did somebody send you this file? Then others may have it, too. Block it, and rea
 Is it your own, and did it never leave this machine? Then it is still safe, and need not be blocked.
 
 `, strings.Join(wrapped(keys.PrivateKeyAdvice, 90), "\n  "))
-	if !a.confirm(ctx, "Block "+strings.Join(known, ", ")+" now? "+whatBlockingDoes(found)) {
+	if !a.agrees(ctx, "Block "+strings.Join(known, ", ")+" now? "+whatBlockingDoes(found)) {
 		fmt.Fprintln(a.Err, "Nothing was blocked.")
 		return refusal
 	}
@@ -166,35 +163,6 @@ func exposedKeys(user string, files []keys.Exposed) model.ExposedKeys {
 		body.Files = append(body.Files, model.ExposedFile{Format: f.Format, Public: f.Key.Line, Proven: f.Proven})
 	}
 	return body
-}
-
-// isTerminal reports whether a person types what is read from r.
-func isTerminal(r any) bool {
-	switch f := r.(type) {
-	case interface{ Terminal() bool }: // in tests
-		return f.Terminal()
-	case *os.File:
-		return term.IsTerminal(int(f.Fd()))
-	}
-	return false
-}
-
-// confirm asks a question at the terminal. Everything but yes means no, and so does an interrupt.
-func (a *app) confirm(ctx context.Context, question string) bool {
-	fmt.Fprintf(a.Err, "%s [y/N] ", question)
-	answer := make(chan string, 1)
-	go func() { // the read cannot be interrupted; it ends with the process
-		line, _ := bufio.NewReader(a.In).ReadString('\n') // the end of input means no
-		answer <- line
-	}()
-	select {
-	case line := <-answer:
-		line = strings.ToLower(strings.TrimSpace(line))
-		return line == "y" || line == "yes"
-	case <-ctx.Done():
-		fmt.Fprintln(a.Err)
-		return false
-	}
 }
 
 // wrapped breaks a text into lines of at most width characters, between words.

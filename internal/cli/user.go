@@ -7,13 +7,17 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sallyport-sftp/sallyport/client"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
 func (a *app) userCommand() *cobra.Command {
 	return group("user", "SSH log-ins", a.userAdd(), a.userSet(), a.userList(), a.userShow(),
+		a.userRename(), a.userDirs(), a.userTemplate(),
 		a.userEnable("disable", "Stop a user's log-ins and end its sessions", false),
-		a.userEnable("enable", "Let a disabled user in again", true))
+		a.userEnable("enable", "Let a disabled user in again", true),
+		remover("remove USER", "Remove a user that was never used, such as one made by mistake", "User",
+			func(ctx context.Context, name string) error { return a.client().RemoveUser(ctx, name) }, a))
 }
 
 func (a *app) userAdd() *cobra.Command {
@@ -24,6 +28,9 @@ func (a *app) userAdd() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if in.QuotaBytes > 0 || in.QuotaFiles > 0 {
+				a.warnQuota(v)
+			}
 			return a.done(v, "User %s was added, starting in %s. Next: sallyport key add %s FILE.pub", v.Name, v.StartDir,
 				word(v.Name))
 		})
@@ -33,6 +40,17 @@ func (a *app) userAdd() *cobra.Command {
 	c.Flags().BoolVar(&in.Service, "service", false,
 		"a program of the platform's own, which publishes in /outbound and collects from /inbox; needs --name and --allow-ip")
 	c.Flags().StringVar(&in.StartDir, "start-dir", "", "directory that sessions start in (default: the template's)")
+	c.Flags().BoolVar(&in.MakeStartDir, "make", false, "make --start-dir if it is missing")
+	sizeFlag(c, &in.QuotaBytes, "quota", "bytes that its files may take: 50GB (default: the configured quota)")
+	c.Flags().Int64Var(&in.QuotaFiles, "quota-files", 0,
+		"number of files that it may have (default: the configured quota)")
+	sizeFlag(c, &in.KeepBytes, "keep",
+		"bytes that it may keep alive, with older versions and removed files that are still needed "+
+			"(default: the configured limit)")
+	c.Flags().Int64Var(&in.KeepItems, "keep-items", 0,
+		"how many of them, and directories (default: the configured limit)")
+	c.Flags().StringVar(&in.FeedsMay, "feeds-may", "",
+		"what it may do with delivered files: look, remove (default: as its template says)")
 	c.Flags().StringArrayVar(&in.AllowIPs, "allow-ip", nil,
 		"address or network that it may log in from (repeatable; default: all)")
 	_ = c.MarkFlagRequired("account")
@@ -47,13 +65,18 @@ func (a *app) userSet() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.done(v, "User %s was changed.", v.Name)
+			if in.QuotaBytes == nil && in.QuotaFiles == nil {
+				return a.done(v, "User %s was changed.", v.Name)
+			}
+			a.warnQuota(v)
+			return a.done(v, "Quota of %s: %s", v.Name, quota(v))
 		})
-	optText(c, &in.StartDir, "start-dir", "", "directory that sessions start in")
-	optSize(c, &in.QuotaBytes, "quota", "bytes that its files may take: 50GB; 0 for the default")
+	optText(c, &in.StartDir, "start-dir", "", "directory that sessions start in, from their next log-in on")
+	c.Flags().BoolVar(&in.MakeStartDir, "make", false, "make --start-dir if it is missing")
+	optSize(c, &in.QuotaBytes, "quota", "bytes that its files may take: 50GB; default")
 	optNumber(c, &in.QuotaFiles, "quota-files", "number of files that it may have; 0 for the default")
 	optSize(c, &in.KeepBytes, "keep",
-		"bytes that it may keep alive, with older versions and removed files that are still needed; 0 for the default")
+		"bytes that it may keep alive, with older versions and removed files that are still needed: 80GB; default")
 	optNumber(c, &in.KeepItems, "keep-items", "how many of them, and directories; 0 for the default")
 	c.Flags().Var(optList{to: &in.AllowIPs, none: "any"}, "allow-ip",
 		"address or network that it may log in from (repeatable); any: from everywhere")
@@ -91,19 +114,60 @@ func (a *app) userShow() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		kept, quota := "", ""
+		kept := ""
 		if l := u.Limits; l != nil {
-			quota = fmt.Sprintf(", of at most %d (%s)", l.QuotaFiles, size(l.QuotaBytes))
 			kept = fmt.Sprintf(", of at most %d (%s)", l.KeepItems, size(l.KeepBytes))
 		}
 		return a.card(u, [2]string{"User", u.Name}, [2]string{"Kind", string(u.Kind)}, [2]string{"Account", u.Account},
 			[2]string{"Vendor", u.Vendor}, [2]string{"Log-in", enabled(u)}, [2]string{"Starts in", u.StartDir},
 			[2]string{"Delivered files", map[string]string{model.FeedsLook: "may be looked at",
 				model.FeedsRemove: "may be removed"}[u.FeedsMay]}, [2]string{"Allowed from", joined(u.AllowIPs, "everywhere")},
-			[2]string{"Files", fmt.Sprintf("%d (%s)", u.UsedFiles, size(u.UsedBytes)) + quota},
+			[2]string{"Quota", quota(u)},
 			[2]string{"Kept alive", fmt.Sprintf("%d (%s)", u.KeptItems, size(u.KeptBytes)) + kept},
 			[2]string{"Directories", fmt.Sprint(u.Dirs)}, [2]string{"Since", when(u.CreatedAt)})
 	})
+}
+
+// quota says how much a user's files may take and do take.
+func quota(u model.User) string {
+	if u.Limits == nil {
+		return fmt.Sprintf("%s and %d files used", size(u.UsedBytes), u.UsedFiles)
+	}
+	return fmt.Sprintf("%s and %d files; %s and %d files used", size(u.Limits.QuotaBytes), u.Limits.QuotaFiles,
+		size(u.UsedBytes), u.UsedFiles)
+}
+
+// smallQuota is the quota, in bytes, below which a unit was probably mistaken.
+const smallQuota = 1_000_000
+
+// warnQuota warns of a quota that is very small, or smaller than what is used.
+func (a *app) warnQuota(u model.User) {
+	l := u.Limits
+	switch {
+	case l == nil:
+	case l.QuotaBytes < u.UsedBytes || l.QuotaFiles < u.UsedFiles:
+		fmt.Fprintf(a.Err, "warning: %s has more files than that already: it can upload nothing until some are removed.\n",
+			u.Name)
+	case l.QuotaBytes < smallQuota:
+		fmt.Fprintf(a.Err, "warning: %s is a very small quota: hardly any file fits into it.\n", size(l.QuotaBytes))
+	}
+}
+
+func (a *app) userRename() *cobra.Command {
+	c := command("rename USER NEW", "Give a user another username; its keys, files and history stay", cobra.ExactArgs(2),
+		func(ctx context.Context, args []string) error {
+			v, err := a.client().RenameUser(ctx, args[0], model.RenameUser{Name: args[1]})
+			if err != nil {
+				return err
+			}
+			return a.done(v, "User %s is called %s now; its sessions end. Tell its people: only the username changes, the keys "+
+				"stay. Next: sallyport guide %s", valid.Printable(args[0]), v.Name, word(v.Name))
+		})
+	c.Long = `Give a user another username. Its keys, mailbox, received and delivered files and its
+history stay with it. Its sessions end, and it logs in under the new name with the same
+key. The old name says "renamed" in "sallyport explain", and nobody else can have it while
+connection records with it are kept (records.keep).`
+	return c
 }
 
 func (a *app) userEnable(use, short string, enable bool) *cobra.Command {

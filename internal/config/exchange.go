@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // Metrics has the address of the Prometheus listener. Without it there is none.
@@ -61,6 +62,7 @@ type Retention struct {
 	Notice        Duration `yaml:"notice" env:"NOTICE"` // from the first notice to the run
 	Reminder      Duration `yaml:"reminder" env:"REMINDER"`
 	AfterClose    Duration `yaml:"after_close" env:"AFTER_CLOSE"`       // from closing an account to its last removal
+	CloseAccess   string   `yaml:"close_access" env:"CLOSE_ACCESS"`     // of its users until then: read-only, none
 	RequireNotice bool     `yaml:"require_notice" env:"REQUIRE_NOTICE"` // keep the files of accounts not reached
 }
 
@@ -77,7 +79,8 @@ func defaultExchange(c *Config) {
 	c.Folder = Folder{Every: Duration(2 * time.Second), Settle: Duration(5 * time.Second),
 		Keep: Duration(7 * 24 * time.Hour)}
 	c.Retain = Retention{Keep: "12mo", Day: 1, Hour: 3, Notice: Duration(30 * 24 * time.Hour),
-		Reminder: Duration(7 * 24 * time.Hour), AfterClose: Duration(30 * 24 * time.Hour), RequireNotice: true}
+		Reminder: Duration(7 * 24 * time.Hour), AfterClose: Duration(30 * 24 * time.Hour), CloseAccess: model.CloseReadOnly,
+		RequireNotice: true}
 	c.Audit.Keep = "7y"
 }
 
@@ -123,6 +126,7 @@ func (c *Config) checkExchange(f *findings) {
 	if c.Retain.AfterClose <= 0 {
 		f.bad("retention.after_close", "must be more than zero.")
 	}
+	f.oneOf("retention.close_access", c.Retain.CloseAccess, model.CloseReadOnly, model.CloseNone)
 	if c.Audit.Keep != "" {
 		if err := valid.CheckPeriod(c.Audit.Keep); err != nil {
 			f.bad("audit.keep", "%q is not a period, such as 7y.", c.Audit.Keep)

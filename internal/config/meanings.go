@@ -155,6 +155,7 @@ var meanings = map[string]string{
 	"retention.hour":           "Hour of the run, in UTC.",
 	"retention.notice":         "How long before the run partners are told.",
 	"retention.reminder":       "How long before the run they are reminded.",
+	"retention.close_access":   "What the users of a closed account may do until then: read-only (log in and download) or none.",
 	"retention.after_close":    "How long the files of a closed account are kept.",
 	"retention.require_notice": "true: files of an account that no notice reached are kept.",
 

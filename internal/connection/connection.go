@@ -42,7 +42,9 @@ type Policy struct {
 	KeepFailed int64         // most records of connections that did not log in
 	KeepSeen   int64         // most records of what was read and listed
 	Bans       BanPolicy
-	Limits     exchange.DefaultLimits // defaults of the limits on users' mailboxes
+	// CloseAccess says what the users of a closed account may do until its files are removed.
+	CloseAccess string
+	Limits      exchange.DefaultLimits // defaults of the limits on users' mailboxes
 	// EndpointIPs are the networks allowed at each region's server address. "" is for regions that
 	// are not listed.
 	EndpointIPs map[string][]string

@@ -85,6 +85,11 @@ func (r *Service) aboutUser(q *store.Q, name string, out *model.Explained) ([]mo
 		}
 	}
 	if fault.Is(err, fault.NotFound) {
+		if was, err := q.FormerName(valid.Printable(name)); err == nil {
+			out.Find("The user %s was renamed to %s on %s.", was.From, was.To, stamp(was.At)).Action = model.Do("explain",
+				"about", was.To)
+			return list, nil
+		}
 		similar := r.similar(q, name)
 		if len(list) == 0 && len(similar) == 0 {
 			return nil, fault.E("connection.Explain", fault.NotFound,
@@ -119,7 +124,15 @@ func (r *Service) standing(q *store.Q, u model.User, out *model.Explained) error
 		out.Find("The user is disabled.").Action = model.Do("edit-user", "user", u.Name, "enabled", "true")
 	}
 	if a.State != model.AccountActive {
-		out.Find("The account %s is %s.", a.ID, strings.ReplaceAll(string(a.State), "_", "-"))
+		out.Find("The account %s is %s.%s", a.ID, strings.ReplaceAll(string(a.State), "_", "-"), r.untilRemoved(a, u))
+	}
+	former, err := q.FormerNames(u.ID)
+	if err != nil {
+		return err
+	}
+	for _, f := range former {
+		out.Find("Until %s its name was %s; connections from before are under that name.", stamp(f.At), f.From).
+			Action = model.Do("explain", "about", f.From)
 	}
 	if ips := slices.Concat(u.AllowIPs, a.AllowIPs); len(ips) > 0 {
 		out.Find("May log in only from %s.", strings.Join(ips, ", "))
@@ -141,6 +154,15 @@ func (r *Service) standing(q *store.Q, u model.User, out *model.Explained) error
 		out.Find("%d unknown keys wait for your word.", len(pending)).Action = model.Do("list-pending-keys", "user", u.Name)
 	}
 	return err
+}
+
+// untilRemoved says until when the users of a closed account may log in.
+func (r *Service) untilRemoved(a model.Account, u model.User) string {
+	open := a.State == model.AccountClosed && a.MayDownload(r.o.Policy.CloseAccess, r.o.Clock())
+	if !open || u.Kind == model.KindService {
+		return ""
+	}
+	return " Its users may log in read-only until " + stamp(*a.FilesUntil) + ", to download their files."
 }
 
 // limits adds the mailbox limits that a user has reached, or nearly.
@@ -240,10 +262,27 @@ func (r *Service) lists(q *store.Q, u model.User) ([]allowList, error) {
 	return []allowList{{"user", u.AllowIPs}, {"account", a.AllowIPs}, {"server address", endpoint}}, nil
 }
 
+// userAt finds the user that had the name of a connection then. If the user has another name since, f says which.
+func userAt(q *store.Q, c model.Connection, f *facts) (model.User, error) {
+	u, err := q.User(c.User)
+	if !fault.Is(err, fault.NotFound) {
+		return u, err
+	}
+	was, werr := q.FormerName(c.User)
+	if werr != nil {
+		return u, err
+	}
+	f.renamed = &was
+	if c.At.After(was.At) {
+		return u, err
+	}
+	return q.UserByID(was.UserID)
+}
+
 // explain describes how one connection went.
 func (r *Service) explain(q *store.Q, c model.Connection) (model.Explanation, error) {
 	f := facts{c: c}
-	u, err := q.User(c.User)
+	u, err := userAt(q, c, &f)
 	switch {
 	case err == nil:
 		f.user = &u

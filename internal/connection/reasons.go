@@ -14,10 +14,11 @@ import (
 // facts is what is known besides a connection's record, to explain it.
 type facts struct {
 	c       model.Connection
-	user    *model.User // nil: there is none of this name
-	similar []string    // users whose names are like it
-	good    []string    // fingerprints of the user's keys that work
-	offered []offer     // keys offered, with what is known of each
+	user    *model.User    // nil: there is none of this name
+	renamed *model.Renamed // not nil: a user had this name, and has another one now
+	similar []string       // users whose names are like it
+	good    []string       // fingerprints of the user's keys that work
+	offered []offer        // keys offered, with what is known of each
 	lists   []allowList
 	ban     *model.Ban
 }
@@ -57,9 +58,17 @@ var reasons = map[string]words{
 	},
 	model.ReasonUnknownUser: {
 		says: func(f *facts) string {
+			if f.renamed != nil {
+				return fmt.Sprintf("There is no user %q: it was renamed to %q on %s.", f.c.User, f.renamed.To,
+					stamp(f.renamed.At))
+			}
 			return fmt.Sprintf("There is no user %q.", f.c.User) + like(f.similar)
 		},
 		tells: func(f *facts) string {
+			if f.renamed != nil {
+				return fmt.Sprintf("Your username is %s now. Please change it in your program; your key stays the same.",
+					f.renamed.To)
+			}
 			if len(f.similar) == 1 {
 				return fmt.Sprintf("Your username is %s, exactly so, with nothing before or after it.", f.similar[0])
 			}

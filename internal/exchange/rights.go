@@ -46,6 +46,17 @@ next:
 	return r, nil
 }
 
+// Words spells rights as ParseRights reads them.
+func (r Rights) Words() []string {
+	words := []string{}
+	for i, w := range rightWords {
+		if r&(1<<i) != 0 {
+			words = append(words, w)
+		}
+	}
+	return words
+}
+
 // FeedRights returns the rights in a folder of deliveries. settings are ordered from the narrowest:
 // that of the subscription, of its user, of a template. The first one that is not "" decides.
 func FeedRights(settings ...string) Rights {

@@ -31,6 +31,7 @@ type Held struct {
 	Service bool      `json:"service"` // it is a service user, which may publish in any feed
 	// The key of the login that wrote the file, for the guard when it is published.
 	Fingerprint string `json:"fingerprint"`
+	Address     string `json:"address"`
 	Revocation  int64  `json:"revocation"`
 
 	id   string // id of the stage

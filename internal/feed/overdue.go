@@ -81,7 +81,7 @@ func (r *Service) publishHeld(ctx context.Context, h Held, log *slog.Logger) err
 			return takeErr
 		}
 		guard := store.NewGuard(exchange.Login{User: model.User{ID: h.UserID}, Fingerprint: h.Fingerprint,
-			Revocation: h.Revocation})
+			Address: h.Address, Revocation: h.Revocation})
 		_, err = in.Publish(ctx, "user:"+h.User,
 			Publication{Feed: h.Feed, Account: h.To, All: h.To == "", Name: h.Name, Via: "sftp", Guard: guard})
 		if err == nil || errors.Is(err, deposit.ErrUnknown) { // the desk resolves an unknown outcome later

@@ -69,9 +69,13 @@ func (t *tests) standing() {
 	t.add(model.Check{What: "User", OK: u.Enabled,
 		Says:   "User " + u.Name + " is " + map[bool]string{true: "enabled", false: "disabled"}[u.Enabled] + ".",
 		Action: model.Do("edit-user", "user", u.Name, "enabled", "true")})
+	open := model.Do("edit-account", "account", a.ID, "state", string(model.AccountActive))
+	if a.State == model.AccountClosed {
+		open = model.Do("reopen-account", "account", a.ID)
+	}
 	t.add(model.Check{What: "Account", OK: a.State == model.AccountActive,
 		Says:   fmt.Sprintf("Account %s is %s.", a.ID, strings.ReplaceAll(string(a.State), "_", "-")),
-		Action: model.Do("edit-account", "account", a.ID, "state", string(model.AccountActive))})
+		Action: open})
 }
 
 // from checks that the allow-lists leave an address to log in from.

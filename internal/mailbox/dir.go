@@ -51,6 +51,14 @@ func (b *Box) free(d store.Dir) error {
 	return b.count(store.Counts{Dirs: -1}, model.StorageLimits{})
 }
 
+// SetDir changes what partners may do in a directory and whether it is a staging folder, and fixes it in place.
+func (b *Box) SetDir(d store.Dir, rights exchange.Rights, staging bool) error {
+	if err := b.setRights(d, rights); err != nil || staging == d.Staging {
+		return err
+	}
+	return b.tx.SetDirStaging(d.ID, staging)
+}
+
 // setRights changes what partners may do in a directory and fixes it in place.
 func (b *Box) setRights(d store.Dir, rights exchange.Rights) error {
 	if err := b.free(d); err != nil {
@@ -128,12 +136,19 @@ func (b *Box) FeedDirs(n NewDirs) (id string, err error) {
 	if missing || n.Rights == nil {
 		return b.makeMissing(n, names, have)
 	}
-	last, want := have[len(names)], granted|look
-	if granted&exchange.Write == 0 {
-		want = want&^(exchange.Delete|exchange.Rename) | *n.Rights
-	}
+	last, want := have[len(names)], FeedDirRights(granted, *n.Rights)
 	if last.Fixed && last.Rights != nil && *last.Rights == want {
 		return last.ID, nil
 	}
 	return last.ID, b.setRights(last, want)
+}
+
+// FeedDirRights returns the rights in a subscription's folder that the operator gave other rights: partners may
+// also read and list it. If they may not write in it, the feed says whether they may delete and rename.
+func FeedDirRights(granted, feed exchange.Rights) exchange.Rights {
+	want := granted | exchange.Read | exchange.List
+	if granted&exchange.Write == 0 {
+		want = want&^(exchange.Delete|exchange.Rename) | feed
+	}
+	return want
 }

@@ -20,8 +20,9 @@ func accountPolicy(c *config.Config) (account.Policy, error) {
 		MinRSA: c.Keys.RSAMin, MaxRSA: c.Keys.RSAMax, KeyExpiry: time.Duration(c.Keys.ExpireAfter),
 		Overlap: time.Duration(c.Keys.Overlap), KeysBy: c.Keys.MadeBy,
 		NameRule: c.Users.NameRule, NamePattern: c.Users.NamePattern, Contacts: c.Contacts.Needed.ByRole(),
-		Help: c.Support.Help(), Limits: defaultLimits(&c.Storage),
-		Account:     accountLimits(&c.Storage),
+		Help: c.Support.Help(), Limits: defaultLimits(&c.Storage), Account: accountLimits(&c.Storage),
+		AfterClose: time.Duration(c.Retain.AfterClose), CloseAccess: c.Retain.CloseAccess,
+		KeepNames:   time.Duration(c.Records.Keep),
 		EndpointIPs: map[string][]string{"": prefixes(c.Endpoint.AllowIPs)}, Regions: map[string]string{}}
 	for region := range c.Regions {
 		e, s := c.EndpointOf(region)
@@ -87,7 +88,8 @@ func template(t config.Template) (account.Template, error) {
 // recordPolicy makes the policy of records and bans from the configuration.
 func recordPolicy(c *config.Config, endpointIPs map[string][]string) connection.Policy {
 	return connection.Policy{EndpointIPs: endpointIPs, KeepFor: time.Duration(c.Records.Keep),
-		KeepFailed: c.Records.Failed, KeepSeen: c.Records.Activity, Limits: defaultLimits(&c.Storage),
+		KeepFailed: c.Records.Failed, KeepSeen: c.Records.Activity, CloseAccess: c.Retain.CloseAccess,
+		Limits: defaultLimits(&c.Storage),
 		Bans: connection.BanPolicy{After: c.Access.BanAfter, Within: time.Duration(c.Access.BanWithin),
 			For: time.Duration(c.Access.BanFor), Never: config.Networks(c.Access.NeverBan)}}
 }

@@ -39,7 +39,8 @@ func (n *Node) buildExchange(ctx context.Context) (err error) {
 	n.retain = retention.New(retention.Options{Store: n.store, Blobs: n.blobs, Desk: n.desk, Clock: n.clock, IDs: n.ids,
 		Log: n.log, Key: n.key, Node: n.name, Tell: n.mailPeople,
 		Policy: retention.Policy{Keep: rt.Keep, Day: rt.Day, Hour: rt.Hour, Notice: time.Duration(rt.Notice),
-			Reminder: time.Duration(rt.Reminder), AfterClose: time.Duration(rt.AfterClose), RequireNotice: rt.RequireNotice}})
+			Reminder: time.Duration(rt.Reminder), AfterClose: time.Duration(rt.AfterClose), CloseAccess: rt.CloseAccess,
+			RequireNotice: rt.RequireNotice}})
 	zone, err := time.LoadLocation(n.cfg.TimeZone)
 	if err != nil {
 		return fault.Wrap("node.buildExchange", fault.Invalid, err)

@@ -155,7 +155,7 @@ func (f *FS) hold(in *feed.Incoming, names []string, clean string, wait time.Dur
 	u := f.login.User
 	p := f.publication(names)
 	h := feed.Held{UserID: u.ID, User: u.Name, Account: u.Account, Service: f.own == "", Fingerprint: f.login.Fingerprint,
-		Revocation: f.login.Revocation, Path: clean, Feed: p.Feed, To: p.Account, Name: p.Name}
+		Address: f.login.Address, Revocation: f.login.Revocation, Path: clean, Feed: p.Feed, To: p.Account, Name: p.Name}
 	if wait > 0 {
 		h.Due = f.o.Clock().Add(wait)
 	}

@@ -157,7 +157,7 @@ func (r *Service) compose(ctx context.Context, run model.RetentionRun, account,
 	l.Rows = slices.Concat(missed, rest)
 	l.Rows = l.Rows[:min(len(l.Rows), namesInLetter)]
 	l.More = int(sum.files) - len(l.Rows)
-	l.Text = noticeText(run, account, mark, sum, periods)
+	l.Text = noticeText(run, account, mark, sum, periods, r.mayFetch(ctx, run))
 	return l, sum, nil
 }
 
@@ -169,11 +169,30 @@ func downloaded(fetched string) string {
 		return "never in full"
 	case model.DeliveryCollected:
 		return "yes"
+	case model.DeliveryWithdrawn:
+		return "withdrawn by us"
+	case model.DeliveryReplaced:
+		return "replaced by a newer one"
+	case model.DeliveryExpired:
+		return "removed before"
+	}
+	if fetched == "" {
+		return "" // it was neither delivered nor received: a temporary file, or one that an operator put there
 	}
 	return "sent by you"
 }
 
-func noticeText(run model.RetentionRun, account, mark string, sum noticeSum, periods map[string]bool) string {
+// mayFetch reports whether the people that a run's notice goes to may still log in to download.
+func (r *Service) mayFetch(ctx context.Context, run model.RetentionRun) bool {
+	if run.Kind != model.RunClosing {
+		return true
+	}
+	a, err := r.o.Store.Read(ctx).Account(run.Account)
+	return err == nil && a.MayDownload(r.o.Policy.CloseAccess, r.now())
+}
+
+func noticeText(run model.RetentionRun, account, mark string, sum noticeSum, periods map[string]bool,
+	mayFetch bool) string {
 	var b strings.Builder
 	date := run.DueAt.Format("2 January 2006")
 	if mark == markReminder {
@@ -198,9 +217,19 @@ func noticeText(run model.RetentionRun, account, mark string, sum noticeSum, per
 		}
 		b.WriteString(".")
 	}
-	fmt.Fprintf(&b,
-		"\n\nTo keep a file, download it before then. If you need more time, reply before %s. If you have your copies, "+
-			"there is nothing to do.", date)
+	switch {
+	case !mayFetch:
+		fmt.Fprintf(&b, "\n\nIts users can no longer log in. If you need a file, or more time, reply before %s.", date)
+	case run.Kind == model.RunClosing:
+		fmt.Fprintf(&b, "\n\nUntil then its users can log in as before and download, but not send. To keep a file, download "+
+			"it before then.")
+	default:
+		fmt.Fprintf(&b, "\n\nTo keep a file, download it before then.")
+	}
+	if mayFetch {
+		fmt.Fprintf(&b, " If you need more time, reply before %s.", date)
+	}
+	b.WriteString(" If you have your copies, there is nothing to do.")
 	return b.String()
 }
 

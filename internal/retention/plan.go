@@ -57,8 +57,8 @@ func (r *Service) planClosings(ctx context.Context) error {
 		if a.State != model.AccountClosed {
 			continue
 		}
-		if _, err := r.o.Store.Read(ctx).ClosingRun(a.ID); fault.Is(err, fault.NotFound) {
-			if _, err = r.closing(ctx, a); err != nil {
+		if _, err := r.o.Store.Read(ctx).ClosingRun(a); fault.Is(err, fault.NotFound) {
+			if _, err = r.closing(ctx, a); err != nil && !fault.Is(err, fault.NotFound) {
 				return err
 			}
 		} else if err != nil {
@@ -77,7 +77,7 @@ func (r *Service) PlanClosing(ctx context.Context, account string) (model.Retent
 	if err != nil {
 		return model.RetentionRun{}, err
 	}
-	if run, err := r.o.Store.Read(ctx).ClosingRun(account); !fault.Is(err, fault.NotFound) {
+	if run, err := r.o.Store.Read(ctx).ClosingRun(a); !fault.Is(err, fault.NotFound) {
 		return run, err
 	}
 	run, err := r.closing(ctx, a)
@@ -111,7 +111,8 @@ func (r *Service) closing(ctx context.Context, a model.Account) (model.Retention
 	if err != nil {
 		return run, err
 	}
-	return r.o.Store.Read(ctx).Run(run.ID)
+	planned, err := r.o.Store.Read(ctx).Run(run.ID)
+	return planned, fault.Missing("retention.closing", err, "The account %s was reopened meanwhile.", a.ID)
 }
 
 // eachDue visits every version that is due at a time under the current policies. It does not
@@ -223,6 +224,12 @@ func (n *naming) flush() error {
 func (r *Service) announce(ctx context.Context, run model.RetentionRun) error {
 	run.State = model.RunAnnounced
 	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
+		if open, err := reopened(tx, run); err != nil {
+			return err
+		} else if open {
+			tx.Unaudited("a plan that was discarded was never told of")
+			return tx.DropRun(run.ID)
+		}
 		if is, err := tx.LockRun(run.ID); err != nil {
 			return err
 		} else if is.State != statePlan {
@@ -245,6 +252,15 @@ func (r *Service) announce(ctx context.Context, run model.RetentionRun) error {
 			map[string]string{"kind": string(run.Kind), "account": run.Account, "due": run.DueAt.Format(time.RFC3339),
 				"files": strconv.FormatInt(run.Files, 10), "bytes": strconv.FormatInt(run.Bytes, 10), "confirm": run.Confirm})
 	})
+}
+
+// reopened holds the account of a closing run, and reports whether the account is closed no more.
+func reopened(tx *store.Tx, run model.RetentionRun) (bool, error) {
+	if run.Kind != model.RunClosing {
+		return false, nil
+	}
+	a, err := tx.LockAccount(run.Account)
+	return a.State != model.AccountClosed || a.ClosedAt != nil && a.ClosedAt.After(run.CreatedAt), err
 }
 
 // discardHalfPlanned deletes plans that a server stop left incomplete. The caller holds

@@ -48,6 +48,7 @@ type Policy struct {
 	Notice        time.Duration // between the first notice and the run
 	Reminder      time.Duration // between the reminder and the run
 	AfterClose    time.Duration // between the closing of an account and its last run
+	CloseAccess   string        // what its users may do until then: model.CloseReadOnly, CloseNone
 	RequireNotice bool          // an account's files stay if no notice was delivered
 }
 

@@ -146,6 +146,9 @@ func (r *Service) execute(ctx context.Context, id string) error {
 		if err := tx.PutRun(run); err != nil {
 			return run, err
 		}
+		if err := endAccess(tx, run, now); err != nil {
+			return run, err
+		}
 		return run, r.audit(tx, actor, "retention.run", id, map[string]string{"files": fmt.Sprint(run.Files)})
 	})
 	if err != nil || run.State != model.RunRunning {
@@ -176,6 +179,24 @@ func (r *Service) execute(ctx context.Context, id string) error {
 		}
 	}
 	return ctx.Err()
+}
+
+// endAccess ends the sessions of a closed account, which may have been let in to download, before its files
+// are removed.
+func endAccess(tx *store.Tx, run model.RetentionRun, at time.Time) error {
+	if run.Kind != model.RunClosing {
+		return nil
+	}
+	users, err := tx.Users(model.UserFilter{Account: run.Account})
+	if err != nil {
+		return err
+	}
+	for _, u := range users {
+		if err := tx.Revoke(store.Revocation{UserID: u.ID, Reason: "the files of the account are removed"}, at); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // notifiedAt returns, by account, when its people were first notified of a run. With

@@ -8,12 +8,12 @@ import (
 )
 
 const accountColumns = `SELECT id, name, COALESCE(parent, ''), region, state, allow_ips, created_at, files_until,
-	COALESCE(keep_bytes, 0), COALESCE(keep_items, 0), time_zone FROM accounts`
+	closed_at, closed_from, COALESCE(keep_bytes, 0), COALESCE(keep_items, 0), time_zone FROM accounts`
 
 func scanAccount(r *sql.Rows) (a model.Account, err error) {
 	var ips string
 	err = r.Scan(&a.ID, &a.Name, &a.Parent, &a.Region, &a.State, &ips, stamp{&a.CreatedAt}, stampPtr{&a.FilesUntil},
-		&a.KeepBytes, &a.KeepItems, &a.TimeZone)
+		stampPtr{&a.ClosedAt}, &a.ClosedFrom, &a.KeepBytes, &a.KeepItems, &a.TimeZone)
 	a.AllowIPs = list(ips)
 	return a, err
 }
@@ -21,6 +21,20 @@ func scanAccount(r *sql.Rows) (a model.Account, err error) {
 // Account finds one account.
 func (q *Q) Account(id string) (model.Account, error) {
 	return one(q, "Account", scanAccount, accountColumns+` WHERE folded = $1`, valid.Fold(id))
+}
+
+// LockAccount finds one account and holds its row. What changes its state, or must not happen in another
+// state, holds it.
+func (tx *Tx) LockAccount(id string) (model.Account, error) {
+	if err := tx.take(rankAccount, valid.Fold(id)); err != nil {
+		return model.Account{}, err
+	}
+	return one(&tx.Q, "LockAccount", scanAccount, accountColumns+` WHERE folded = $1 `+tx.s.dialect.lock, valid.Fold(id))
+}
+
+// Children lists the accounts directly below an account.
+func (q *Q) Children(id string) ([]string, error) {
+	return collect(q, "Children", scanString, `SELECT id FROM accounts WHERE parent = $1 ORDER BY id`, id)
 }
 
 // Accounts lists accounts by id, one page of them.
@@ -31,9 +45,9 @@ func (q *Q) Accounts(p model.Paging) ([]model.Account, error) {
 // AddAccount records a new account.
 func (tx *Tx) AddAccount(a model.Account) error {
 	_, err := tx.exec("AddAccount", `INSERT INTO accounts (id, name, parent, region, state, allow_ips, created_at, folded,
-		time_zone)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, a.ID, a.Name, null(a.Parent), a.Region, a.State, jsonList(a.AllowIPs),
-		micros(a.CreatedAt), valid.Fold(a.ID), a.TimeZone)
+		keep_bytes, keep_items, time_zone)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`, a.ID, a.Name, null(a.Parent), a.Region, a.State,
+		jsonList(a.AllowIPs), micros(a.CreatedAt), valid.Fold(a.ID), null(a.KeepBytes), null(a.KeepItems), a.TimeZone)
 	return err
 }
 
@@ -41,10 +55,9 @@ func (tx *Tx) AddAccount(a model.Account) error {
 // how long its files stay.
 func (tx *Tx) SetAccount(a model.Account) error {
 	return tx.execOne("SetAccount", `UPDATE accounts SET name = $2, parent = $3, region = $4, state = $5, allow_ips = $6,
-		files_until = $7,
-		keep_bytes = $8, keep_items = $9, time_zone = $10 WHERE id = $1`, a.ID, a.Name, null(a.Parent), a.Region, a.State,
-		jsonList(a.AllowIPs), timeNull(a.FilesUntil),
-		null(a.KeepBytes), null(a.KeepItems), a.TimeZone)
+		files_until = $7, closed_at = $8, closed_from = $9, keep_bytes = $10, keep_items = $11, time_zone = $12
+		WHERE id = $1`, a.ID, a.Name, null(a.Parent), a.Region, a.State, jsonList(a.AllowIPs), timeNull(a.FilesUntil),
+		timeNull(a.ClosedAt), a.ClosedFrom, null(a.KeepBytes), null(a.KeepItems), a.TimeZone)
 }
 
 const vendorColumns = `SELECT short, name, created_at FROM vendors`
@@ -62,6 +75,11 @@ func (q *Q) Vendor(short string) (model.Vendor, error) {
 // Vendors lists vendors by short name, one page of them.
 func (q *Q) Vendors(p model.Paging) ([]model.Vendor, error) {
 	return collect(q, "Vendors", scanVendor, vendorColumns+` WHERE short > $1 ORDER BY short LIMIT $2`, p.Cursor, most(p))
+}
+
+// SetVendor changes a vendor's name.
+func (tx *Tx) SetVendor(v model.Vendor) error {
+	return tx.execOne("SetVendor", `UPDATE vendors SET name = $2 WHERE short = $1`, v.Short, v.Name)
 }
 
 // AddVendor records a new vendor.

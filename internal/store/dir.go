@@ -115,6 +115,11 @@ func (tx *Tx) SetDirRights(id string, rights exchange.Rights) error {
 	return tx.execOne("SetDirRights", `UPDATE dirs SET rights = $2, fixed = 1 WHERE id = $1`, id, int64(rights))
 }
 
+// SetDirStaging says whether a directory is a staging folder.
+func (tx *Tx) SetDirStaging(id string, staging bool) error {
+	return tx.execOne("SetDirStaging", `UPDATE dirs SET staging = $2 WHERE id = $1`, id, flag(staging))
+}
+
 // MoveDir gives a directory another parent and name; a taken name is Exists.
 func (tx *Tx) MoveDir(id, parent, name string, mtime time.Time) error {
 	return tx.execOne("MoveDir", `UPDATE dirs SET parent_id = $2, name = $3, mtime = $4 WHERE id = $1`, id, parent,

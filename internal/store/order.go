@@ -16,7 +16,8 @@ type rank int
 
 // The order. Rows of one rank are taken in the order of their ids.
 const (
-	rankRun         rank = iota // a retention run
+	rankAccount     rank = iota // an account's state
+	rankRun                     // a retention run
 	rankPublication             // held while it is placed in mailboxes
 	rankSequence                // the numbers of a feed
 	rankExpectation             // an expectation and its state
@@ -35,8 +36,9 @@ const (
 	rankRevocation              // the gate of revocations: nothing comes after it
 )
 
-var rankNames = [...]string{"retention run", "publication", "sequence", "expectation", "contact", "mailbox", "drop",
-	"gate of holds", "delivery", "count", "setting", "key", "link", "blob", "hold", "audit seal", "gate of revocations"}
+var rankNames = [...]string{"account", "retention run", "publication", "sequence", "expectation", "contact", "mailbox",
+	"drop", "gate of holds", "delivery", "count", "setting", "key", "link", "blob", "hold", "audit seal",
+	"gate of revocations"}
 
 // lock is a row, or a gate, that a transaction holds.
 type lock struct {

@@ -229,10 +229,15 @@ func (q *Q) RunAt(due time.Time) (model.RetentionRun, error) {
 	return one(q, "RunAt", scanRun, runColumns+` WHERE kind = 'regular' AND due_at = $1`, micros(due))
 }
 
-// ClosingRun finds the run of a closed account; NotFound when none was planned.
-func (q *Q) ClosingRun(account string) (model.RetentionRun, error) {
-	return one(q, "ClosingRun", scanRun, runColumns+` WHERE kind = 'closing' AND account_id = $1 ORDER BY id DESC LIMIT 1`,
-		account)
+// ClosingRun finds the run of a closed account that was planned since it was closed; NotFound when there is
+// none.
+func (q *Q) ClosingRun(a model.Account) (model.RetentionRun, error) {
+	since := int64(0)
+	if a.ClosedAt != nil {
+		since = micros(*a.ClosedAt)
+	}
+	return one(q, "ClosingRun", scanRun, runColumns+` WHERE kind = 'closing' AND account_id = $1 AND created_at >= $2
+		ORDER BY id DESC LIMIT 1`, a.ID, since)
 }
 
 // PutRun records a run, or updates its state, confirmation and results.

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"database/sql"
+	"net/netip"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -16,6 +18,21 @@ type Revocation struct {
 	UserID      string
 	Fingerprint string // "" means every session of the user
 	Reason      string
+	Spares      []string // sessions from these networks go on; none: no session does
+}
+
+// Ends reports whether the revocation ends the sessions of a login.
+func (r *Revocation) Ends(l *exchange.Login) bool {
+	return r.Number > l.Revocation && r.UserID == l.User.ID && (r.Fingerprint == "" || r.Fingerprint == l.Fingerprint) &&
+		!r.spares(l.Address)
+}
+
+func (r *Revocation) spares(address string) bool {
+	from, err := netip.ParseAddr(address)
+	return err == nil && slices.ContainsFunc(r.Spares, func(n string) bool {
+		p, err := netip.ParsePrefix(n)
+		return err == nil && p.Contains(from)
+	})
 }
 
 // revocationGate is the name of the counter of revocations. A revocation holds its gate exclusively,
@@ -38,9 +55,13 @@ func (tx *Tx) revoke(r Revocation, at time.Time) error {
 	if err := tx.execOne("Revoke", `UPDATE counters SET value = value + 1 WHERE name = 'revocation'`); err != nil {
 		return err
 	}
-	_, err := tx.exec("Revoke", `INSERT INTO revocations (number, user_id, fingerprint, reason, at)
-		SELECT value, $1, $2, $3, $4 FROM counters WHERE name = 'revocation'`, r.UserID, r.Fingerprint, r.Reason,
-		micros(at))
+	spares := ""
+	if len(r.Spares) > 0 {
+		spares = jsonList(r.Spares)
+	}
+	_, err := tx.exec("Revoke", `INSERT INTO revocations (number, user_id, fingerprint, reason, at, spares)
+		SELECT value, $1, $2, $3, $4, $5 FROM counters WHERE name = 'revocation'`, r.UserID, r.Fingerprint, r.Reason,
+		micros(at), spares)
 	return err
 }
 
@@ -52,24 +73,29 @@ func (q *Q) RevocationNumber() (n int64, err error) {
 
 // RevocationsAfter lists what was revoked after a number.
 func (q *Q) RevocationsAfter(number int64) ([]Revocation, error) {
-	return collect(q, "RevocationsAfter", func(r *sql.Rows) (v Revocation, err error) {
-		err = r.Scan(&v.Number, &v.UserID, &v.Fingerprint, &v.Reason)
-		return v, err
-	}, `SELECT number, user_id, fingerprint, reason FROM revocations WHERE number > $1 ORDER BY number`, number)
+	return collect(q, "RevocationsAfter", scanRevocation, revocationColumns+` WHERE number > $1 ORDER BY number`, number)
 }
 
-// Revoked reports whether anything of this login was revoked after a number.
-func (q *Q) Revoked(userID, fingerprint string, after int64) (bool, error) {
-	var n int64
-	err := q.scanOne("Revoked", `SELECT COUNT(*) FROM revocations
-		WHERE number > $1 AND user_id = $2 AND (fingerprint = '' OR fingerprint = $3)`, []any{after, userID, fingerprint}, &n)
-	return n > 0, err
+const revocationColumns = `SELECT number, user_id, fingerprint, reason, spares FROM revocations`
+
+func scanRevocation(r *sql.Rows) (v Revocation, err error) {
+	var spares string
+	err = r.Scan(&v.Number, &v.UserID, &v.Fingerprint, &v.Reason, &spares)
+	v.Spares = list(spares)
+	return v, err
+}
+
+// Revoked reports whether a login was revoked since it was checked.
+func (q *Q) Revoked(l *exchange.Login) (bool, error) {
+	since, err := collect(q, "Revoked", scanRevocation, revocationColumns+` WHERE number > $1 AND user_id = $2
+		AND (fingerprint = '' OR fingerprint = $3)`, l.Revocation, l.User.ID, l.Fingerprint)
+	return slices.ContainsFunc(since, func(r Revocation) bool { return r.Ends(l) }), err
 }
 
 // Guard makes changes of one login fail once the login is revoked (WriteAs).
 type Guard struct {
-	user, fingerprint string
-	known             atomic.Int64 // number up to which nothing of the login was revoked
+	login exchange.Login
+	known atomic.Int64 // number up to which nothing of the login was revoked
 }
 
 // NewGuard makes the guard of a login; nil for an operator's.
@@ -77,7 +103,7 @@ func NewGuard(l exchange.Login) *Guard {
 	if l.Operator != "" {
 		return nil
 	}
-	g := &Guard{user: l.User.ID, fingerprint: l.Fingerprint}
+	g := &Guard{login: l}
 	g.known.Store(l.Revocation)
 	return g
 }
@@ -93,7 +119,7 @@ func (s *Store) WriteAs(ctx context.Context, g *Guard, fn func(*Tx) error) error
 	if g == nil {
 		return s.Write(ctx, fn)
 	}
-	return s.WriteFor(ctx, g.user, func(tx *Tx) error {
+	return s.WriteFor(ctx, g.login.User.ID, func(tx *Tx) error {
 		if s.dialect.single {
 			if err := g.check(tx); err != nil {
 				return err
@@ -118,7 +144,9 @@ func (g *Guard) check(tx *Tx) error {
 	if err != nil || number == known {
 		return err
 	}
-	revoked, err := tx.Revoked(g.user, g.fingerprint, known)
+	login := g.login
+	login.Revocation = known
+	revoked, err := tx.Revoked(&login)
 	if err != nil {
 		return err
 	}

@@ -47,14 +47,15 @@ func (q *Q) Users(f model.UserFilter) ([]model.User, error) {
 // AddUser records a user with its empty mailbox and root directory.
 func (tx *Tx) AddUser(u model.User, root exchange.Rights) error {
 	_, err := tx.exec("AddUser", `INSERT INTO users (id, name, kind, account_id, vendor, enabled, start_dir, allow_ips,
-		created_at, folded)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`, u.ID, u.Name, u.Kind, u.Account, null(u.Vendor),
-		flag(u.Enabled), u.StartDir, jsonList(u.AllowIPs), micros(u.CreatedAt), valid.Fold(u.Name))
+		created_at, folded, feeds_may)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`, u.ID, u.Name, u.Kind, u.Account, null(u.Vendor),
+		flag(u.Enabled), u.StartDir, jsonList(u.AllowIPs), micros(u.CreatedAt), valid.Fold(u.Name), u.FeedsMay)
 	if err != nil {
 		return err
 	}
-	if _, err = tx.exec("AddUser", `INSERT INTO mailboxes (user_id, used_bytes, used_files, quota_bytes, quota_files)
-		VALUES ($1, 0, 0, $2, $3)`, u.ID, null(u.QuotaBytes), null(u.QuotaFiles)); err != nil {
+	if _, err = tx.exec("AddUser", `INSERT INTO mailboxes (user_id, used_bytes, used_files, quota_bytes, quota_files,
+		keep_bytes, keep_items) VALUES ($1, 0, 0, $2, $3, $4, $5)`, u.ID, null(u.QuotaBytes), null(u.QuotaFiles),
+		null(u.KeepBytes), null(u.KeepItems)); err != nil {
 		return err
 	}
 	// Names are unique within a parent, and all roots have the same (empty) parent, so a root is named

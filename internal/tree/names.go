@@ -86,6 +86,11 @@ func (s *Session) mayName(p place, need exchange.Rights) error {
 // Rmdir removes an empty directory. A directory with uploads under way or partials is
 // not empty.
 func (s *Session) Rmdir(dir string) error {
+	return s.RmdirIf(dir, func(*store.Tx, string) error { return nil })
+}
+
+// RmdirIf is Rmdir that also asks may in its transaction, with the directory's path.
+func (s *Session) RmdirIf(dir string, may func(tx *store.Tx, path string) error) error {
 	const op = "tree.Rmdir"
 	p, err := s.locate(dir)
 	if err != nil {
@@ -106,6 +111,9 @@ func (s *Session) Rmdir(dir string) error {
 	return s.change("dir.remove", p.path, func(tx *store.Tx, _ *model.AuditRow) error {
 		rows, err := mailbox.Lock(tx, s.login.User.ID)
 		if err != nil {
+			return err
+		}
+		if err := may(tx, p.path); err != nil {
 			return err
 		}
 		return rows.RemoveDir(p.self.ID)

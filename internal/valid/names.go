@@ -154,9 +154,9 @@ func CleanPath(cwd, p string) (string, error) {
 // with unprintable characters.
 func CheckFolder(p string) (string, error) {
 	clean, err := CleanPath("/", p)
-	if err != nil || clean == "/" || Printable(clean) != clean {
+	if err != nil || clean == "/" || !strings.HasPrefix(p, "/") || Printable(clean) != clean {
 		return "", fault.E("valid.CheckFolder", fault.Invalid, "%q is not a folder.", Printable(p)).
-			WithHint("such as /upload/usage")
+			WithHint("write the whole path, such as /upload/usage")
 	}
 	return clean, nil
 }

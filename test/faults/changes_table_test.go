@@ -22,7 +22,28 @@ type body = map[string]any
 var changes = map[string]change{
 	"add-account":  {request: asks("POST", "/accounts", body{"id": "{name}-b", "name": "B"}), again: fault.Exists},
 	"edit-account": {request: asks("PATCH", "/accounts/{name}", body{"name": "B"})},
-	"add-vendor":   {request: asks("POST", "/vendors", body{"short": "{name}", "name": "V"}), again: fault.Exists},
+	"reopen-account": {begin: (*lossy).shut, request: asks("POST", "/accounts/{name}/reopen", nil),
+		again: fault.Conflict},
+	"remove-account": {begin: func(l *lossy) { l.does(asks("POST", "/accounts", body{"id": "{name}-t", "name": "T"})) },
+		request: asks("DELETE", "/accounts/{name}-t", nil), again: fault.NotFound},
+	"edit-vendor":   {begin: (*lossy).supplier, request: asks("PATCH", "/vendors/{name}", body{"name": "V2"})},
+	"remove-vendor": {begin: (*lossy).supplier, request: asks("DELETE", "/vendors/{name}", nil), again: fault.NotFound},
+	"rename-user":   {request: asks("POST", "/users/{name}/rename", body{"name": "{name}-r"}), again: fault.NotFound},
+	"remove-user": {begin: func(l *lossy) {
+		l.does(asks("POST", "/users", body{"account": "{name}", "name": "{name}-t"}))
+	}, request: asks("DELETE", "/users/{name}-t", nil), again: fault.NotFound},
+	"add-directory": {request: asks("POST", "/users/{name}/directories", folder), again: fault.Exists},
+	"edit-directory": {begin: (*lossy).folder,
+		request: asks("PATCH", "/users/{name}/directories", body{"path": "/in", "rights": []string{"list"}})},
+	"remove-directory": {begin: (*lossy).folder, request: asks("DELETE", "/users/{name}/directories?path=/in", nil),
+		again: fault.NotFound},
+	"apply-template": {begin: func(l *lossy) {
+		l.does(asks("PATCH", "/users/{name}/directories", body{"path": "/upload", "rights": []string{"list"}}))
+	}, request: asks("POST", "/users/{name}/template", body{})},
+	"remove-contact": {begin: func(l *lossy) {
+		l.does(asks("POST", "/contacts", body{"account": "{name}", "name": "T", "email": "t-{name}@example.com"}))
+	}, request: asks("DELETE", "/contacts/t-{name}@example.com", nil), again: fault.NotFound},
+	"add-vendor": {request: asks("POST", "/vendors", body{"short": "{name}", "name": "V"}), again: fault.Exists},
 	"add-user": {request: asks("POST", "/users", body{"account": "{name}", "name": "{name}-b"}),
 		again: fault.Exists},
 	"edit-user": {request: asks("PATCH", "/users/{name}", body{"quota_files": 10})},
@@ -123,6 +144,7 @@ var changes = map[string]change{
 
 var (
 	expected = body{"name": "{name}", "user": "{name}", "days": "daily", "by": "06:00", "zone": "Europe/Berlin"}
+	folder   = body{"path": "/in", "rights": []string{"all"}}
 	receiver = body{"name": "{name}", "url": "https://127.0.0.1:9/hook"}
 )
 
@@ -187,6 +209,12 @@ func (l *lossy) insert(query string, args ...any) {
 func (l *lossy) person() {
 	l.id = answered[model.Page[model.Contact]](l, "GET", "/contacts?of={name}", nil).Items[0].ID
 }
+
+func (l *lossy) shut() { l.does(asks("PATCH", "/accounts/{name}", body{"state": "closed"})) }
+
+func (l *lossy) supplier() { l.does(asks("POST", "/vendors", body{"short": "{name}", "name": "V"})) }
+
+func (l *lossy) folder() { l.does(asks("POST", "/users/{name}/directories", folder)) }
 
 func (l *lossy) forgetOther() {
 	l.insert("DELETE FROM keys WHERE fingerprint = $1", ssh.FingerprintSHA256(namedKey("other").PublicKey()))
