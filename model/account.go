@@ -28,6 +28,7 @@ type Account struct {
 	FilesUntil *time.Time `json:"files_until,omitempty" doc:"Of a closed account: when its files go, if that was said"`
 	KeepBytes  int64      `json:"keep_bytes,omitempty" doc:"Limit on what its users keep alive, bytes; 0: the default"`
 	KeepItems  int64      `json:"keep_items,omitempty" doc:"Limit on contents and directories; 0: the default"`
+	Language   string     `json:"language,omitempty" doc:"Of mails to its contacts; empty: the configured one"`
 }
 
 // NewAccount is the body that makes an account.
@@ -37,6 +38,7 @@ type NewAccount struct {
 	Parent   string   `json:"parent,omitempty" doc:"Parent account, for an indirect customer"`
 	Region   string   `json:"region,omitempty"`
 	AllowIPs []string `json:"allow_ips,omitempty" doc:"Addresses or networks its users may log in from; none allows all"`
+	Language string   `json:"language,omitempty" doc:"Of mails to its contacts: de, pt-BR"`
 }
 
 // EditAccount changes an account; absent fields stay.
@@ -45,6 +47,7 @@ type EditAccount struct {
 	Parent    *string       `json:"parent,omitempty" doc:"Empty: a direct account"`
 	Region    *string       `json:"region,omitempty"`
 	AllowIPs  *[]string     `json:"allow_ips,omitempty"`
+	Language  *string       `json:"language,omitempty" doc:"Of mails to its contacts; empty: the configured one"`
 	State     *AccountState `json:"state,omitempty" enum:"active,read_only,suspended,closed" doc:"closed is final"`
 	KeepBytes *int64        `json:"keep_bytes,omitempty" doc:"Limit on what its users keep alive, bytes; 0: the default"`
 	KeepItems *int64        `json:"keep_items,omitempty" doc:"Limit on contents and directories; 0: the default"`

@@ -15,6 +15,7 @@ type Server struct {
 	Host    string   `json:"host,omitempty" doc:"Server address told to partners"`
 	Port    int      `json:"port,omitempty"`
 	Web     string   `json:"web,omitempty" doc:"Where partners open one-time links"`
+	Mail    bool     `json:"mail" doc:"It can send mail"`
 	Help    string   `json:"help,omitempty" doc:"Whom partners turn to"`
 }
 

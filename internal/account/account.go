@@ -109,7 +109,8 @@ func (r *Service) now() time.Time { return r.clock().UTC().Truncate(time.Microse
 // AddAccount creates a customer account. Parent makes it a child of that account.
 func (r *Service) AddAccount(ctx context.Context, actor string, n model.NewAccount) (model.Account, error) {
 	const op = "account.AddAccount"
-	a := model.Account{ID: n.ID, Name: n.Name, Parent: n.Parent, Region: n.Region, State: model.AccountActive,
+	a := model.Account{ID: n.ID, Name: n.Name, Parent: n.Parent, Region: n.Region, Language: n.Language,
+		State: model.AccountActive,
 		CreatedAt: r.now()}
 	if err := valid.CheckUserName("account ID", a.ID); err != nil {
 		return a, err
@@ -118,6 +119,9 @@ func (r *Service) AddAccount(ctx context.Context, actor string, n model.NewAccou
 		return a, err
 	}
 	if err := r.checkRegion(a.Region); err != nil {
+		return a, err
+	}
+	if err := checkLanguage(a.Language); err != nil {
 		return a, err
 	}
 	var err error
@@ -186,7 +190,8 @@ func (r *Service) SetAccount(ctx context.Context, actor, id string, e model.Edit
 		for _, f := range []struct {
 			name     string
 			new, old *string
-		}{{"name", e.Name, &a.Name}, {"parent", e.Parent, &a.Parent}, {"region", e.Region, &a.Region}} {
+		}{{"name", e.Name, &a.Name}, {"parent", e.Parent, &a.Parent}, {"region", e.Region, &a.Region},
+			{"language", e.Language, &a.Language}} {
 			if f.new != nil && *f.new != *f.old {
 				row.Detail[f.name] = *f.old + " → " + *f.new
 				*f.old = *f.new
@@ -204,6 +209,9 @@ func (r *Service) SetAccount(ctx context.Context, actor, id string, e model.Edit
 			if err := r.checkRegion(a.Region); err != nil {
 				return a, err
 			}
+		}
+		if err := checkLanguage(a.Language); err != nil {
+			return a, err
 		}
 		if err := checkParent(tx, &a); err != nil {
 			return a, err

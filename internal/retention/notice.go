@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -118,9 +119,10 @@ type noticeSum struct {
 // files first, then the rest.
 func (r *Service) compose(ctx context.Context, run model.RetentionRun, account,
 	mark string) (Letter, noticeSum, error) {
-	l := Letter{Kind: "expiring", Account: account, Head: []string{"File", "Stored (UTC)", "Size in bytes", "Downloaded"}}
+	l := Letter{Kind: "expiring", Account: account, Due: run.DueAt, Closing: run.Kind == model.RunClosing,
+		Reminder: mark == markReminder}
 	var sum noticeSum
-	var missed, rest [][]string
+	var missed, rest []model.RetentionItem
 	periods := map[string]bool{}
 	rules, err := r.current(r.o.Store.Read(ctx))
 	if err != nil {
@@ -141,36 +143,24 @@ func (r *Service) compose(ctx context.Context, run model.RetentionRun, account,
 			}
 			sum.files, sum.bytes = sum.files+1, sum.bytes+i.Size
 			periods[rules.period(i.Class)] = true
-			row := []string{valid.Printable(i.User + ":" + i.Path), i.StoredAt.Format("2006-01-02"), fmt.Sprint(i.Size),
-				downloaded(i.Fetched)}
 			if f := model.DeliveryState(i.Fetched); f == model.DeliveryPublished || f == model.DeliveryOpened {
 				sum.missed++
 				if len(missed) < namesInLetter {
-					missed = append(missed, row)
+					missed = append(missed, i)
 					sum.names = append(sum.names, valid.Printable(path.Base(i.Path)))
 				}
 			} else if len(rest) < namesInLetter {
-				rest = append(rest, row)
+				rest = append(rest, i)
 			}
 		}
 	}
-	l.Rows = slices.Concat(missed, rest)
-	l.Rows = l.Rows[:min(len(l.Rows), namesInLetter)]
-	l.More = int(sum.files) - len(l.Rows)
+	l.Items = slices.Concat(missed, rest)
+	l.Items = l.Items[:min(len(l.Items), namesInLetter)]
+	l.Files, l.Missed, l.Names = sum.files, sum.missed, sum.names
+	l.More = int(sum.files) - len(l.Items)
+	l.Ages = slices.Sorted(maps.Keys(periods))
 	l.Text = noticeText(run, account, mark, sum, periods)
 	return l, sum, nil
-}
-
-func downloaded(fetched string) string {
-	switch model.DeliveryState(fetched) {
-	case model.DeliveryPublished:
-		return "never"
-	case model.DeliveryOpened:
-		return "never in full"
-	case model.DeliveryCollected:
-		return "yes"
-	}
-	return "sent by you"
 }
 
 func noticeText(run model.RetentionRun, account, mark string, sum noticeSum, periods map[string]bool) string {

@@ -8,12 +8,12 @@ import (
 )
 
 const accountColumns = `SELECT id, name, COALESCE(parent, ''), region, state, allow_ips, created_at, files_until,
-	COALESCE(keep_bytes, 0), COALESCE(keep_items, 0) FROM accounts`
+	COALESCE(keep_bytes, 0), COALESCE(keep_items, 0), language FROM accounts`
 
 func scanAccount(r *sql.Rows) (a model.Account, err error) {
 	var ips string
 	err = r.Scan(&a.ID, &a.Name, &a.Parent, &a.Region, &a.State, &ips, stamp{&a.CreatedAt}, stampPtr{&a.FilesUntil},
-		&a.KeepBytes, &a.KeepItems)
+		&a.KeepBytes, &a.KeepItems, &a.Language)
 	a.AllowIPs = list(ips)
 	return a, err
 }
@@ -30,9 +30,9 @@ func (q *Q) Accounts(p model.Paging) ([]model.Account, error) {
 
 // AddAccount records a new account.
 func (tx *Tx) AddAccount(a model.Account) error {
-	_, err := tx.exec("AddAccount", `INSERT INTO accounts (id, name, parent, region, state, allow_ips, created_at, folded)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, a.ID, a.Name, null(a.Parent), a.Region, a.State, jsonList(a.AllowIPs),
-		micros(a.CreatedAt), valid.Fold(a.ID))
+	_, err := tx.exec("AddAccount", `INSERT INTO accounts (id, name, parent, region, state, allow_ips, created_at, folded,
+		language) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, a.ID, a.Name, null(a.Parent), a.Region, a.State,
+		jsonList(a.AllowIPs), micros(a.CreatedAt), valid.Fold(a.ID), a.Language)
 	return err
 }
 
@@ -41,9 +41,9 @@ func (tx *Tx) AddAccount(a model.Account) error {
 func (tx *Tx) SetAccount(a model.Account) error {
 	return tx.execOne("SetAccount", `UPDATE accounts SET name = $2, parent = $3, region = $4, state = $5, allow_ips = $6,
 		files_until = $7,
-		keep_bytes = $8, keep_items = $9 WHERE id = $1`, a.ID, a.Name, null(a.Parent), a.Region, a.State,
+		keep_bytes = $8, keep_items = $9, language = $10 WHERE id = $1`, a.ID, a.Name, null(a.Parent), a.Region, a.State,
 		jsonList(a.AllowIPs), timeNull(a.FilesUntil),
-		null(a.KeepBytes), null(a.KeepItems))
+		null(a.KeepBytes), null(a.KeepItems), a.Language)
 }
 
 const vendorColumns = `SELECT short, name, created_at FROM vendors`
