@@ -110,7 +110,7 @@ func (r *Service) now() time.Time { return r.clock().UTC().Truncate(time.Microse
 func (r *Service) AddAccount(ctx context.Context, actor string, n model.NewAccount) (model.Account, error) {
 	const op = "account.AddAccount"
 	a := model.Account{ID: n.ID, Name: n.Name, Parent: n.Parent, Region: n.Region, Language: n.Language,
-		State: model.AccountActive,
+		State:     model.AccountActive,
 		CreatedAt: r.now()}
 	if err := valid.CheckUserName("account ID", a.ID); err != nil {
 		return a, err

@@ -160,4 +160,3 @@ func (n *Node) gone(tx *store.Tx, versionID string, replaced bool) (bool, error)
 	delivered, err := n.feeds.Taken(tx, versionID)
 	return needed || held || delivered, err
 }
-

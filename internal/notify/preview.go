@@ -29,7 +29,7 @@ func (r *Service) Preview(ctx context.Context, p model.PreviewMail) (out model.M
 	const op = "notify.Preview"
 	k, known := KindNamed(p.Kind)
 	if !known {
-		e := fault.E(op, fault.NotFound, "There is no kind %q of mail.", valid.Printable(p.Kind)).WithAction("list-mail-kinds")
+		e := fault.E(op, fault.NotFound, "There is no kind %q of mail.", valid.Printable(p.Kind))
 		var names []string
 		for _, k := range Kinds {
 			names = append(names, k.Name)
@@ -37,7 +37,7 @@ func (r *Service) Preview(ctx context.Context, p model.PreviewMail) (out model.M
 		if near := valid.Nearest(p.Kind, names); near != "" {
 			return out, e.WithHint("did you mean %s?", near)
 		}
-		return out, e
+		return out, e.WithAction("list-mail-kinds")
 	}
 	if p.Language != "" {
 		if err := valid.CheckLanguage(p.Language); err != nil {
@@ -56,6 +56,9 @@ func (r *Service) Preview(ctx context.Context, p model.PreviewMail) (out model.M
 	}
 	if p.Language != "" {
 		l.Language = p.Language
+	}
+	if r.o.Help != nil && r.o.Help(ctx, l.Account) != "" {
+		l.Help = "" // the real one takes its place
 	}
 	if err := r.complete(r.o.Store.Read(ctx), &l); err != nil {
 		return out, err

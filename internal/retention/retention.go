@@ -34,12 +34,12 @@ type Letter struct {
 	Closing  bool // the account was closed
 	Reminder bool
 	Files    int64
-	Missed   int64               // of the files, those that were never downloaded in full
-	Names    []string            // of some of those
-	Ages     []string            // how old the files are, as periods
+	Missed   int64                 // of the files, those that were never downloaded in full
+	Names    []string              // of some of those
+	Ages     []string              // how old the files are, as periods
 	Items    []model.RetentionItem // some of the files, those that were never downloaded first
-	More     int                 // how many are left out of Items
-	Ref      string              // id of the notice, or of the run for "removed"
+	More     int                   // how many are left out of Items
+	Ref      string                // id of the notice, or of the run for "removed"
 	Signed   string
 }
 
