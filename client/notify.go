@@ -58,14 +58,24 @@ func (c *Client) ShowQueue(ctx context.Context) (model.Queue, error) {
 	return get[model.Queue](ctx, c, "/queue", nil)
 }
 
+// ListMailKinds lists the kinds of mail, and the languages that there are templates of.
+func (c *Client) ListMailKinds(ctx context.Context) (model.MailKinds, error) {
+	return get[model.MailKinds](ctx, c, "/mail/kinds", nil)
+}
+
+// PreviewMail writes a mail without sending it.
+func (c *Client) PreviewMail(ctx context.Context, in model.PreviewMail) (model.MailPreview, error) {
+	return send[model.MailPreview](ctx, c, "POST", "/mail/preview", in)
+}
+
 // TestMail sends a mail now. An error has the mail server's answer.
 func (c *Client) TestMail(ctx context.Context, in model.TestMail) error {
 	return do(ctx, c, "POST", "/mail/test", nil, in)
 }
 
 // NoteBounce notes that mail to an address came back.
-func (c *Client) NoteBounce(ctx context.Context, in model.Bounce) (model.Count, error) {
-	return send[model.Count](ctx, c, "POST", "/mail/bounces", in)
+func (c *Client) NoteBounce(ctx context.Context, in model.Bounce) (model.Bounced, error) {
+	return send[model.Bounced](ctx, c, "POST", "/mail/bounces", in)
 }
 
 // ReportBounce passes a mail server's delivery report to the server.

@@ -164,6 +164,11 @@ func (c *Client) MakeLink(ctx context.Context, in model.NewLink) (model.Link, er
 	return send[model.Link](ctx, c, "POST", "/links", in)
 }
 
+// MailLink mails a waiting one-time link to its contact.
+func (c *Client) MailLink(ctx context.Context, id string, in model.MailLink) (model.Link, error) {
+	return send[model.Link](ctx, c, "POST", at("/links/%s/mail", id), in)
+}
+
 // RevokeLink revokes a one-time link that was not opened yet.
 func (c *Client) RevokeLink(ctx context.Context, id string) (model.Link, error) {
 	return send[model.Link](ctx, c, "DELETE", at("/links/%s", id), nil)

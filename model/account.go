@@ -32,6 +32,7 @@ type Account struct {
 	KeepBytes  int64      `json:"keep_bytes,omitempty" doc:"Limit on what its users keep alive, bytes; 0: the default"`
 	KeepItems  int64      `json:"keep_items,omitempty" doc:"Limit on contents and directories; 0: the default"`
 	TimeZone   string     `json:"time_zone,omitempty" doc:"Zone in which its people read times; empty: the region's"`
+	Language   string     `json:"language,omitempty" doc:"Of mails to its contacts; empty: the configured one"`
 }
 
 // MayDownload reports whether the users of a closed account may log in to download. access is the operator's
@@ -48,6 +49,7 @@ type NewAccount struct {
 	Parent   string   `json:"parent,omitempty" doc:"Parent account, for an indirect customer"`
 	Region   string   `json:"region,omitempty"`
 	AllowIPs []string `json:"allow_ips,omitempty" doc:"Addresses or networks its users may log in from; none allows all"`
+	Language string   `json:"language,omitempty" doc:"Of mails to its contacts: de, pt-BR"`
 	TimeZone string   `json:"time_zone,omitempty" doc:"Zone in which its people read times: Australia/Sydney"`
 
 	KeepBytes int64 `json:"keep_bytes,omitempty" doc:"Limit on what its users keep alive, bytes; 0: the default"`
@@ -61,6 +63,7 @@ type EditAccount struct {
 	Region    *string       `json:"region,omitempty"`
 	AllowIPs  *[]string     `json:"allow_ips,omitempty"`
 	State     *AccountState `json:"state,omitempty" enum:"active,read_only,suspended,closed"`
+	Language  *string       `json:"language,omitempty" doc:"Of mails to its contacts; empty: the configured one"`
 	KeepBytes *int64        `json:"keep_bytes,omitempty" doc:"Limit on what its users keep alive, bytes; 0: the default"`
 	KeepItems *int64        `json:"keep_items,omitempty" doc:"Limit on contents and directories; 0: the default"`
 	TimeZone  *string       `json:"time_zone,omitempty" doc:"Empty: the region's, or the operator's"`

@@ -11,6 +11,16 @@ const (
 	RoleSecurity  = "security"
 )
 
+// Told says how often a contact is told about something.
+type Told string
+
+// How often a contact is told.
+const (
+	ToldNever Told = ""
+	ToldEach  Told = "each"  // each time, at once
+	ToldDaily Told = "daily" // once a day
+)
+
 // Contact is a person of an account or of a vendor.
 type Contact struct {
 	ID         string     `json:"id"`
@@ -25,6 +35,10 @@ type Contact struct {
 	Verified   string     `json:"verified,omitempty" doc:"How: by link, or an operator's word"`
 	BouncedAt  *time.Time `json:"bounced_at,omitempty"`
 	LeftAt     *time.Time `json:"left_at,omitempty"`
+	Language   string     `json:"language,omitempty" doc:"Of mails; empty: the account's"`
+	Received   Told       `json:"received,omitempty" enum:"each,daily" doc:"Mails about files that we received"`
+	// ReceivedVendors says that Received is meant of the files of the account's vendors, too.
+	ReceivedVendors bool `json:"received_vendors,omitempty" doc:"Of the files of the account's vendors, too"`
 }
 
 // Of returns the account ID or vendor short name that the contact belongs to.
@@ -60,6 +74,10 @@ type NewContact struct {
 	Email   string   `json:"email"`
 	Phone   string   `json:"phone,omitempty"`
 	Roles   []string `json:"roles,omitempty" doc:"technical (default), billing, security"`
+
+	Language        string `json:"language,omitempty" doc:"Of mails: de, pt-BR"`
+	Received        Told   `json:"received,omitempty" enum:"each,daily" doc:"Mails about files that we received"`
+	ReceivedVendors bool   `json:"received_vendors,omitempty" doc:"Of the files of the account's vendors, too"`
 }
 
 // EditContact changes a contact; absent fields stay.
@@ -69,4 +87,8 @@ type EditContact struct {
 	Phone    *string   `json:"phone,omitempty"`
 	Roles    *[]string `json:"roles,omitempty"`
 	Verified *string   `json:"verified,omitempty" doc:"An operator's word on how the address was verified"`
+
+	Language        *string `json:"language,omitempty" doc:"Of mails; empty: the account's"`
+	Received        *string `json:"received,omitempty" enum:"none,each,daily" doc:"Mails about files that we received"`
+	ReceivedVendors *bool   `json:"received_vendors,omitempty" doc:"Of the files of the account's vendors, too"`
 }

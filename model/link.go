@@ -39,6 +39,11 @@ type Link struct {
 	ContactID   string     `json:"-"`
 }
 
+// MailLink has what a link is mailed with. The server does not keep it once the mail is sent.
+type MailLink struct {
+	Secret string `json:"secret" doc:"The last part of the link's address"`
+}
+
 // NewLink is the body that makes a one-time link.
 type NewLink struct {
 	Kind        LinkKind `json:"kind" enum:"key,passphrase,verify"`

@@ -38,6 +38,16 @@ type Message struct {
 	CreatedAt time.Time    `json:"created_at"`
 	TriedAt   *time.Time   `json:"tried_at,omitempty"`
 	SentAt    *time.Time   `json:"sent_at,omitempty"`
+
+	Files  []MessageFile `json:"files,omitempty" doc:"Attached to a mail"`
+	Secret string        `json:"-"` // sealed: the end of a one-time link
+}
+
+// MessageFile is a file that is attached to a mail.
+type MessageFile struct {
+	Name    string `json:"name"`
+	Type    string `json:"type" doc:"Media type"`
+	Content []byte `json:"-"`
 }
 
 // Queue says how much waits to be sent.
@@ -70,6 +80,41 @@ type MailFailure struct {
 // Replay chooses dead messages that are sent again.
 type Replay struct {
 	Target string `json:"target,omitempty" doc:"Only of this receiver"`
+}
+
+// Bounced says what came of noting that mail to an address came back.
+type Bounced struct {
+	Address  string    `json:"address"`
+	Mails    int64     `json:"mails" doc:"Mails of the last 14 days that count as not reached now"`
+	Contacts []Contact `json:"contacts" doc:"Contacts with the address, who get no more notices there"`
+}
+
+// MailKind is a kind of mail.
+type MailKind struct {
+	Name  string `json:"name"`
+	About string `json:"about"`
+}
+
+// MailKinds lists the kinds of mail, and the languages that there are templates of.
+type MailKinds struct {
+	Kinds     []MailKind `json:"kinds"`
+	Languages []string   `json:"languages"`
+}
+
+// PreviewMail asks for a mail that is not sent.
+type PreviewMail struct {
+	Kind     string `json:"kind"`
+	User     string `json:"user,omitempty" doc:"Whose facts are shown; none: a sample"`
+	Language string `json:"language,omitempty"`
+}
+
+// MailPreview is a mail that is not sent.
+type MailPreview struct {
+	Subject string        `json:"subject"`
+	Text    string        `json:"text"`
+	HTML    string        `json:"html" doc:"With its logo inside, as a browser shows it"`
+	Sample  bool          `json:"sample" doc:"It shows a sample, because its facts are of an event"`
+	Files   []MessageFile `json:"files,omitempty"`
 }
 
 // TestMail asks for a mail now.

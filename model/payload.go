@@ -112,6 +112,7 @@ type FileLeft struct {
 	Size   int64     `json:"size"`
 	Stored time.Time `json:"stored"`
 	Feed   string    `json:"feed,omitempty" doc:"Of a file that was to be published"`
+	Why    string    `json:"why,omitempty" doc:"Why it was not published"`
 	Words  string    `json:"text"`
 }
 
@@ -158,6 +159,8 @@ type ExpectationChanged struct {
 	Came        int64     `json:"came"`
 	Due         time.Time `json:"due"`
 	Zone        string    `json:"zone"`
+	TooSmall    []string  `json:"too_small,omitempty" doc:"Files that came, and were too small to count"`
+	Again       bool      `json:"again,omitempty" doc:"It was missed the time before, too"`
 	Words       string    `json:"text"`
 	Partner     string    `json:"partner_text,omitempty" doc:"What the partner is told"`
 }
@@ -194,6 +197,7 @@ type RunToConfirm struct {
 	Due   time.Time `json:"due"`
 	Files int64     `json:"files"`
 	Bytes int64     `json:"bytes"`
+	Why   string    `json:"why" doc:"Why it waits"`
 	Words string    `json:"text"`
 }
 

@@ -18,6 +18,7 @@ type Server struct {
 	Host    string   `json:"host,omitempty" doc:"Server address told to partners"`
 	Port    int      `json:"port,omitempty"`
 	Web     string   `json:"web,omitempty" doc:"Where partners open one-time links"`
+	Mail    bool     `json:"mail" doc:"It can send mail"`
 	Help    string   `json:"help,omitempty" doc:"Whom partners turn to"`
 	// TimeZone is the operator's, in which people read times.
 	TimeZone string    `json:"time_zone,omitempty" doc:"The operator's time zone, if one is configured"`

@@ -76,8 +76,9 @@ func (r *Service) now() time.Time { return r.clock().UTC().Truncate(time.Microse
 // AddAccount creates a customer account. Parent makes it a child of that account.
 func (r *Service) AddAccount(ctx context.Context, actor string, n model.NewAccount) (model.Account, error) {
 	const op = "account.AddAccount"
-	a := model.Account{ID: n.ID, Name: n.Name, Parent: n.Parent, Region: n.Region, State: model.AccountActive,
-		TimeZone: n.TimeZone, KeepBytes: n.KeepBytes, KeepItems: n.KeepItems, CreatedAt: r.now()}
+	a := model.Account{ID: n.ID, Name: n.Name, Parent: n.Parent, Region: n.Region, Language: n.Language,
+		State: model.AccountActive, TimeZone: n.TimeZone, KeepBytes: n.KeepBytes, KeepItems: n.KeepItems,
+		CreatedAt: r.now()}
 	if err := valid.CheckUserName("account ID", a.ID); err != nil {
 		return a, err
 	}
@@ -85,6 +86,9 @@ func (r *Service) AddAccount(ctx context.Context, actor string, n model.NewAccou
 		return a, err
 	}
 	if err := r.checkRegion(a.Region); err != nil {
+		return a, err
+	}
+	if err := checkLanguage(a.Language); err != nil {
 		return a, err
 	}
 	if _, err := valid.ParseZone(a.TimeZone); err != nil {
@@ -161,7 +165,7 @@ func (r *Service) SetAccount(ctx context.Context, actor, id string, e model.Edit
 			name     string
 			new, old *string
 		}{{"name", e.Name, &a.Name}, {"parent", e.Parent, &a.Parent}, {"region", e.Region, &a.Region},
-			{"time_zone", e.TimeZone, &a.TimeZone}} {
+			{"time_zone", e.TimeZone, &a.TimeZone}, {"language", e.Language, &a.Language}} {
 			if f.new != nil && *f.new != *f.old {
 				row.Detail[f.name] = *f.old + " → " + *f.new
 				*f.old = *f.new
@@ -182,6 +186,9 @@ func (r *Service) SetAccount(ctx context.Context, actor, id string, e model.Edit
 			if err := r.checkRegion(a.Region); err != nil {
 				return a, err
 			}
+		}
+		if err := checkLanguage(a.Language); err != nil {
+			return a, err
 		}
 		if err := checkParent(tx, &a); err != nil {
 			return a, err

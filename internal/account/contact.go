@@ -16,7 +16,7 @@ var roles = []string{model.RoleTechnical, model.RoleBilling, model.RoleSecurity}
 // AddContact adds a contact to an account or to a vendor; exactly one of the two is set.
 func (r *Service) AddContact(ctx context.Context, actor string, n model.NewContact) (model.Contact, error) {
 	c := model.Contact{ID: r.ids.New(), Account: n.Account, Vendor: n.Vendor, Name: n.Name, Email: n.Email, Phone: n.Phone,
-		Roles: n.Roles, CreatedAt: r.now()}
+		Roles: n.Roles, CreatedAt: r.now(), Language: n.Language, Received: n.Received, ReceivedVendors: n.ReceivedVendors}
 	if err := checkContact(&c); err != nil {
 		return c, err
 	}
@@ -74,7 +74,22 @@ func checkContact(c *model.Contact) (err error) {
 	}
 	slices.Sort(c.Roles)
 	c.Roles = slices.Compact(c.Roles)
-	return nil
+	if !slices.Contains([]model.Told{model.ToldNever, model.ToldEach, model.ToldDaily}, c.Received) {
+		return fault.E(op, fault.Invalid, "%q is no answer to how often a contact is told of received files.",
+			valid.Printable(string(c.Received))).WithHint("say none, each or daily")
+	}
+	if c.ReceivedVendors && c.Vendor != "" {
+		return fault.E(op, fault.Invalid, "Only an account's contacts can be told of the files of its vendors.")
+	}
+	return checkLanguage(c.Language)
+}
+
+// checkLanguage accepts the tag of a language, or "".
+func checkLanguage(tag string) error {
+	if tag == "" {
+		return nil
+	}
+	return valid.CheckLanguage(tag)
 }
 
 // checkOwner checks that the contact's account or vendor exists.
@@ -208,7 +223,8 @@ func (r *Service) SetContact(ctx context.Context, actor, who string, e model.Edi
 		for _, f := range []struct {
 			name     string
 			new, old *string
-		}{{"name", e.Name, &c.Name}, {"email", e.Email, &c.Email}, {"phone", e.Phone, &c.Phone}} {
+		}{{"name", e.Name, &c.Name}, {"email", e.Email, &c.Email}, {"phone", e.Phone, &c.Phone},
+			{"language", e.Language, &c.Language}} {
 			if f.new != nil && *f.new != *f.old {
 				row.Detail[f.name] = *f.old + " → " + *f.new
 				*f.old = *f.new
@@ -218,6 +234,7 @@ func (r *Service) SetContact(ctx context.Context, actor, who string, e model.Edi
 			c.Roles = slices.Clone(*e.Roles)
 			row.Detail["roles"] = strings.Join(c.Roles, " ")
 		}
+		setReceived(&c, e, row.Detail)
 		if err := checkContact(&c); err != nil {
 			return c, err
 		}
@@ -241,4 +258,21 @@ func (r *Service) SetContact(ctx context.Context, actor, who string, e model.Edi
 		// not verify the new address.
 		return c, tx.RevokeLinksOf(c.ID, row.At)
 	})
+}
+
+// toldNever is how an edit says that a contact is not told of received files.
+const toldNever = "none"
+
+// setReceived changes whether a contact is told of received files.
+func setReceived(c *model.Contact, e model.EditContact, detail map[string]string) {
+	if e.Received != nil {
+		detail["received"] = *e.Received
+		if c.Received = model.Told(*e.Received); *e.Received == toldNever {
+			c.Received = model.ToldNever
+		}
+	}
+	if e.ReceivedVendors != nil {
+		c.ReceivedVendors = *e.ReceivedVendors
+		detail["received_vendors"] = map[bool]string{true: "yes", false: "no"}[c.ReceivedVendors]
+	}
 }

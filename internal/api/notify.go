@@ -31,13 +31,16 @@ func (rt *routes) notify() {
 	route(rt, "show-queue", "GET", "/queue", "How much waits to be sent, and since when",
 		func(ctx context.Context, _ *nothing) (model.Queue, error) { return service.Queue(ctx) })
 
+	route(rt, "list-mail-kinds", "GET", "/mail/kinds", "List the kinds of mail, and the languages of their templates",
+		func(ctx context.Context, _ *nothing) (model.MailKinds, error) { return service.MailKinds(ctx) })
+	route(rt, "preview-mail", "POST", "/mail/preview", "Write a mail without sending it",
+		func(ctx context.Context, in *BodyOf[model.PreviewMail]) (model.MailPreview, error) {
+			return service.Preview(ctx, in.Body)
+		})
 	done(rt, "test-mail", "POST", "/mail/test", "Send a mail now, and say what the server said",
 		func(ctx context.Context, in *BodyOf[model.TestMail]) error { return service.TestMail(ctx, in.Body.To) })
 	create(rt, "note-bounce", "/mail/bounces", "Note that mail to an address came back",
-		func(ctx context.Context, who string, b model.Bounce) (model.Count, error) {
-			n, err := service.Bounced(ctx, who, b.Address, b.Why)
-			return model.Count{Count: n}, err
-		})
+		service.Bounced)
 	create(rt, "report-bounce", "/mail/reports",
 		"Hand on a mail server's delivery report; it must be about a mail that was sent from here",
 		func(ctx context.Context, who string, r model.MailReport) (model.Message, error) {

@@ -53,6 +53,8 @@ func (rt *routes) people() {
 
 	list(rt, "list-links", "/links", "List one-time links", func(l model.Link) string { return l.ID }, rt.HandOver.Links)
 	create(rt, "make-link", "/links", "Make a one-time link", rt.HandOver.Make)
+	edit(rt, "mail-link", "POST", "/links/{id}/mail", "Mail a one-time link that waits to its contact",
+		rt.HandOver.MailLink)
 	act(rt, "revoke-link", "DELETE", "/links/{id}", "Revoke a one-time link that waits", rt.HandOver.Revoke)
 
 	list(rt, "list-notices", "/notices", "List what people should be told", func(n model.Notice) string { return n.ID },

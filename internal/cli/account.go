@@ -38,6 +38,7 @@ func (a *app) accountAdd() *cobra.Command {
 	c.Flags().StringVar(&in.Region, "region", "", "region, which chooses the server address told to partners")
 	c.Flags().StringVar(&in.TimeZone, "time-zone", "",
 		"zone in which its people read times: Australia/Sydney (default: the region's, or the operator's)")
+	c.Flags().StringVar(&in.Language, "language", "", "language of mails to its contacts: de, pt-BR (default: mail.language)")
 	c.Flags().StringArrayVar(&in.AllowIPs, "allow-ip", nil,
 		"address or network that its users may log in from (repeatable; default: all)")
 	sizeFlag(c, &in.KeepBytes, "keep", "bytes that its users may keep alive together: 2TB (default: the configured limit)")
@@ -62,11 +63,12 @@ func (a *app) accountSet() *cobra.Command {
 	optText(c, &in.Region, "region", "", "region")
 	optText(c, &in.TimeZone, "time-zone", "none",
 		"zone in which its people read times: Australia/Sydney; none: the region's")
+	optText(c, &in.Language, "language", "", "language of mails to its contacts: de, pt-BR; empty: mail.language")
 	c.Flags().Var(optList{to: &in.AllowIPs, none: "any"}, "allow-ip",
 		"address or network that its users may log in from (repeatable); any: from everywhere")
 	optSize(c, &in.KeepBytes, "keep", "bytes that its users may keep alive together: 2TB; default")
 	optNumber(c, &in.KeepItems, "keep-items", "contents and directories that they may keep together; 0 for the default")
-	c.MarkFlagsOneRequired("name", "parent", "region", "time-zone", "allow-ip", "keep", "keep-items")
+	c.MarkFlagsOneRequired("name", "parent", "region", "time-zone", "language", "allow-ip", "keep", "keep-items")
 	return c
 }
 
@@ -87,6 +89,7 @@ func (a *app) accountShow() *cobra.Command {
 		}
 		return a.card(v, [2]string{"Account", v.ID}, [2]string{"Name", v.Name}, [2]string{"Parent", v.Parent},
 			[2]string{"Region", v.Region}, [2]string{"Time zone", v.TimeZone},
+			[2]string{"Language", v.Language},
 			[2]string{"Log in from", joined(v.AllowIPs, "everywhere")},
 			[2]string{"State", model.Word(v.State)}, [2]string{"Closed", whenPtr(v.ClosedAt)},
 			[2]string{"Files removed", whenPtr(v.FilesUntil)},

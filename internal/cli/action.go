@@ -38,6 +38,7 @@ var offers = map[string][]offer{
 	"list-drops":         {{"", "inbox list"}},
 	"list-keys":          {{"", "key list {user|USER}"}},
 	"list-links":         {{"", "link list"}},
+	"list-mail-kinds":    {{"", "mail kinds"}},
 	"list-pending-keys":  {{"", "key pending {user}"}},
 	"list-sessions":      {{"", "session list"}},
 	"make-link":          {{"kind", "contact verify {contact|CONTACT}"}},

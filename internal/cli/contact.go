@@ -25,6 +25,9 @@ func (a *app) contactAdd() *cobra.Command {
 	c := command("add ACCOUNT|VENDOR --name NAME --email ADDRESS", "Add a contact", cobra.ExactArgs(1),
 		func(ctx context.Context, args []string) error {
 			in.Account = args[0]
+			if in.Received == "none" {
+				in.Received = model.ToldNever
+			}
 			_, err := a.client().ShowAccount(ctx, args[0])
 			if fault.Is(err, fault.NotFound) {
 				in.Account, in.Vendor = "", args[0]
@@ -44,10 +47,22 @@ func (a *app) contactAdd() *cobra.Command {
 	c.Flags().StringVar(&in.Email, "email", "", "e-mail address")
 	c.Flags().StringVar(&in.Phone, "phone", "", "phone number")
 	c.Flags().StringSliceVar(&in.Roles, "role", nil, "technical, billing, security (repeatable; default technical)")
+	c.Flags().StringVar(&in.Language, "language", "", "language of mails: de, pt-BR (default: the account's)")
+	c.Flags().StringVar((*string)(&in.Received), "received", "", receivedUsage)
+	c.Flags().BoolVar(&in.ReceivedVendors, "received-vendors", false, receivedVendorsUsage)
 	_ = c.MarkFlagRequired("name")
 	_ = c.MarkFlagRequired("email")
+	_ = c.RegisterFlagCompletionFunc("received", cobra.FixedCompletions(receivedWords, cobra.ShellCompDirectiveNoFileComp))
 	return c
 }
+
+// Words of --received.
+var receivedWords = []string{"none", string(model.ToldEach), string(model.ToldDaily)}
+
+const (
+	receivedUsage        = "mails about files that we received: none (default), each, daily"
+	receivedVendorsUsage = "of an account's contact: of the files of its vendors, too"
+)
 
 func (a *app) contactSet() *cobra.Command {
 	var in model.EditContact
@@ -63,7 +78,12 @@ func (a *app) contactSet() *cobra.Command {
 	optText(c, &in.Email, "email", "", "e-mail address; a new one is unverified")
 	optText(c, &in.Phone, "phone", "", "phone number")
 	c.Flags().Var(optList{to: &in.Roles, split: true}, "role", "technical, billing, security (repeatable)")
-	c.MarkFlagsOneRequired("name", "email", "phone", "role")
+	optText(c, &in.Language, "language", "", "language of mails: de, pt-BR; empty: the account's")
+	c.Flags().Var(optional[string]{&in.Received, func(s string) (string, error) { return s, nil }, "string"}, "received",
+		receivedUsage)
+	optBool(c, &in.ReceivedVendors, "received-vendors", receivedVendorsUsage)
+	c.MarkFlagsOneRequired("name", "email", "phone", "role", "language", "received", "received-vendors")
+	_ = c.RegisterFlagCompletionFunc("received", cobra.FixedCompletions(receivedWords, cobra.ShellCompDirectiveNoFileComp))
 	return c
 }
 
@@ -95,7 +115,8 @@ func (a *app) contactList() *cobra.Command {
 
 func (a *app) contactVerify() *cobra.Command {
 	var word string
-	c := command("verify CONTACT", "Verify a contact's e-mail address: make a one-time link to send there",
+	var mail *bool
+	c := command("verify CONTACT", "Verify a contact's e-mail address: mail a one-time link there",
 		cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
 			if word != "" {
 				v, err := a.client().EditContact(ctx, args[0], model.EditContact{Verified: &word})
@@ -108,15 +129,29 @@ func (a *app) contactVerify() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			send, err := a.mails(ctx, mail)
+			if err != nil {
+				return err
+			}
 			p := keys.Empty()
 			l, at, err := a.makeLink(ctx, p, model.NewLink{Kind: model.LinkVerify, Contact: contact.ID})
 			if err != nil {
 				return err
 			}
+			why := ""
+			if send {
+				if why = a.mailLink(ctx, l, p); why == "" {
+					return a.done(map[string]any{"link": l, "mailed": true},
+						"A mail to %s is on its way; a click on its button verifies the address. The link works once, until %s.",
+						l.Contact, when(l.ExpiresAt))
+				}
+				why += " "
+			}
 			return a.done(map[string]any{"link": l, "url": at},
-				"Send this link to %s; a click on its button verifies the address. It works once, until %s.\n  %s", l.Contact,
+				why+"Send this link to %s; a click on its button verifies the address. It works once, until %s.\n  %s", l.Contact,
 				when(l.ExpiresAt), at)
 		})
+	optBool(c, &mail, "mail", mailUsage)
 	c.Flags().StringVar(&word, "word", "",
 		"take it from you instead, and record how you know: \"called back on the number in the contract\"")
 	return c

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -28,11 +29,45 @@ type issuing struct {
 	keyTo, passphraseTo string
 	pair                keys.Pair
 	passphrase          string
-	keyLink, phraseLink string
 	sheet               string // the text beside the key files
-	links               []model.Link
+	mail                *bool  // nil: if the server has a mail server
+	parts               []part
 	files               []string // files that were written
 	madeDir             bool
+}
+
+// part is what one person gets by a one-time link.
+type part struct {
+	what string // for the operator
+	pack keys.Package
+	link model.Link
+	at   string // address of the link
+	sent bool   // it is mailed
+	why  string // why it is not, if it was to be
+}
+
+// mailUsage is the help of --mail.
+const mailUsage = "mail the links from this server (default, if it has a mail server); --mail=false prints them"
+
+// mails says whether one-time links are mailed by the server.
+func (a *app) mails(ctx context.Context, want *bool) (bool, error) {
+	if want != nil && !*want {
+		return false, nil
+	}
+	server, err := a.client().ShowServer(ctx)
+	if err == nil && want != nil && !server.Mail {
+		err = fault.E("cli.mails", fault.Conflict, "This server has no mail server.").
+			WithHint("set mail.host and mail.from in the configuration, or leave --mail out and hand the links over yourself")
+	}
+	return server.Mail, err
+}
+
+// mailLink has the server mail a link. It returns why that was not done, or "".
+func (a *app) mailLink(ctx context.Context, l model.Link, p keys.Package) string {
+	if _, err := a.client().MailLink(ctx, l.ID, model.MailLink{Secret: p.Secret}); err != nil {
+		return fault.PublicText(err)
+	}
+	return ""
 }
 
 func (a *app) keyIssue() *cobra.Command {
@@ -50,7 +85,9 @@ enrol its public half. Key file and passphrase leave by two channels:
                   (or goes to a file of its own with --passphrase-file);
   --key-to and --passphrase-to
                   one-time links for two different contacts with verified addresses,
-                  which work once within 72 hours.
+                  which work once within 72 hours. The server mails each to its contact;
+                  without a mail server, or with --mail=false, they are printed here, and
+                  you hand them over.
 
 Nothing secret is stored or sent in clear: a lost passphrase means a new pair.`
 	in.flags(c)
@@ -67,7 +104,9 @@ func (in *issuing) flags(c *cobra.Command) {
 	c.Flags().StringVar(&in.keyTo, "key-to", "", "contact (id or e-mail) who gets the one-time link to the key file")
 	c.Flags().StringVar(&in.passphraseTo, "passphrase-to", "",
 		"another contact, who gets the one-time link to the passphrase")
+	optBool(c, &in.mail, "mail", mailUsage)
 	c.MarkFlagsMutuallyExclusive("out", "key-to")
+	c.MarkFlagsMutuallyExclusive("out", "mail")
 	c.MarkFlagsMutuallyExclusive("passphrase-file", "passphrase-to")
 	c.MarkFlagsRequiredTogether("key-to", "passphrase-to")
 	_ = c.RegisterFlagCompletionFunc("type", cobra.FixedCompletions(keys.IssuedTypes, cobra.ShellCompDirectiveNoFileComp))
@@ -78,6 +117,12 @@ func (in *issuing) flags(c *cobra.Command) {
 func (a *app) issue(ctx context.Context, in *issuing) (err error) {
 	if err := a.checkIssue(ctx, in); err != nil {
 		return err
+	}
+	send := false
+	if in.out == "" {
+		if send, err = a.mails(ctx, in.mail); err != nil {
+			return err
+		}
 	}
 	if err := in.make(); err != nil {
 		return err
@@ -104,6 +149,12 @@ func (a *app) issue(ctx context.Context, in *issuing) (err error) {
 	added, err := a.client().AddKeys(ctx, in.user, in.NewKey)
 	if err != nil {
 		return err
+	}
+	for i := range in.parts { // only now: a mail cannot be taken back
+		if p := &in.parts[i]; send {
+			p.why = a.mailLink(ctx, p.link, p.pack)
+			p.sent = p.why == ""
+		}
 	}
 	return a.sayIssued(in, added[0])
 }
@@ -190,12 +241,11 @@ func (in *issuing) write() error {
 func (a *app) makeLinks(ctx context.Context, in *issuing) error {
 	for _, l := range []struct {
 		kind  model.LinkKind
+		what  string
 		to    string
 		files []keys.File
-		link  *string
-	}{{model.LinkKey, in.keyTo, in.keyFiles(), &in.keyLink},
-		{model.LinkPassphrase, in.passphraseTo, []keys.File{{Name: "passphrase.txt", Content: []byte(in.passphrase + "\n")}},
-			&in.phraseLink}} {
+	}{{model.LinkKey, "Key file", in.keyTo, in.keyFiles()}, {model.LinkPassphrase, "Passphrase", in.passphraseTo,
+		[]keys.File{{Name: "passphrase.txt", Content: []byte(in.passphrase + "\n")}}}} {
 		p, err := keys.Seal(l.files)
 		if err != nil {
 			return err
@@ -205,8 +255,7 @@ func (a *app) makeLinks(ctx context.Context, in *issuing) error {
 		if err != nil {
 			return err
 		}
-		in.links = append(in.links, made)
-		*l.link = at
+		in.parts = append(in.parts, part{what: l.what, pack: p, link: made, at: at})
 	}
 	return nil
 }
@@ -234,22 +283,18 @@ func (a *app) undo(ctx context.Context, in *issuing) {
 	if in.madeDir {
 		_ = os.Remove(in.out) // only if it is empty
 	}
-	for _, l := range in.links {
-		_, _ = a.client().RevokeLink(ctx, l.ID) // after an error it expires by itself
+	for _, p := range in.parts {
+		_, _ = a.client().RevokeLink(ctx, p.link.ID) // after an error it expires by itself
 	}
 }
 
 func (a *app) sayIssued(in *issuing, k model.Key) error {
 	if a.json {
-		return a.show(map[string]any{"key": k, "files": in.files, "links": in.links, "key_link": in.keyLink,
-			"passphrase_link": in.phraseLink}, table{})
+		return a.show(in.report(k), table{})
 	}
 	fmt.Fprintf(a.Out, "Key %s (%s, %d bits) may log in as %s now.\n\n", k.Fingerprint, k.Type, k.Bits, k.User)
 	if in.out == "" {
-		fmt.Fprintf(a.Out,
-			"Key file, for %s:\n  %s\nPassphrase, for %s:\n  %s\n\n"+
-				"Send each link to its person alone. Each works once, until %s.\n",
-			in.links[0].Contact, in.keyLink, in.links[1].Contact, in.phraseLink, when(in.links[0].ExpiresAt))
+		in.sayLinks(a.Out)
 	} else {
 		fmt.Fprintf(a.Out, "Key files (private, encrypted; the public half; what to do with them):\n  %s\n",
 			strings.Join(in.files[:len(in.keyFiles())], "\n  "))
@@ -268,6 +313,45 @@ func (a *app) sayIssued(in *issuing, k model.Key) error {
 	_, err := fmt.Fprintf(a.Out, "Next: sallyport guide %s --format html > %s.html\n", word(in.user),
 		valid.FileFor(in.user))
 	return err
+}
+
+// report is what --json prints. Links that were mailed are not in it.
+func (in *issuing) report(k model.Key) map[string]any {
+	out := map[string]any{"key": k, "files": in.files}
+	var links []model.Link
+	var mailed []string
+	for _, p := range in.parts {
+		links = append(links, p.link)
+		if p.sent {
+			mailed = append(mailed, p.link.Contact)
+		} else {
+			out[string(p.link.Kind)+"_link"] = p.at
+		}
+	}
+	out["links"], out["mailed"] = links, mailed
+	return out
+}
+
+// sayLinks says what was mailed to whom, and prints the links that the operator hands over.
+func (in *issuing) sayLinks(w io.Writer) {
+	byHand := false
+	for _, p := range in.parts {
+		switch {
+		case p.sent:
+			fmt.Fprintf(w, "%s: a mail with a one-time link is on its way to %s.\n", p.what, p.link.Contact)
+			continue
+		case p.why != "":
+			fmt.Fprintln(w, p.why)
+		}
+		byHand = true
+		fmt.Fprintf(w, "%s, for %s:\n  %s\n", p.what, p.link.Contact, p.at)
+	}
+	if byHand {
+		fmt.Fprint(w, "\nSend each link to its person alone. ")
+	} else {
+		fmt.Fprintln(w)
+	}
+	fmt.Fprintf(w, "Each works once, until %s.\n", when(in.parts[0].link.ExpiresAt))
 }
 
 func (a *app) keyRotate() *cobra.Command {

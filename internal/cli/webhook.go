@@ -3,17 +3,12 @@ package cli
 import (
 	"context"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sallyport-sftp/sallyport/client"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
-	"github.com/sallyport-sftp/sallyport/internal/node"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
 )
@@ -115,7 +110,7 @@ func (a *app) messageCommand() *cobra.Command {
 				[2]string{"Event", m.EventID}, [2]string{"State", string(m.State)}, [2]string{"Tries", fmt.Sprint(m.Attempts)},
 				[2]string{"Last answer", m.Error}, [2]string{"Made", when(m.CreatedAt)},
 				[2]string{"Tried", whenPtr(m.TriedAt)},
-				[2]string{"Sent", whenPtr(m.SentAt)}, [2]string{"Subject", m.Subject}); err != nil || a.json {
+				[2]string{"Sent", whenPtr(m.SentAt)}, [2]string{"Subject", m.Subject}, [2]string{"Attached", joined(fileNames(m.Files), "")}); err != nil || a.json {
 				return err
 			}
 			_, err = fmt.Fprintf(a.Out, "\n%s\n", printableLines(m.Body))
@@ -163,82 +158,4 @@ func printableLines(s string) string {
 		lines[i] = valid.Printable(strings.TrimSuffix(lines[i], "\r"))
 	}
 	return strings.Join(lines, "\n")
-}
-
-func (a *app) mailCommand() *cobra.Command {
-	test := command("test ADDRESS", "Send a mail now, and say what the server said", cobra.ExactArgs(1),
-		func(ctx context.Context, args []string) error {
-			if err := a.client().TestMail(ctx, model.TestMail{To: args[0]}); err != nil {
-				return err
-			}
-			return a.done(map[string]string{"to": args[0]}, "The mail server took a test mail to %s.", args[0])
-		})
-	var why string
-	bounce := command("bounce [ADDRESS | -]",
-		"Note that mail to an address came back; - reads the mail server's report (RFC 3464)", cobra.ExactArgs(1),
-		func(ctx context.Context, args []string) error {
-			if args[0] == "-" {
-				return a.mailReport(ctx)
-			}
-			v, err := a.client().NoteBounce(ctx, model.Bounce{Address: args[0], Why: why})
-			if err != nil {
-				return err
-			}
-			return a.done(v, "%s was noted as not reached.", args[0])
-		})
-	bounce.Flags().StringVar(&why, "why", "an operator said so", "what the report said")
-	var out string
-	templates := command("templates --out DIR",
-		"Write the built-in mail templates into a folder, to change them; mail.templates names it", cobra.NoArgs,
-		func(context.Context, []string) error {
-			list, err := writeTemplates(out)
-			if err != nil {
-				return err
-			}
-			return a.done(list, "%d templates were written to %s.", len(list), out)
-		})
-	templates.Flags().StringVar(&out, "out", "", "folder")
-	_ = templates.MarkFlagRequired("out")
-	return group("mail", "Mail to partners and to the operator", test, bounce, templates)
-}
-
-// mailReport reads a delivery report, and sends its content to the server.
-func (a *app) mailReport(ctx context.Context) error {
-	report, err := node.ReadBounce(a.In)
-	if err != nil {
-		return err
-	}
-	if len(report.Failures) == 0 {
-		return a.done(report, "The report says that nothing failed for good; nothing was changed.")
-	}
-	m, err := a.client().ReportBounce(ctx, report)
-	if err != nil {
-		return err
-	}
-	return a.done(m, "%s was noted as not reached.", m.Target)
-}
-
-// writeTemplates copies the built-in templates to a folder, and returns the files written. It does
-// not replace existing files.
-func writeTemplates(dir string) ([]string, error) {
-	const op = "cli.mailTemplates"
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fault.E(op, fault.Invalid, "The folder cannot be made: %v.", fault.InWords(err))
-	}
-	var done []string
-	err := fs.WalkDir(node.MailTemplates(), ".", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		text, err := fs.ReadFile(node.MailTemplates(), path)
-		if err != nil {
-			return err
-		}
-		done = append(done, path)
-		return landFile(filepath.Join(dir, path), func(w io.Writer) error {
-			_, err := w.Write(text)
-			return err
-		})
-	})
-	return done, fault.Wrap(op, fault.Invalid, err)
 }

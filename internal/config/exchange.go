@@ -29,6 +29,8 @@ type Mail struct {
 	// address for delivery reports, which are sent to bounces+ID@…; "": they go to mail.from
 	Bounces   string   `yaml:"bounces" env:"BOUNCES"`
 	Templates string   `yaml:"templates" env:"TEMPLATES"` // folder of templates that replace the built-in ones
+	Language  string   `yaml:"language" env:"LANGUAGE"`   // of people for whom none is set: de, pt-BR
+	Welcome   bool     `yaml:"welcome" env:"WELCOME"`     // people are welcomed when a user's first key works
 	Operators []string `yaml:"operators" env:"OPERATORS"` // they are mailed about missing files and runs to confirm
 }
 
@@ -73,7 +75,7 @@ type Audit struct {
 }
 
 func defaultExchange(c *Config) {
-	c.Mail = Mail{TLS: "starttls"}
+	c.Mail = Mail{TLS: "starttls", Language: "en", Welcome: true}
 	c.Webhooks.Keep = Duration(400 * 24 * time.Hour)
 	c.Inbox = Inbox{Lease: Duration(15 * time.Minute), After: "keep"}
 	c.Folder = Folder{Every: Duration(2 * time.Second), Settle: Duration(5 * time.Second),
@@ -150,6 +152,9 @@ func (c *Config) checkExchange(f *findings) {
 
 func (c *Config) checkMail(f *findings) {
 	m := &c.Mail
+	if err := valid.CheckLanguage(m.Language); err != nil {
+		f.bad("mail.language", "%q is not the tag of a language, such as en or pt-BR.", m.Language)
+	}
 	if m.Host == "" {
 		return
 	}

@@ -131,6 +131,8 @@ var meanings = map[string]string{
 	"mail.reply_to":  "Address for answers. Empty: mail.from.",
 	"mail.bounces":   "Address for delivery reports, sent to bounces+ID@…. Empty: they go to mail.from.",
 	"mail.templates": "Folder of templates that replace the built-in ones. \"mail templates\" writes those.",
+	"mail.language":  "Language of people for whom none is set: de, pt-BR. Own templates of a language are in its folder.",
+	"mail.welcome":   "true: people are mailed what they need to connect when a user's first key works.",
 	"mail.operators": "Addresses of operators, who are mailed about missing files and runs to confirm.",
 
 	"webhooks":            "Events that are posted to programs of yours.",

@@ -103,7 +103,9 @@ func (r *Service) deadline(tx *store.Tx, e *model.Expectation, since, due, now t
 	partner := fmt.Sprintf("We expected %s by %s (%s), and %s came. Please upload what is missing as soon as you can. "+
 		"If it is on its way, there is nothing else to do.",
 		words(*e), localText(due, e.Zone), e.Zone, count(n)) + tooSmall(small)
-	return r.raise(tx, e, model.EventMissed, "expectation.miss", n, text, partner)
+	data := model.ExpectationChanged{Came: n, TooSmall: small[:min(len(small), namedSmall)],
+		Again: was == model.ExpectMissed, Words: text, Partner: partner}
+	return r.raise(tx, e, "expectation.miss", model.Event{Type: model.EventMissed, Data: data})
 }
 
 // late marks a missed expectation as met once enough files have come.
@@ -121,7 +123,8 @@ func (r *Service) late(tx *store.Tx, e *model.Expectation, now time.Time) error 
 		localText(*e.DueAt, e.Zone), e.Zone, e.Name)
 	partner := fmt.Sprintf("What we expected by %s (%s) has come: %s. Thank you. There is nothing to do.",
 		localText(*e.DueAt, e.Zone), e.Zone, words(*e))
-	return r.raise(tx, e, model.EventMet, "expectation.meet", n, text, partner)
+	return r.raise(tx, e, "expectation.meet", model.Event{Type: model.EventMet,
+		Data: model.ExpectationChanged{Came: n, Words: text, Partner: partner}})
 }
 
 func localText(t time.Time, zone string) string {
@@ -139,26 +142,26 @@ func count(n int64) string {
 	return strconv.FormatInt(n, 10)
 }
 
-// raise emits an event with a text for the operator and, if e.Tell is set, a text for the
-// partner.
-func (r *Service) raise(tx *store.Tx, e *model.Expectation, event, action string, n int64, text, partner string) error {
-	account := e.Account
+// raise emits an event about an expectation. The partner's text stays in it only if e.Tell is set.
+func (r *Service) raise(tx *store.Tx, e *model.Expectation, action string, event model.Event) error {
+	event.ID, event.At, event.Account, event.User = r.ids.New(), r.now(), e.Account, e.User
 	if e.UserID != "" {
 		u, err := tx.UserByID(e.UserID)
 		if err != nil {
 			return err
 		}
-		account = u.Account
+		event.Account = u.Account
 	}
-	data := model.ExpectationChanged{Expectation: e.Name, Feed: e.Feed, Pattern: e.Glob, AtLeast: e.AtLeast, Came: n,
-		Due: e.DueAt.Truncate(time.Second), Zone: e.Zone, Words: text}
-	if e.Tell {
-		data.Partner = partner
+	data := event.Data.(model.ExpectationChanged)
+	data.Expectation, data.Feed, data.Pattern, data.AtLeast = e.Name, e.Feed, e.Glob, e.AtLeast
+	data.Due, data.Zone = e.DueAt.Truncate(time.Second), e.Zone
+	if !e.Tell {
+		data.Partner = ""
 	}
-	if err := tx.Emit(model.Event{ID: r.ids.New(), Type: event, At: r.now(), Account: account, User: e.User,
-		Data: data}); err != nil {
+	event.Data = data
+	if err := tx.Emit(event); err != nil {
 		return err
 	}
 	return r.audit(tx, "system:expect", action, e.Name,
-		map[string]string{"due": e.DueAt.Format(time.RFC3339), "text": text})
+		map[string]string{"due": e.DueAt.Format(time.RFC3339), "text": data.Words})
 }

@@ -120,7 +120,7 @@ func (r *Service) reportLeft(ctx context.Context, h Held, why string) error {
 	err := r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		return tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventLeft, At: now, Account: h.Account, User: h.User,
 			Data: model.FileLeft{
-				Path: valid.Printable(h.Path), Size: h.Size, Stored: h.At.Truncate(time.Second), Feed: h.Feed,
+				Path: valid.Printable(h.Path), Size: h.Size, Stored: h.At.Truncate(time.Second), Feed: h.Feed, Why: why,
 				Words: h.User + " wrote " + valid.Printable(h.Path) + " on " + h.At.Format("2006-01-02 15:04") + " (UTC). " + why}})
 	})
 	r.mu.Lock()

@@ -14,6 +14,7 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/keys"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -30,11 +31,52 @@ type Service struct {
 	store *store.Store
 	clock exchange.Clock
 	ids   *exchange.IDs
+	mail  Mail
 }
+
+// Mail queues a mail with a link to its contact, in a transaction. secret is the end of the link.
+type Mail func(tx *store.Tx, l model.Link, c model.Contact, secret string) error
 
 // New returns the service.
 func New(s *store.Store, clock exchange.Clock, ids *exchange.IDs) *Service {
 	return &Service{store: s, clock: clock, ids: ids}
+}
+
+// Join sets how links are mailed. It is called once, before the service is used.
+func (r *Service) Join(mail Mail) { r.mail = mail }
+
+// MailLink mails a waiting link to its contact. The secret must be the link's own. It is Conflict if
+// mail to the contact bounced.
+func (r *Service) MailLink(ctx context.Context, actor, id string, m model.MailLink) (model.Link, error) {
+	const op = "handover.MailLink"
+	token, _, err := keys.SplitSecret(m.Secret)
+	if err != nil || r.mail == nil {
+		return model.Link{}, fault.E(op, fault.Invalid, "This is not the secret of a link.")
+	}
+	return store.Change(ctx, r.store, func(tx *store.Tx) (model.Link, error) {
+		l, err := tx.LinkByToken(token)
+		if fault.Is(err, fault.NotFound) || err == nil && l.ID != id {
+			return l, fault.E(op, fault.NotFound, "There is no link %q with this secret.", valid.Printable(id)).
+				WithAction("list-links")
+		} else if err != nil {
+			return l, err
+		}
+		if l.State != model.LinkWaiting || !r.now().Before(l.ExpiresAt) {
+			return l, gone()
+		}
+		c, err := tx.Contact(l.ContactID)
+		if err != nil {
+			return l, err
+		}
+		if c.BouncedAt != nil {
+			return l, fault.E(op, fault.Conflict, "Mail to %s came back on %s, so the link was not mailed.", c.Email,
+				c.BouncedAt.Format(time.DateOnly)).WithHint("correct the contact's address, or hand the link over yourself")
+		}
+		if err := r.mail(tx, l, c, m.Secret); err != nil {
+			return l, err
+		}
+		return l, tx.Audit(r.row(actor, "link.mail", l, map[string]string{}))
+	})
 }
 
 // Make creates a link. The key file and the passphrase of one key must go to different people

@@ -36,7 +36,7 @@ func (n *Node) feedsMay(kind model.UserKind) string { return n.cfg.Templates[kin
 // server describes the deployment.
 func (n *Node) server() model.Server {
 	s := model.Server{Version: Version, Listen: n.Addresses(), Host: n.cfg.Endpoint.Host, Port: n.cfg.Endpoint.Port,
-		Web: n.cfg.Web.URL, Help: n.cfg.Support.Help(), TimeZone: n.cfg.TimeZone}
+		Web: n.cfg.Web.URL, Mail: n.tell.Mails(), Help: n.cfg.Support.Help(), TimeZone: n.cfg.TimeZone}
 	if s.Port == 0 && len(n.listeners) > 0 {
 		_, port, _ := net.SplitHostPort(n.listeners[0].Addr().String())
 		s.Port, _ = strconv.Atoi(port)

@@ -31,6 +31,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/fair"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/feed"
+	"github.com/sallyport-sftp/sallyport/internal/guide"
 	"github.com/sallyport-sftp/sallyport/internal/handover"
 	"github.com/sallyport-sftp/sallyport/internal/hotfolder"
 	"github.com/sallyport-sftp/sallyport/internal/identity"
@@ -38,6 +39,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/memory"
 	"github.com/sallyport-sftp/sallyport/internal/naming"
 	"github.com/sallyport-sftp/sallyport/internal/notify"
+	"github.com/sallyport-sftp/sallyport/internal/notify/mail"
 	"github.com/sallyport-sftp/sallyport/internal/notify/webhook"
 	"github.com/sallyport-sftp/sallyport/internal/platform"
 	"github.com/sallyport-sftp/sallyport/internal/proof"
@@ -88,6 +90,8 @@ type Node struct {
 	retain     *retention.Service
 	traces     *trace.Service
 	audits     *audit.Service
+	words      *mail.Writer
+	guides     *guide.Service
 	tell       *notify.Service
 	hooks      *webhook.Sender
 	folder     *hotfolder.Service
@@ -235,10 +239,10 @@ func (n *Node) buildListeners(ctx context.Context, signers []ssh.Signer) error {
 	n.ssh = sshd.New(sshd.Options{HostKeys: signers, Authority: authority{n}, Handler: n.serveSFTP, Clock: n.clock,
 		IDs: n.ids, Log: n.log, Banner: func(region,
 			reference string) string {
-			return connection.Banner(n.operator.Name, n.helpAt(region), reference)
+			return n.words.Banner(n.helpAt(region), reference)
 		},
 		Turned: func(region, reference string, until time.Time) string {
-			return connection.Turned(n.operator.Name, n.helpAt(region), reference, until)
+			return n.words.Banned(n.helpAt(region), reference, until)
 		}, Proxies: config.Networks(n.cfg.Access.Proxies),
 		Limits: sshLimits(n.cfg.Limits, n.memory), Used: n.used})
 	n.inbox.Join(inbox.Mailboxes{Store: n.store, Tree: n.tree, Log: n.log, Live: n.ssh.HasSession})

@@ -45,3 +45,6 @@ func ReadBounce(in io.Reader) (model.MailReport, error) { return mail.ReadBounce
 
 // MailTemplates returns the built-in mail templates.
 func MailTemplates() fs.FS { return mail.Templates() }
+
+// MailManual says how mail templates are changed and translated.
+func MailManual() string { return mail.Manual() }

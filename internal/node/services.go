@@ -29,9 +29,13 @@ import (
 // buildExchange builds the services that exchange files.
 func (n *Node) buildExchange(ctx context.Context) (err error) {
 	st := &n.cfg.Storage
+	if n.words, err = n.buildWords(); err != nil {
+		return err
+	}
 	if n.tell, err = n.buildNotify(ctx); err != nil {
 		return err
 	}
+	n.links.Join(n.mailLink)
 	rt := &n.cfg.Retain
 	n.naming = naming.New(n.store, n.clock, n.ids,
 		exchange.NameRules{Temporary: n.cfg.TemporaryNames, Doubtful: n.cfg.DoubtfulNames, Ignored: n.cfg.IgnoredNames,
@@ -103,14 +107,16 @@ func (n *Node) buildNotify(ctx context.Context) (*notify.Service, error) {
 	}
 	n.hooks = webhook.New(webhook.Policy{Allow: allow, AllowHTTP: w.AllowHTTP}, n.clock)
 	o := notify.Options{Store: n.store, Clock: n.clock, IDs: n.ids, Log: n.log, Poster: n.hooks, Vault: vault,
-		Operators: m.Operators, Node: n.name, Keep: time.Duration(w.Keep), Help: n.helpOf,
+		Writer: n.words, Operators: m.Operators, Node: n.name, Keep: time.Duration(w.Keep), Help: n.helpOf,
 		Notices: func(ctx context.Context, after string) ([]model.Notice, error) {
 			return n.accounts.Notices(ctx, model.NoticeFilter{Paging: model.Paging{Cursor: after, Limit: 1000}})
 		}}
+	if m.Welcome {
+		o.Welcome = n.welcome
+	}
 	if m.Host != "" {
 		mailer, err := mail.New(mail.Config{Host: m.Host, Port: m.Port, TLS: m.TLS, CA: m.CA, User: m.User,
-			Password: m.Password, From: m.From, ReplyTo: m.ReplyTo, Bounces: m.Bounces, Templates: m.Templates,
-			Name: n.cfg.Operator.Title(), Log: n.log})
+			Password: m.Password, From: m.From, ReplyTo: m.ReplyTo, Bounces: m.Bounces, Writer: n.words})
 		if err != nil {
 			return nil, err
 		}
@@ -154,10 +160,4 @@ func (n *Node) gone(tx *store.Tx, versionID string, replaced bool) (bool, error)
 	}
 	delivered, err := n.feeds.Taken(tx, versionID)
 	return needed || held || delivered, err
-}
-
-// mailPeople sends a mail of retention to an account's people.
-func (n *Node) mailPeople(tx *store.Tx, l retention.Letter) (mails int, err error) {
-	return n.tell.MailPeople(tx, notify.Letter{Kind: l.Kind, Account: l.Account, Text: l.Text, Head: l.Head, Rows: l.Rows,
-		More: l.More, Attached: l.Signed}, l.Ref)
 }

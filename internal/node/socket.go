@@ -35,7 +35,8 @@ func (n *Node) openSocket() error {
 		return err
 	}
 	n.socket = l
-	handler := api.New(api.Services{Guides: n.buildGuide(), Records: n.records, HandOver: n.links, Account: n.accounts,
+	n.guides = n.buildGuide()
+	handler := api.New(api.Services{Guides: n.guides, Records: n.records, HandOver: n.links, Account: n.accounts,
 		Feed: n.feeds, Inbox: n.inbox, Tree: n.tree, Sessions: n.ssh, HostKeys: n.hostKeys, Server: n.server(), Log: n.log,
 		Trace: n.traces, Audit: n.audits, Notify: n.tell, Retain: n.retain, Naming: n.naming, Expect: n.expect,
 		Names: n.store, Clock: n.clock})

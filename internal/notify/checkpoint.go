@@ -26,10 +26,7 @@ func (r *Service) PostCheckpoint(ctx context.Context, name, note string) error {
 // MailCheckpoint queues a mail with a checkpoint of the audit log.
 func (r *Service) MailCheckpoint(ctx context.Context, to, note string) error {
 	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
-		return r.Mail(tx, Letter{Kind: "checkpoint", To: to, Attached: note,
-			Text: "This is what the audit log was when this mail was written. Keep it: with it, anyone can show later " +
-				"whether the log was rewritten.\n\n" +
-				"To check: save the signed lines to a file and run  sallyport audit verify --against FILE"}, Mailing{})
+		return r.Mail(tx, Letter{Kind: "checkpoint", To: to, Facts: CheckpointFacts{Signed: note}}, Mailing{})
 	})
 }
 
@@ -45,8 +42,7 @@ func (r *Service) MailPeople(tx *store.Tx, l Letter, ref string) (mails int, err
 		if c.BouncedAt != nil {
 			continue
 		}
-		l.To = c.Email
-		if err := r.Mail(tx, l, Mailing{Contact: c.ID, Ref: ref}); err != nil {
+		if err := r.personMail(tx, c, Mailing{Ref: ref}, l); err != nil {
 			return mails, err
 		}
 		mails++

@@ -5,13 +5,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
-	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
@@ -168,12 +168,15 @@ func (r *Service) postpone(ctx context.Context, cause error) error {
 // creates new jobs for messages whose jobs were lost, and deletes old messages.
 func (r *Service) maintain(ctx context.Context, now time.Time) error {
 	var errs []error // one failure must not stop the other work
-	if r.o.Mailer != nil {
+	if r.Mails() {
 		errs = append(errs, r.mailNotices(ctx))
 	}
 	errs = append(errs, r.writeDigests(ctx, now))
 	return errors.Join(append(errs, r.o.Store.Write(ctx, func(tx *store.Tx) error {
-		if _, err := tx.Requeue(now.Add(-lostAfter)); err != nil || r.o.Keep == 0 {
+		if _, err := tx.Requeue(now.Add(-lostAfter)); err != nil {
+			return err
+		}
+		if err := tx.ForgetSecrets(now.Add(-secretsLast)); err != nil || r.o.Keep == 0 {
 			return err
 		}
 		_, err := tx.PruneMessages(now.Add(-r.o.Keep))
@@ -212,9 +215,22 @@ func (r *Service) mailNotice(ctx context.Context, n model.Notice) error {
 		if err != nil {
 			return err
 		}
+		people, err := tx.Contacts(u.Account, u.Vendor)
+		if err != nil {
+			return err
+		}
+		l, err := noticeLetter(tx, n, u, people)
+		if err != nil {
+			return err
+		}
 		for _, to := range n.To {
-			if err := r.Mail(tx, Letter{Kind: "notice", To: to, Account: u.Account, User: n.User, Text: n.Text},
-				Mailing{Ref: n.ID}); err != nil {
+			c := model.Contact{Email: to}
+			if i := slices.IndexFunc(people, func(c model.Contact) bool {
+				return c.LeftAt == nil && strings.EqualFold(c.Email, to)
+			}); i >= 0 {
+				c = people[i]
+			}
+			if err := r.personMail(tx, c, Mailing{Ref: n.ID}, l); err != nil {
 				return err
 			}
 		}
@@ -226,18 +242,48 @@ func (r *Service) mailNotice(ctx context.Context, n model.Notice) error {
 	return err
 }
 
-// digests lists the kinds of digest, with their periods and letters.
+// noticeLetters maps kinds of notice to kinds of letter. The others are mailed in their own words.
+var noticeLetters = map[string]string{
+	"key.expiring": "key-expiring",
+	"key.expired":  "key-expired",
+	"key.old":      "key-old",
+	"key.burned":   "key-sent",
+	"key.flagged":  "key-doubtful",
+	"key.frozen":   "key-paused",
+}
+
+// noticeLetter returns the letter of a notice.
+func noticeLetter(tx *store.Tx, n model.Notice, u model.User, people []model.Contact) (Letter, error) {
+	kind := noticeLetters[n.Kind]
+	if kind == "" {
+		return Letter{Kind: "notice", Account: u.Account, User: u.Name, Facts: TextFacts{Paragraphs: paragraphs(n.Text)}}, nil
+	}
+	k, _, err := keyOf(tx, u, n.Fingerprint)
+	f := KeyFacts{Fingerprint: n.Fingerprint, Type: k.Type, Holder: k.Holder, At: n.At, Since: k.CreatedAt,
+		ByEmail: k.FrozenBy}
+	if k.ExpiresAt != nil {
+		f.Expires = *k.ExpiresAt
+	}
+	for _, c := range people {
+		if c.ID == k.FrozenByID && c.ID != "" {
+			f.By = c.Name
+		}
+	}
+	return Letter{Kind: kind, Account: u.Account, User: u.Name, Facts: f}, err
+}
+
+// digests lists the kinds of digest, with their periods and kinds of letter.
 var digests = []struct {
-	kind   string
-	every  time.Duration
-	letter func(shown []store.Digest, total int) Letter
+	kind, letter string
+	every        time.Duration
 }{
-	{"refused", time.Hour, refusedLetter},
-	{"new", 24 * time.Hour, freshLetter},
+	{"refused", "refused", time.Hour},
+	{"new", "fresh", 24 * time.Hour},
+	{digestReceived, "received-daily", 24 * time.Hour},
 }
 
 // writeDigests writes one mail per user and kind of digest for the periods that are over:
-// hours, or days for new files.
+// hours, or days for new and received files.
 func (r *Service) writeDigests(ctx context.Context, now time.Time) error {
 	var errs []error // an error with one user must not stop the others
 	for _, d := range digests {
@@ -252,10 +298,10 @@ func (r *Service) writeDigests(ctx context.Context, now time.Time) error {
 				after = id
 				errs = append(errs, r.o.Store.Write(ctx, func(tx *store.Tx) error {
 					items, total, err := tx.TakeDigest(id, edge, d.kind, digestTable)
-					if err != nil || len(items) == 0 || r.o.Mailer == nil {
+					if err != nil || len(items) == 0 || !r.Mails() {
 						return err
 					}
-					return r.digest(tx, id, d.letter(items, int(total)))
+					return r.digest(tx, id, d.kind, Letter{Kind: d.letter, Facts: digestFiles(items, int(total))})
 				}))
 			}
 		}
@@ -265,53 +311,34 @@ func (r *Service) writeDigests(ctx context.Context, now time.Time) error {
 
 // digestItem is the content of one digest line.
 type digestItem struct {
-	Name, Reason, Advice, Feed string
-	Size                       int64
+	Name, Reason, Advice, Feed, Duplicate, SHA256, ID string
+	Size                                              int64
 }
 
-// digest mails a letter to a user's technical contacts.
-func (r *Service) digest(tx *store.Tx, userID string, l Letter) error {
+// digest mails a letter to a user's technical contacts; one about received files, to those who asked
+// for it.
+func (r *Service) digest(tx *store.Tx, userID, kind string, l Letter) error {
 	u, err := tx.UserByID(userID)
 	if err != nil {
 		return unlessGone(err)
 	}
-	return r.contactMails(tx, u, Mailing{}, l, model.RoleTechnical)
+	if kind != digestReceived {
+		return r.contactMails(tx, u, Mailing{}, l, model.RoleTechnical)
+	}
+	people, err := tx.ToldOfReceived(u.Account, u.Vendor)
+	if err != nil {
+		return err
+	}
+	return r.peopleMails(tx, u, Mailing{}, l, told(people, model.ToldDaily))
 }
 
-func refusedLetter(items []store.Digest, total int) Letter {
-	l := Letter{Kind: "refused", Head: []string{"Received (UTC)", "File", "What happened", "What to do"}}
+func digestFiles(items []store.Digest, total int) FilesFacts {
+	f := FilesFacts{Total: total, More: total - len(items)}
 	for _, d := range items {
 		var v digestItem
 		_ = json.Unmarshal([]byte(d.Detail), &v) // written by this server; damaged data gives an empty line
-		l.add(d.At.Format("2006-01-02 15:04"), v.Name, v.Reason, v.Advice)
+		f.Files = append(f.Files, FileFacts{Name: v.Name, At: d.At, Size: v.Size, Feed: v.Feed, Reason: v.Reason,
+			Advice: v.Advice, Duplicate: v.Duplicate, SHA256: v.SHA256, ID: v.ID})
 	}
-	l.Text = fmt.Sprintf("In the last hour %s that you sent could not be used, or had come before.", files(total))
-	l.More = total - len(items)
-	return l
-}
-
-func freshLetter(items []store.Digest, total int) Letter {
-	l := Letter{Kind: "fresh", Head: []string{"Published (UTC)", "File", "Feed"}}
-	for _, d := range items {
-		var v digestItem
-		_ = json.Unmarshal([]byte(d.Detail), &v)
-		l.add(d.At.Format("2006-01-02 15:04"), v.Name, v.Feed)
-	}
-	l.Text = fmt.Sprintf("%s came for you since yesterday.", files(total))
-	l.More = total - len(items)
-	return l
-}
-
-func files(n int) string {
-	if n == 1 {
-		return "1 file"
-	}
-	return itoa(n) + " files"
-}
-
-func (l *Letter) add(cells ...string) {
-	for i := range cells {
-		cells[i] = valid.Printable(cells[i])
-	}
-	l.Rows = append(l.Rows, cells)
+	return f
 }

@@ -26,30 +26,6 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// Letter is the content of a mail before it is rendered.
-type Letter struct {
-	Kind     string // name of the template
-	To       string
-	ID       string
-	Account  string
-	User     string
-	Text     string     // paragraphs, separated by empty lines
-	Head     []string   // header of a table
-	Rows     [][]string // rows of the table
-	More     int        // number of rows left out
-	Help     string
-	Attached string // signed text, shown verbatim
-}
-
-// Mailer renders letters and sends mails.
-type Mailer interface {
-	// Render returns a letter's subject, text and HTML.
-	Render(l Letter) (subject, text, html string, err error)
-	// Send sends one mail to the mail server. It returns Denied if the address is permanently
-	// refused.
-	Send(ctx context.Context, m model.Message) error
-}
-
 // Poster posts webhooks. Package webhook implements it.
 type Poster interface {
 	Post(ctx context.Context, w model.Webhook, m model.Message) error
@@ -69,12 +45,15 @@ type Options struct {
 	Clock     exchange.Clock
 	IDs       *exchange.IDs
 	Log       *slog.Logger
+	Writer    Writer // nil: nothing is written, and no mail is sent
 	Mailer    Mailer // nil: no mail is sent
 	Poster    Poster
 	Vault     Vault
 	Operators []string // mail addresses of the operator
 	// Help returns the help contact for an account's people; may be nil.
 	Help func(ctx context.Context, account string) string
+	// Welcome returns what a user needs to connect, and the files for it. nil: nobody is welcomed.
+	Welcome func(ctx context.Context, user string) (WelcomeFacts, []model.MessageFile, error)
 	// Notices lists notices and their recipients, in order of ids, starting behind after. An empty
 	// result is the end. May be nil.
 	Notices func(ctx context.Context, after string) ([]model.Notice, error)
@@ -103,7 +82,7 @@ func New(o Options) *Service { return &Service{o: o} }
 func (r *Service) now() time.Time { return r.o.Clock().UTC().Truncate(time.Microsecond) }
 
 // Mails reports whether a mail server is configured.
-func (r *Service) Mails() bool { return r.o.Mailer != nil }
+func (r *Service) Mails() bool { return r.o.Mailer != nil && r.o.Writer != nil }
 
 func (r *Service) audit(tx *store.Tx, actor, action, subject string, detail map[string]string) error {
 	return tx.Audit(model.AuditRow{ID: r.o.IDs.New(), At: r.now(), Actor: actor, Action: action, Subject: subject,
@@ -271,7 +250,11 @@ func (r *Service) Messages(ctx context.Context, f model.MessageFilter) ([]model.
 
 // Message finds one message.
 func (r *Service) Message(ctx context.Context, id string) (model.Message, error) {
-	m, err := r.o.Store.Read(ctx).Message(id)
+	q := r.o.Store.Read(ctx)
+	m, err := q.Message(id)
+	if err == nil {
+		m.Files, _, err = q.Enclosed(id)
+	}
 	return m, noMessage(err, id)
 }
 
@@ -285,6 +268,14 @@ func noMessage(err error, id string) error {
 // Replay queues a message again under the same id.
 func (r *Service) Replay(ctx context.Context, actor, id string) error {
 	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
+		m, err := tx.Message(id)
+		if err != nil {
+			return noMessage(err, id)
+		}
+		if handsOver(m.Kind) && m.State == model.MessageSent {
+			return fault.E("notify.Replay", fault.Conflict, "The link of this mail is not kept, so it can't be sent again.").
+				WithHint("make a new link")
+		}
 		if err := tx.Resend(id); err != nil {
 			return noMessage(err, id)
 		}

@@ -1,9 +1,9 @@
 package notify
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,75 +24,164 @@ func (r *Service) webhookMessage(w model.Webhook, e model.Event) (model.Message,
 		Body: string(body), State: model.MessageNew, CreatedAt: r.now()}, err
 }
 
-// operatorEvents maps the events that are mailed to the operator to their templates.
-var operatorEvents = map[string]string{
-	model.EventMissed:    "expectation",
-	model.EventMet:       "expectation",
-	model.EventGap:       "gap",
-	model.EventRetention: "retention",
-	model.EventLeft:      "left",
-	model.EventLimit:     "limit",
-	model.EventAlarm:     "alarm",
+// operatorLetter returns the letter to the operator about an event; false if there is none.
+func operatorLetter(e model.Event) (Letter, bool) {
+	switch d := e.Data.(type) {
+	case model.ExpectationChanged:
+		kind := map[string]string{model.EventMissed: "missed", model.EventMet: "met"}[e.Type]
+		return Letter{Kind: kind, Facts: ExpectedFacts{Expectation: d.Expectation, Feed: d.Feed, Pattern: d.Pattern,
+			AtLeast: d.AtLeast, Came: d.Came, Due: d.Due, TooSmall: d.TooSmall, Again: d.Again}}, kind != ""
+	case model.FeedGap:
+		return Letter{Kind: "gap", Facts: GapFacts{Feed: d.Feed, File: d.Name, First: number(d.From), Final: number(d.To),
+			Last: number(d.Last), Period: d.Period, Odd: d.Number != nil}}, true
+	case model.RunToConfirm:
+		return Letter{Kind: "retention", Facts: ConfirmFacts{Run: d.Run, Reason: d.Why, Due: d.Due,
+			Total: int(d.Files)}}, true
+	case model.FileLeft:
+		return Letter{Kind: "left", Facts: LeftFacts{Path: d.Path, Feed: d.Feed, Reason: d.Why, Stored: d.Stored,
+			Size: d.Size}}, true
+	case model.LimitNear:
+		return Letter{Kind: "limit", Facts: LimitFacts{KeptBytes: d.KeptBytes, KeepBytes: d.KeepBytes,
+			KeptItems: d.KeptItems, KeepItems: d.KeepItems, Percent: d.Percent}}, true
+	case model.Alarm:
+		return Letter{Kind: "alarm", Facts: TextFacts{Paragraphs: paragraphs(d.Words)}}, true
+	}
+	return Letter{}, false
 }
 
-// keyWords describes changes of keys for mails. Other changes of keys are not mailed.
-var keyWords = map[string]string{
-	"key.add":     "A key was added to %s.",
-	"key.rotate":  "A new key was added to %s; the old one goes on working for a while.",
-	"key.revoke":  "A key of %s was revoked: it does not work any more.",
-	"key.burn":    "A key of %s was reported as exposed and blocked for ever.",
-	"key.freeze":  "A key of %s was paused at the request of one of its people.",
-	"key.approve": "A key that was waiting was approved for %s.",
+func number(n *int64) int64 {
+	if n == nil {
+		return 0
+	}
+	return *n
+}
+
+func paragraphs(text string) []string { return strings.Split(strings.TrimSpace(text), "\n\n") }
+
+// keyLetters maps changes of keys to their kinds of letter. Of other changes there is a notice, or
+// nothing.
+var keyLetters = map[string]string{
+	"key.add":    "key-added",
+	"key.rotate": "key-replaced",
+	"key.revoke": "key-revoked",
+	"key.burn":   "key-blocked",
+	"key.thaw":   "key-resumed",
 }
 
 // mails writes the mails for an event.
 func (r *Service) mails(tx *store.Tx, e model.Event) error {
-	if r.o.Mailer == nil {
+	if !r.Mails() {
 		return nil
 	}
-	if kind := operatorEvents[e.Type]; kind != "" {
-		text := e.Text("text")
-		for _, to := range r.o.Operators {
-			if err := r.Mail(tx, Letter{Kind: kind, To: to, Account: e.Account, User: e.User, Text: text},
-				Mailing{Event: e}); err != nil {
+	if l, ok := operatorLetter(e); ok {
+		l.Account, l.User = e.Account, e.User
+		for _, l.To = range r.o.Operators {
+			if err := r.Mail(tx, l, Mailing{Event: e}); err != nil {
 				return err
 			}
 		}
-		return r.partnerMails(tx, e)
+		return r.partnerMails(tx, e, l)
+	}
+	if d, ok := e.Data.(model.FileReceived); ok {
+		return r.receivedMails(tx, e, d)
 	}
 	// the people of an exposed key get a notice instead
-	if words := keyWords[e.Type]; words != "" && e.User != "" && e.Text("sent_for") == "" {
-		return r.keyMails(tx, e, words)
+	if kind := keyLetters[e.Type]; kind != "" && e.User != "" && e.Text("sent_for") == "" {
+		return r.keyMails(tx, e, kind)
 	}
 	return nil
 }
 
-// keyMails mails the technical and security contacts of a user about its key.
-func (r *Service) keyMails(tx *store.Tx, e model.Event, words string) error {
-	text := fmt.Sprintf(words, e.User)
-	if fp := e.Text("fingerprint"); fp != "" {
-		text += " Its fingerprint is " + fp + "."
-	}
-	text += "\n\nIf you did not expect this, please tell us at once."
-	return r.userMails(tx, e, Letter{Kind: "key", Text: text}, model.RoleTechnical, model.RoleSecurity)
-}
-
-// partnerMails mails an event's partner text, if it has one, to the user's technical contacts.
-func (r *Service) partnerMails(tx *store.Tx, e model.Event) error {
-	text := e.Text("partner_text")
-	if text == "" {
-		return nil
-	}
-	return r.userMails(tx, e, Letter{Kind: operatorEvents[e.Type], Text: text}, model.RoleTechnical)
-}
-
-// userMails writes a letter to each contact of an event's user who has one of the roles.
-func (r *Service) userMails(tx *store.Tx, e model.Event, l Letter, roles ...string) error {
+// keyMails mails a user's people about its key. Those of a first key are welcomed.
+func (r *Service) keyMails(tx *store.Tx, e model.Event, kind string) error {
 	u, err := tx.User(e.User)
 	if err != nil {
 		return unlessGone(err)
 	}
-	return r.contactMails(tx, u, Mailing{Event: e}, l, roles...)
+	fingerprint := e.Text("fingerprint")
+	k, first, err := keyOf(tx, u, fingerprint)
+	if err != nil {
+		return err
+	}
+	if e.Type == "key.add" && first && u.Kind != model.KindService {
+		if done, err := r.welcome(tx, e, u); done || err != nil {
+			return err
+		}
+	}
+	return r.contactMails(tx, u, Mailing{Event: e}, Letter{Kind: kind, Facts: KeyFacts{Fingerprint: fingerprint,
+		Type: k.Type, Holder: k.Holder, Reason: e.Text("reason"), Replaces: e.Text("replaces"), At: e.At,
+		Since: k.CreatedAt}}, model.RoleTechnical, model.RoleSecurity)
+}
+
+// keyOf finds a user's record of a key, and says whether it is the first key that the user ever had.
+func keyOf(tx *store.Tx, u model.User, fingerprint string) (found model.Key, first bool, err error) {
+	list, err := tx.Keys(u.ID)
+	first = true
+	for _, k := range list {
+		if k.Fingerprint == fingerprint {
+			found = k
+		}
+	}
+	for _, k := range list {
+		first = first && cmp.Or(found.CreatedAt.Compare(k.CreatedAt), strings.Compare(found.ID, k.ID)) <= 0
+	}
+	return found, first && found.ID != "", err
+}
+
+// welcome mails a user's technical contacts how to connect. Of a vendor's user, the vendor's people
+// get that, and the account holder's a copy without the files. done is false if nobody can be
+// welcomed: their people hear of the key in plain words.
+func (r *Service) welcome(tx *store.Tx, e model.Event, u model.User) (done bool, err error) {
+	if r.o.Welcome == nil {
+		return false, nil
+	}
+	facts, files, err := r.o.Welcome(context.Background(), u.Name)
+	if err != nil {
+		if fault.Is(err, fault.Unavailable) || fault.Is(err, fault.Internal) {
+			return false, err // it is tried again
+		}
+		r.o.Log.Warn("nobody is welcomed, because no guide can be written", "user", u.Name, "err", err)
+		return false, nil
+	}
+	facts.Files = len(files) > 0
+	own, holders, err := r.bothSides(tx, u)
+	if err != nil || len(own)+len(holders) == 0 {
+		return true, err
+	}
+	full := Letter{Kind: "welcome", Facts: facts, Files: files}
+	if len(own) == 0 {
+		own, holders = holders, nil // nobody else can pass it on
+	}
+	if err := r.peopleMails(tx, u, Mailing{Event: e}, full, own); err != nil {
+		return true, err
+	}
+	return true, r.peopleMails(tx, u, Mailing{Event: e}, Letter{Kind: "welcome-copy", Facts: facts}, holders)
+}
+
+// bothSides returns the technical contacts who use a user's log-in, and of a vendor's user those of
+// the account holder.
+func (r *Service) bothSides(tx *store.Tx, u model.User) (own, holders []model.Contact, err error) {
+	if u.Vendor == "" {
+		own, err = tx.Contacts(u.Account, "")
+		return Reachable(own, model.RoleTechnical), nil, err
+	}
+	if own, err = tx.Contacts("", u.Vendor); err == nil {
+		holders, err = tx.Contacts(u.Account, "")
+	}
+	return Reachable(own, model.RoleTechnical), Reachable(holders, model.RoleTechnical), err
+}
+
+// partnerMails mails the operator's news to the user's technical contacts, if it was asked for.
+func (r *Service) partnerMails(tx *store.Tx, e model.Event, l Letter) error {
+	if e.Text("partner_text") == "" {
+		return nil
+	}
+	u, err := tx.User(e.User)
+	if err != nil {
+		return unlessGone(err)
+	}
+	l.Kind = "expected-" + l.Kind
+	return r.contactMails(tx, u, Mailing{Event: e}, l, model.RoleTechnical)
 }
 
 // unlessGone returns nil for NotFound, since a removed user has nobody to notify. It passes
@@ -110,14 +199,31 @@ func (r *Service) contactMails(tx *store.Tx, u model.User, about Mailing, l Lett
 	if err != nil {
 		return err
 	}
+	return r.peopleMails(tx, u, about, l, Reachable(people, roles...))
+}
+
+// peopleMails writes a letter about a user to each of the contacts, in their language.
+func (r *Service) peopleMails(tx *store.Tx, u model.User, about Mailing, l Letter, people []model.Contact) error {
 	l.Account, l.User = u.Account, u.Name
-	for _, c := range Reachable(people, roles...) {
-		l.To, about.Contact = c.Email, c.ID
-		if err := r.Mail(tx, l, about); err != nil {
+	for _, c := range people {
+		if err := r.personMail(tx, c, about, l); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// personMail writes a letter to one contact, in its language or its account's.
+func (r *Service) personMail(tx *store.Tx, c model.Contact, about Mailing, l Letter) error {
+	l.To, l.Name, l.Language, about.Contact = c.Email, c.Name, c.Language, c.ID
+	if l.Language == "" && c.Account != "" {
+		a, err := tx.Account(c.Account)
+		if err != nil {
+			return unlessGone(err)
+		}
+		l.Language = a.Language
+	}
+	return r.Mail(tx, l, about)
 }
 
 // Reachable returns the present contacts with one of the roles, one per address.
@@ -142,17 +248,35 @@ type Mailing struct {
 // Mail renders and queues a mail. It is sent once the transaction is committed. It does nothing
 // if no mail server is configured.
 func (r *Service) Mail(tx *store.Tx, l Letter, about Mailing) error {
-	if r.o.Mailer == nil {
+	if !r.Mails() {
 		return nil
 	}
 	l.ID = r.o.IDs.New()
-	if l.Help == "" && r.o.Help != nil {
-		l.Help = r.o.Help(context.Background(), l.Account)
+	if err := r.complete(&tx.Q, &l); err != nil {
+		return err
 	}
-	subject, text, html, err := r.o.Mailer.Render(l)
+	w, err := r.o.Writer.Write(l)
 	if err != nil {
 		return err
 	}
-	return tx.AddMessage(model.Message{ID: l.ID, Channel: model.ChannelMail, Target: l.To, EventID: about.Event.ID,
-		Kind: l.Kind, Ref: about.Ref, ContactID: about.Contact, Subject: subject, Body: text, HTML: html, CreatedAt: r.now()})
+	m := model.Message{ID: l.ID, Channel: model.ChannelMail, Target: l.To, EventID: about.Event.ID, Kind: l.Kind,
+		Ref: about.Ref, ContactID: about.Contact, Subject: w.Subject, Body: w.Text, HTML: w.HTML, CreatedAt: r.now(),
+		Files: l.Files}
+	if l.Secret != "" {
+		m.Secret = r.o.Vault.Seal(l.Secret, secretOf(m.ID))
+	}
+	return tx.AddMessage(m)
+}
+
+// complete sets the account's name and the help line of a letter.
+func (r *Service) complete(q *store.Q, l *Letter) error {
+	if l.Help == "" && r.o.Help != nil {
+		l.Help = r.o.Help(context.Background(), l.Account)
+	}
+	if l.AccountName != "" || l.Account == "" {
+		return nil
+	}
+	a, err := q.Account(l.Account)
+	l.AccountName = a.Name
+	return unlessGone(err)
 }

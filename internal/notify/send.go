@@ -5,7 +5,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"log/slog"
 	"strings"
 	"sync"
@@ -218,10 +217,7 @@ func final(err error) bool {
 
 func (r *Service) send(ctx context.Context, m model.Message) error {
 	if m.Channel == model.ChannelMail {
-		if r.o.Mailer == nil {
-			return fault.E("notify.send", fault.Unavailable, "No mail server is configured any more.")
-		}
-		return r.o.Mailer.Send(ctx, m)
+		return r.sendMail(ctx, m)
 	}
 	w, err := r.o.Store.Read(ctx).Webhook(m.Target)
 	if err != nil {
@@ -297,32 +293,49 @@ func (r *Service) bounce(tx *store.Tx, address, why string, at time.Time) error 
 // bouncedWithin is the largest age of a mail that a bounce noted by an operator applies to.
 const bouncedWithin = 14 * 24 * time.Hour
 
-// Bounced records that mail to an address bounces, as reported by an operator. It returns how
-// many mails now count as not delivered.
-func (r *Service) Bounced(ctx context.Context, actor, address, why string) (n int64, err error) {
-	if address, err = valid.CheckEmail(address); err != nil {
-		return 0, err
+// Bounced records that mail to an address bounces, as reported by an operator, and says what was
+// changed. It returns NotFound for an address that no contact has and nothing was sent to.
+func (r *Service) Bounced(ctx context.Context, actor string, b model.Bounce) (model.Bounced, error) {
+	address, err := valid.CheckEmail(b.Address)
+	if err != nil {
+		return model.Bounced{}, err
 	}
-	if err := valid.CheckLabel("reason", why); err != nil {
-		return 0, err
+	if err := valid.CheckLabel("reason", b.Why); err != nil {
+		return model.Bounced{}, err
 	}
 	now := r.now()
-	return store.Change(ctx, r.o.Store, func(tx *store.Tx) (int64, error) {
-		n, err := tx.Bounced(address, now.Add(-bouncedWithin), why)
+	return store.Change(ctx, r.o.Store, func(tx *store.Tx) (model.Bounced, error) {
+		out := model.Bounced{Address: address, Contacts: []model.Contact{}}
+		n, err := tx.Bounced(address, now.Add(-bouncedWithin), b.Why)
 		if err != nil {
-			return n, err
+			return out, err
 		}
-		if err := r.bounce(tx, address, why, now); err != nil {
-			return n, err
+		out.Mails = n
+		if err := r.bounce(tx, address, b.Why, now); err != nil {
+			return out, err
 		}
-		return n, r.audit(tx, actor, "mail.bounced", strings.ToLower(address),
-			map[string]string{"why": why, "mails": itoa(int(n))})
+		people, err := tx.ContactsAt(address)
+		if err != nil {
+			return out, err
+		}
+		for _, c := range people {
+			if c.LeftAt == nil {
+				out.Contacts = append(out.Contacts, c)
+			}
+		}
+		if n == 0 && len(out.Contacts) == 0 {
+			return out, fault.E("notify.Bounced", fault.NotFound,
+				"No contact has the address %s, and no mail was sent there in the last 14 days. Nothing was changed.", address).
+				WithAction("list-contacts")
+		}
+		return out, r.audit(tx, actor, "mail.bounced", strings.ToLower(address),
+			map[string]string{"why": b.Why, "mails": itoa(int(n))})
 	})
 }
 
 // TestMail sends one mail now, without the queue, and returns the server's error.
 func (r *Service) TestMail(ctx context.Context, to string) error {
-	if r.o.Mailer == nil {
+	if !r.Mails() {
 		return fault.E("notify.TestMail", fault.Invalid, "No mail server is configured.").
 			WithHint("set mail.host and mail.from in the configuration")
 	}
@@ -330,15 +343,13 @@ func (r *Service) TestMail(ctx context.Context, to string) error {
 	if err != nil {
 		return err
 	}
-	l := Letter{Kind: "test", To: to, ID: r.o.IDs.New(), Text: "This is a test. If you can read it, mail works."}
-	subject, text, html, err := r.o.Mailer.Render(l)
+	l := Letter{Kind: "test", To: to, ID: r.o.IDs.New(), Facts: TextFacts{}}
+	if err := r.complete(r.o.Store.Read(ctx), &l); err != nil {
+		return err
+	}
+	w, err := r.o.Writer.Write(l)
 	if err != nil {
 		return err
 	}
-	err = r.o.Mailer.Send(ctx, model.Message{ID: l.ID, Target: to, Subject: subject, Body: text, HTML: html})
-	var e *fault.Error
-	if err != nil && errors.As(err, &e) && e.Public == "" {
-		return fault.E("notify.TestMail", fault.Unavailable, "The mail could not be sent: %v.", e.Err)
-	}
-	return err
+	return r.o.Mailer.Send(ctx, model.Message{ID: l.ID, Target: to, Subject: w.Subject, Body: w.Text, HTML: w.HTML})
 }

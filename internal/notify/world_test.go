@@ -37,6 +37,7 @@ type world struct {
 	vault   *keys.Vault
 	sink    *sink
 	notices []model.Notice
+	card    func(user string) (notify.WelcomeFacts, []model.MessageFile, error) // of a welcome
 	log     testkit.Log
 	stop    func()
 }
@@ -98,6 +99,11 @@ func (w *world) begin(t testing.TB) *world {
 func (w *world) prepare() {
 	w.Set(time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC))
 	w.notices = nil
+	w.card = func(user string) (notify.WelcomeFacts, []model.MessageFile, error) {
+		return notify.WelcomeFacts{Host: "sftp.example.com", Port: 2022, Start: "/",
+				Folders: []notify.FolderFacts{{Path: "/upload", Sends: true}}},
+			[]model.MessageFile{{Name: user + ".guide.html", Type: "text/html", Content: []byte("steps")}}, nil
+	}
 	w.vault = newVault(w)
 	w.sink = newSink(w)
 }
@@ -112,6 +118,11 @@ func newVault(t testing.TB) *keys.Vault {
 	return v
 }
 
+// welcome is what the guide says.
+func (w *world) welcome(_ context.Context, user string) (notify.WelcomeFacts, []model.MessageFile, error) {
+	return w.card(user)
+}
+
 // open starts a service, as a restart does.
 func (w *world) open() {
 	w.Helper()
@@ -119,13 +130,16 @@ func (w *world) open() {
 	w.Must(err)
 	number, err := strconv.Atoi(port)
 	w.Must(err)
+	words, err := mail.NewWriter(mail.WriterConfig{Operator: "Files"})
+	w.Must(err)
 	mailer, err := mail.New(mail.Config{Host: host, Port: number, TLS: mail.TLSNone, From: "files@example.com",
-		Name: "Files"})
+		Writer: words})
 	w.Must(err)
 	hooks := webhook.New(webhook.Policy{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, AllowHTTP: true},
 		w.Clock)
 	w.service = notify.New(notify.Options{Store: w.Store, Clock: w.Clock, IDs: w.IDs,
-		Log: slog.New(slog.NewTextHandler(&w.log, nil)), Mailer: mailer, Poster: hooks, Vault: w.vault,
+		Log: slog.New(slog.NewTextHandler(&w.log, nil)), Writer: words, Mailer: mailer,
+		Poster: hooks, Welcome: w.welcome, Vault: w.vault,
 		Operators: []string{"ops@example.com"}, Node: "node", Keep: 90 * 24 * time.Hour,
 		Every: 20 * time.Millisecond, Poll: 20 * time.Millisecond,
 		Notices: func(_ context.Context, after string) ([]model.Notice, error) {
@@ -145,7 +159,8 @@ type stories = testkit.Stories[*world]
 
 func TestNotify(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, url string) {
-		testkit.Tell(t, newWorld(t, url), (*world).begin, hookStories, secretStories, retryStories, mailStories)
+		testkit.Tell(t, newWorld(t, url), (*world).begin, hookStories, secretStories, retryStories, mailStories,
+			letterStories)
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -118,9 +119,10 @@ type noticeSum struct {
 // files first, then the rest.
 func (r *Service) compose(ctx context.Context, run model.RetentionRun, account,
 	mark string) (Letter, noticeSum, error) {
-	l := Letter{Kind: "expiring", Account: account, Head: []string{"File", "Stored (UTC)", "Size in bytes", "Downloaded"}}
+	l := Letter{Kind: "expiring", Account: account, Due: run.DueAt, Closing: run.Kind == model.RunClosing,
+		Reminder: mark == markReminder}
 	var sum noticeSum
-	var missed, rest [][]string
+	var missed, rest []model.RetentionItem
 	periods := map[string]bool{}
 	rules, err := r.current(r.o.Store.Read(ctx))
 	if err != nil {
@@ -141,45 +143,25 @@ func (r *Service) compose(ctx context.Context, run model.RetentionRun, account,
 			}
 			sum.files, sum.bytes = sum.files+1, sum.bytes+i.Size
 			periods[rules.period(i.Class)] = true
-			row := []string{valid.Printable(i.User + ":" + i.Path), i.StoredAt.Format("2006-01-02"), fmt.Sprint(i.Size),
-				downloaded(i.Fetched)}
 			if f := model.DeliveryState(i.Fetched); f == model.DeliveryPublished || f == model.DeliveryOpened {
 				sum.missed++
 				if len(missed) < namesInLetter {
-					missed = append(missed, row)
+					missed = append(missed, i)
 					sum.names = append(sum.names, valid.Printable(path.Base(i.Path)))
 				}
 			} else if len(rest) < namesInLetter {
-				rest = append(rest, row)
+				rest = append(rest, i)
 			}
 		}
 	}
-	l.Rows = slices.Concat(missed, rest)
-	l.Rows = l.Rows[:min(len(l.Rows), namesInLetter)]
-	l.More = int(sum.files) - len(l.Rows)
-	l.Text = noticeText(run, account, mark, sum, periods, r.mayFetch(ctx, run))
+	l.Items = slices.Concat(missed, rest)
+	l.Items = l.Items[:min(len(l.Items), namesInLetter)]
+	l.Files, l.Missed, l.Names = sum.files, sum.missed, sum.names
+	l.More = int(sum.files) - len(l.Items)
+	l.Ages = slices.Sorted(maps.Keys(periods))
+	l.Shut = !r.mayFetch(ctx, run)
+	l.Text = noticeText(run, account, mark, sum, periods, !l.Shut)
 	return l, sum, nil
-}
-
-func downloaded(fetched string) string {
-	switch model.DeliveryState(fetched) {
-	case model.DeliveryPublished:
-		return "never"
-	case model.DeliveryOpened:
-		return "never in full"
-	case model.DeliveryCollected:
-		return "yes"
-	case model.DeliveryWithdrawn:
-		return "withdrawn by us"
-	case model.DeliveryReplaced:
-		return "replaced by a newer one"
-	case model.DeliveryExpired:
-		return "removed before"
-	}
-	if fetched == "" {
-		return "" // it was neither delivered nor received: a temporary file, or one that an operator put there
-	}
-	return "sent by you"
 }
 
 // mayFetch reports whether the people that a run's notice goes to may still log in to download.

@@ -241,7 +241,7 @@ func (r *Service) announce(ctx context.Context, run model.RetentionRun) error {
 		if run.Confirm != "" {
 			if err := tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventRetention, At: run.CreatedAt,
 				Data: model.RunToConfirm{Run: run.ID,
-					Due: run.DueAt.Truncate(time.Second), Files: run.Files, Bytes: run.Bytes,
+					Due: run.DueAt.Truncate(time.Second), Files: run.Files, Bytes: run.Bytes, Why: run.Confirm,
 					Words: "The retention run of " + run.DueAt.Format(time.DateOnly) +
 						" removes nothing until you have confirmed it, because " + run.Confirm + ". It names " +
 						strconv.FormatInt(run.Files, 10) + " files."}}); err != nil {

@@ -124,8 +124,8 @@ var planStories = stories{
 		l := w.letters[0]
 		if l.Account != "acme" || !strings.Contains(l.Text, "On 1 February 2027 we remove 3 files older than 12 months") ||
 			!strings.Contains(l.Text, "1 of them was never fully downloaded: INV-1.pdf.") ||
-			strings.Contains(l.Text, "INV-2") || len(l.Rows) != 3 || l.Rows[0][0] != "acme:/inv/INV-1.pdf" ||
-			l.Rows[0][3] != "never" {
+			strings.Contains(l.Text, "INV-2") || len(l.Items) != 3 || l.Items[0].Path != "/inv/INV-1.pdf" ||
+			l.Items[0].Fetched != "published" || l.Files != 3 || l.Missed != 1 {
 			t.Errorf("the letter is %+v", l)
 		}
 		w.on("2027-01-24")

@@ -79,7 +79,7 @@ func (r *Service) close(tx *store.Tx, run model.RetentionRun, b store.Blob, coun
 			return err
 		}
 		if run.Kind == model.RunClosing && r.o.Tell != nil {
-			l := Letter{Kind: "removed", Account: c.Account, Ref: run.ID, Signed: run.Report,
+			l := Letter{Kind: "removed", Account: c.Account, Ref: run.ID, Signed: run.Report, Files: c.Files,
 				Text: fmt.Sprintf("The account %s was closed, and its files were removed: %s. This is the signed report of it.",
 					c.Account, countFiles(c.Files))}
 			if _, err := r.o.Tell(tx, l); err != nil {

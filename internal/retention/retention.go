@@ -27,14 +27,21 @@ import (
 
 // Letter is a message to an account's people about a run.
 type Letter struct {
-	Kind    string // "expiring" or "removed"
-	Account string
-	Text    string
-	Head    []string
-	Rows    [][]string
-	More    int
-	Ref     string // id of the notice, or of the run for "removed"
-	Signed  string
+	Kind     string // "expiring" or "removed"
+	Account  string
+	Text     string // what an operator tells them who tells them by hand
+	Due      time.Time
+	Closing  bool // the account was closed
+	Shut     bool // its users can't log in to download
+	Reminder bool
+	Files    int64
+	Missed   int64                 // of the files, those that were never downloaded in full
+	Names    []string              // of some of those
+	Ages     []string              // how old the files are, as periods
+	Items    []model.RetentionItem // some of the files, those that were never downloaded first
+	More     int                   // how many are left out of Items
+	Ref      string                // id of the notice, or of the run for "removed"
+	Signed   string
 }
 
 // Tell mails a letter to an account's billing and technical contacts, in a transaction. It

@@ -8,12 +8,12 @@ import (
 )
 
 const accountColumns = `SELECT id, name, COALESCE(parent, ''), region, state, allow_ips, created_at, files_until,
-	closed_at, closed_from, COALESCE(keep_bytes, 0), COALESCE(keep_items, 0), time_zone FROM accounts`
+	closed_at, closed_from, COALESCE(keep_bytes, 0), COALESCE(keep_items, 0), time_zone, language FROM accounts`
 
 func scanAccount(r *sql.Rows) (a model.Account, err error) {
 	var ips string
 	err = r.Scan(&a.ID, &a.Name, &a.Parent, &a.Region, &a.State, &ips, stamp{&a.CreatedAt}, stampPtr{&a.FilesUntil},
-		stampPtr{&a.ClosedAt}, &a.ClosedFrom, &a.KeepBytes, &a.KeepItems, &a.TimeZone)
+		stampPtr{&a.ClosedAt}, &a.ClosedFrom, &a.KeepBytes, &a.KeepItems, &a.TimeZone, &a.Language)
 	a.AllowIPs = list(ips)
 	return a, err
 }
@@ -45,9 +45,10 @@ func (q *Q) Accounts(p model.Paging) ([]model.Account, error) {
 // AddAccount records a new account.
 func (tx *Tx) AddAccount(a model.Account) error {
 	_, err := tx.exec("AddAccount", `INSERT INTO accounts (id, name, parent, region, state, allow_ips, created_at, folded,
-		keep_bytes, keep_items, time_zone)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`, a.ID, a.Name, null(a.Parent), a.Region, a.State,
-		jsonList(a.AllowIPs), micros(a.CreatedAt), valid.Fold(a.ID), null(a.KeepBytes), null(a.KeepItems), a.TimeZone)
+		keep_bytes, keep_items, time_zone, language)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`, a.ID, a.Name, null(a.Parent), a.Region, a.State,
+		jsonList(a.AllowIPs), micros(a.CreatedAt), valid.Fold(a.ID), null(a.KeepBytes), null(a.KeepItems), a.TimeZone,
+		a.Language)
 	return err
 }
 
@@ -55,9 +56,10 @@ func (tx *Tx) AddAccount(a model.Account) error {
 // how long its files stay.
 func (tx *Tx) SetAccount(a model.Account) error {
 	return tx.execOne("SetAccount", `UPDATE accounts SET name = $2, parent = $3, region = $4, state = $5, allow_ips = $6,
-		files_until = $7, closed_at = $8, closed_from = $9, keep_bytes = $10, keep_items = $11, time_zone = $12
+		files_until = $7, closed_at = $8, closed_from = $9, keep_bytes = $10, keep_items = $11, time_zone = $12,
+		language = $13
 		WHERE id = $1`, a.ID, a.Name, null(a.Parent), a.Region, a.State, jsonList(a.AllowIPs), timeNull(a.FilesUntil),
-		timeNull(a.ClosedAt), a.ClosedFrom, null(a.KeepBytes), null(a.KeepItems), a.TimeZone)
+		timeNull(a.ClosedAt), a.ClosedFrom, null(a.KeepBytes), null(a.KeepItems), a.TimeZone, a.Language)
 }
 
 const vendorColumns = `SELECT short, name, created_at FROM vendors`

@@ -159,10 +159,52 @@ func scanMessage(r *sql.Rows) (m model.Message, err error) {
 // AddMessage records something to send.
 func (tx *Tx) AddMessage(m model.Message) error {
 	_, err := tx.book("AddMessage", `INSERT INTO messages (id, channel, target, event_id, kind, ref, contact_id, subject,
-		body, html, state, attempts, error, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'new', 0, '', $11)`, m.ID, m.Channel, m.Target, m.EventID, m.Kind,
-		m.Ref, m.ContactID, m.Subject,
-		m.Body, m.HTML, micros(m.CreatedAt))
+		body, html, state, attempts, error, created_at, files, secret)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'new', 0, '', $11, $12, $13)`, m.ID, m.Channel, m.Target, m.EventID,
+		m.Kind, m.Ref, m.ContactID, m.Subject, m.Body, m.HTML, micros(m.CreatedAt), messageFiles(m.Files), m.Secret)
+	return err
+}
+
+// storedFile is a file of a message as it is stored.
+type storedFile struct {
+	Name    string `json:"name"`
+	Type    string `json:"type"`
+	Content []byte `json:"content"`
+}
+
+func messageFiles(list []model.MessageFile) string {
+	if len(list) == 0 {
+		return ""
+	}
+	kept := make([]storedFile, len(list))
+	for i, f := range list {
+		kept[i] = storedFile(f)
+	}
+	text, _ := json.Marshal(kept) // texts and bytes always marshal
+	return string(text)
+}
+
+// Enclosed finds what a message has besides its text: its files, and its sealed secret.
+func (q *Q) Enclosed(id string) (files []model.MessageFile, secret string, err error) {
+	var text string
+	if err := q.scanOne("Enclosed", `SELECT files, secret FROM messages WHERE id = $1`, []any{id}, &text,
+		&secret); err != nil || text == "" {
+		return nil, secret, err
+	}
+	var kept []storedFile
+	if err := json.Unmarshal([]byte(text), &kept); err != nil {
+		return nil, "", fault.Wrap("store.Enclosed", fault.Internal, err)
+	}
+	for _, f := range kept {
+		files = append(files, model.MessageFile(f))
+	}
+	return files, secret, nil
+}
+
+// ForgetSecrets erases the secrets of messages that were made before a time.
+func (tx *Tx) ForgetSecrets(before time.Time) error {
+	_, err := tx.book("ForgetSecrets", `UPDATE messages SET secret = '' WHERE id IN (SELECT id FROM messages
+		WHERE secret <> '' AND created_at < $1 ORDER BY id `+tx.s.dialect.lock+`)`, micros(before))
 	return err
 }
 
@@ -184,14 +226,14 @@ func (q *Q) Messages(f model.MessageFilter) ([]model.Message, error) {
 		AND ($3 = '' OR state = $3) AND ($4 = '' OR target = $4)`+span+page.order+` LIMIT $5`, args...)
 }
 
-// Tried records the result of a try to send.
+// Tried records the result of a try to send. Once a message is sent, its secret is erased.
 func (tx *Tx) Tried(id string, state model.MessageState, fault string, at time.Time) error {
 	tried, sent := micros(at), any(nil)
 	if state == model.MessageSent {
 		sent = tried
 	}
 	return tx.bookOne("Tried", `UPDATE messages SET state = $2, error = $3, attempts = attempts + 1, tried_at = $4,
-		sent_at = $5 WHERE id = $1`,
+		sent_at = $5, secret = CASE WHEN $2 = 'sent' THEN '' ELSE secret END WHERE id = $1`,
 		id, state, fault, tried, sent)
 }
 

@@ -407,7 +407,7 @@ func (p *pairs) work() map[string]func() error {
 				model.EditContact{Email: new("ann2@tap.example"), Verified: new("by phone")})
 			_, back := p.accounts.SetContact(p.ctx, actor, "ann2@tap.example",
 				model.EditContact{Email: new("ann@tap.example"), Verified: new("by phone")})
-			_, bounced := p.tell.Bounced(p.ctx, actor, "bob@tap.example", "no such user")
+			_, bounced := p.tell.Bounced(p.ctx, actor, model.Bounce{Address: "bob@tap.example", Why: "no such user"})
 			return errors.Join(err, back, bounced)
 		},
 		"expectations": func() error {

@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/base64"
 	"encoding/pem"
 	"io"
 	"log/slog"
@@ -40,8 +41,9 @@ type server struct {
 	ca   string // file
 	mu   sync.Mutex
 	got  []string
-	tls  bool // the last mail came over TLS
-	err  error
+	tls  bool  // the last mail came over TLS
+	err  error // of each receiver
+	from error // of each sender
 }
 
 func newServer(t *testing.T) *server {
@@ -73,7 +75,7 @@ type session struct {
 
 func (*session) Reset()                                 {}
 func (*session) Logout() error                          { return nil }
-func (*session) Mail(string, *smtp.MailOptions) error   { return nil }
+func (s *session) Mail(string, *smtp.MailOptions) error { return s.server.from }
 func (s *session) Rcpt(string, *smtp.RcptOptions) error { return s.server.err }
 func (s *session) Data(r io.Reader) error {
 	b, err := io.ReadAll(r)
@@ -87,7 +89,7 @@ func (s *session) Data(r io.Reader) error {
 func (s *server) mailer(t *testing.T, change ...func(*mail.Config)) *mail.Mailer {
 	t.Helper()
 	c := mail.Config{Host: "127.0.0.1", Port: s.port, TLS: mail.TLSStart, CA: s.ca, From: "Files <files@example.com>",
-		ReplyTo: "help@example.com", Name: "Files"}
+		ReplyTo: "help@example.com", Writer: writer(t)}
 	for _, f := range change {
 		f(&c)
 	}
@@ -96,20 +98,33 @@ func (s *server) mailer(t *testing.T, change ...func(*mail.Config)) *mail.Mailer
 	return m
 }
 
-const hostile = `<script>alert("x")</script>&.csv`
+// writer makes a writer of the built-in templates. change may set more.
+func writer(t *testing.T, change ...func(*mail.WriterConfig)) *mail.Writer {
+	t.Helper()
+	c := mail.WriterConfig{Operator: "Files"}
+	for _, f := range change {
+		f(&c)
+	}
+	w, err := mail.NewWriter(c)
+	testkit.Must(t, err)
+	return w
+}
 
-var letter = notify.Letter{Kind: "expiring", To: "a@example.com", ID: "01X", Account: "acme", User: "acme",
-	Text: "First " + hostile + "\n\nSecond.", Head: []string{"File"}, Rows: [][]string{{hostile}}, More: 3,
-	Help: "help@example.com", Attached: "— signed " + hostile}
+const hostile = "<script>alert(\"x\")</script>&|`[a](https://evil.example)\n\n# .csv"
+
+var letter = notify.Letter{Kind: "fresh", To: "a@example.com", ID: "01X", Account: "acme", User: "acme",
+	Facts: notify.FilesFacts{Files: []notify.FileFacts{{Name: "INV-1.pdf", Feed: "invoices", Size: 48_213_004,
+		At: time.Date(2026, 11, 2, 6, 0, 0, 0, time.UTC)}}, Total: 4, More: 3}, Help: "help@example.com"}
 
 // TestAMailGoesOverTLSWithTextAndHTML: the server's certificate is from the operator's CA.
 func TestAMailGoesOverTLSWithTextAndHTML(t *testing.T) {
 	s := newServer(t)
 	m := s.mailer(t)
-	subject, text, html, err := m.Render(letter)
+	l, err := writer(t).Write(letter)
 	testkit.Must(t, err)
-	testkit.Must(t, m.Send(context.Background(),
-		model.Message{ID: "01X", Target: "a@example.com", Subject: subject, Body: text, HTML: html}))
+	testkit.Must(t, m.Send(context.Background(), model.Message{ID: "01X", Target: "a@example.com", Subject: l.Subject,
+		Body: l.Text, HTML: l.HTML, Files: []model.MessageFile{{Name: "acme.guide.html", Type: "text/html",
+			Content: []byte("<p>the guide</p>")}}}))
 	if len(s.got) != 1 || !s.tls {
 		t.Fatalf("%d mails came, over TLS: %v", len(s.got), s.tls)
 	}
@@ -121,88 +136,39 @@ func TestAMailGoesOverTLSWithTextAndHTML(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, got.Header.Get(name), want)
 		}
 	}
-	_, params, err := mime.ParseMediaType(got.Header.Get("Content-Type"))
-	testkit.Must(t, err)
 	parts := map[string]string{}
-	for r := multipart.NewReader(got.Body, params["boundary"]); ; {
-		part, err := r.NextRawPart()
-		if err != nil {
-			break
-		}
-		body, err := io.ReadAll(quotedprintable.NewReader(part))
-		testkit.Must(t, err)
-		kind, _, _ := mime.ParseMediaType(part.Header.Get("Content-Type"))
-		parts[kind] = strings.ReplaceAll(string(body), "\r\n", "\n")
-	}
-	if !strings.Contains(parts["text/plain"], "Second.") || !strings.Contains(parts["text/plain"], hostile) ||
-		!strings.Contains(parts["text/html"], "Second.</p>") {
+	readParts(t, got.Header.Get("Content-Type"), got.Body, parts)
+	if !strings.Contains(parts["text/plain"], "4 files came") || !strings.Contains(parts["text/plain"], "INV-1.pdf") ||
+		!strings.Contains(parts["text/html"], "4 files came") || parts["acme.guide.html"] != "<p>the guide</p>" {
 		t.Errorf("its parts are %q", parts)
 	}
 }
 
-// TestNoNameBecomesMarkup: names are escaped in every kind of letter and every field.
-func TestNoNameBecomesMarkup(t *testing.T) {
-	m := newServer(t).mailer(t)
-	for _, kind := range mail.Kinds() {
-		l := letter
-		l.Kind, l.Account, l.User, l.Help, l.Head = kind, hostile, hostile, hostile, []string{hostile}
-		subject, text, html, err := m.Render(l)
-		testkit.Must(t, err)
-		if strings.Contains(html, "<script") || strings.Contains(html, `alert("x")`) ||
-			!strings.Contains(html, "&lt;script&gt;") {
-			t.Errorf("%s: %s", kind, html)
+// readParts reads the parts of a mail, by media type, or by name if they are attached.
+func readParts(t *testing.T, kind string, body io.Reader, parts map[string]string) {
+	t.Helper()
+	_, params, err := mime.ParseMediaType(kind)
+	testkit.Must(t, err)
+	for r := multipart.NewReader(body, params["boundary"]); ; {
+		part, err := r.NextRawPart()
+		if err != nil {
+			return
 		}
-		if strings.ContainsAny(subject, "\r\n") || text == "" {
-			t.Errorf("%s: subject %q, text %q", kind, subject, text)
-		}
-	}
-}
-
-// TestAnOwnTemplateReplacesTheBuiltIn: an own template is used. One that cannot be used is
-// refused at the start, with its line.
-func TestAnOwnTemplateReplacesTheBuiltIn(t *testing.T) {
-	s := newServer(t)
-	for _, c := range []struct{ name, text, fault string }{
-		{"test.txt", "Subject: Ours\n\nHello {{.To}}\n", ""},
-		{"test.html", "<b>{{.To}}</b>", ""},
-		{"test.txt", "Subject: x\n\n{{.Text}\n", "test.txt:3"},
-		{"test.txt", "Subject: x\n\n{{.Nothing}}\n", "test.txt:3"},
-		{"key.html", "<p>\n{{range .Rows}}", "key.html:2"},
-		{"test.txt", "Hello\n", "does not begin with a line"},
-		{"nothing.txt", "Subject: x\n", "there is no template"},
-	} {
-		dir := t.TempDir()
-		testkit.Must(t, os.WriteFile(filepath.Join(dir, c.name), []byte(c.text), 0o600))
-		m, err := mail.New(mail.Config{Host: "127.0.0.1", Port: s.port, From: "files@example.com", Templates: dir})
-		if c.fault != "" {
-			if err == nil || !strings.Contains(err.Error(), c.fault) {
-				t.Errorf("%s %q: %v", c.name, c.text, err)
-			}
+		kind, _, _ := mime.ParseMediaType(part.Header.Get("Content-Type"))
+		if strings.HasPrefix(kind, "multipart/") {
+			readParts(t, part.Header.Get("Content-Type"), part, parts)
 			continue
 		}
-		testkit.Must(t, err)
-		subject, text, html, err := m.Render(notify.Letter{Kind: "test", To: "a@example.com"})
-		testkit.Must(t, err)
-		if c.name == "test.txt" && (subject != "Ours" || text != "Hello a@example.com\n") || c.name == "test.html" &&
-			!strings.Contains(html, "<b>a@example.com</b>") {
-			t.Errorf("%s: %q %q %q", c.name, subject, text, html)
+		var in io.Reader = quotedprintable.NewReader(part)
+		if part.Header.Get("Content-Transfer-Encoding") == "base64" {
+			in = base64.NewDecoder(base64.StdEncoding, part)
 		}
-	}
-}
-
-// TestAnOwnTemplateThatFailsLaterStopsNoMail: the built-in template is used if an own one fails
-// on a real letter.
-func TestAnOwnTemplateThatFailsLaterStopsNoMail(t *testing.T) {
-	dir := t.TempDir()
-	testkit.Must(t, os.WriteFile(filepath.Join(dir, "key.txt"), []byte("Subject: Ours\n\n{{index .Rows 0}}\n"), 0o600))
-	var log testkit.Log
-	m, err := mail.New(mail.Config{Host: "127.0.0.1", Port: 25, From: "files@example.com", Templates: dir,
-		Log: slog.New(slog.NewTextHandler(&log, nil))})
-	testkit.Must(t, err)
-	_, text, _, err := m.Render(notify.Letter{Kind: "key", To: "a@example.com", Text: "A key was added."})
-	testkit.Must(t, err)
-	if !strings.Contains(text, "A key was added.") || !strings.Contains(log.String(), "kind=key") {
-		t.Errorf("it says %q, and the log %q", text, log.String())
+		text, err := io.ReadAll(in)
+		testkit.Must(t, err)
+		if part.FileName() != "" {
+			kind = part.FileName()
+		}
+		parts[kind] = strings.ReplaceAll(string(text), "\r\n", "\n")
 	}
 }
 
@@ -215,14 +181,59 @@ func TestARefusalIsForGoodOrForNow(t *testing.T) {
 			model.Message{ID: "1", Target: "a@example.com", Subject: "x", Body: "x"}), kind)
 	}
 	s.err = nil
-	for name, change := range map[string]func(
-		*mail.Config){"a certificate of a stranger": func(c *mail.Config) { c.CA = "" },
-		"nobody there": func(c *mail.Config) { c.Port = 1 },
-		"TLS from the first byte, where there is none": func(c *mail.Config) { c.TLS = mail.TLSWhole }} {
-		err := s.mailer(t, change).Send(context.Background(),
+}
+
+// TestAMailServerThatCannotBeUsedIsExplained: the operator reads what is wrong and what to set, and no
+// words of the library.
+func TestAMailServerThatCannotBeUsedIsExplained(t *testing.T) {
+	s := newServer(t)
+	for _, c := range []struct {
+		change     func(*mail.Config)
+		says, hint string
+	}{
+		{func(c *mail.Config) { c.CA = "" }, "has a certificate that this machine does not trust", "mail.ca"},
+		{func(c *mail.Config) { c.Port = 1 }, "port 1, refused the connection", "mail.port"},
+		{func(c *mail.Config) { c.TLS = mail.TLSWhole }, "does not speak TLS from the first byte", "starttls"},
+		{func(c *mail.Config) { c.Host = "localhost" }, "has a certificate for another name", "mail.host"},
+		{func(c *mail.Config) { c.Host = "nobody.invalid" }, "was not found", "name servers"},
+		{func(c *mail.Config) { c.User, c.Password = "jo", "x" }, "offers no log-in", "mail.user"},
+	} {
+		err := s.mailer(t, c.change).Send(context.Background(),
 			model.Message{ID: "1", Target: "a@example.com", Subject: "x", Body: "x"})
-		if !fault.Is(err, fault.Unavailable) || len(s.got) > 0 {
-			t.Errorf("%s: %v", name, err)
+		text := fault.PublicText(err)
+		if !fault.Is(err, fault.Unavailable) || !strings.Contains(text, c.says) ||
+			!strings.Contains(fault.HintIn(err), c.hint) || strings.Contains(text, "dial tcp") || len(s.got) > 0 {
+			t.Errorf("%q, hint %q; want %q, %q", text, fault.HintIn(err), c.says, c.hint)
 		}
+	}
+}
+
+// TestARefusedSenderIsNotTheReceiversFault: nobody's address bounced, and the hint is about ours.
+func TestARefusedSenderIsNotTheReceiversFault(t *testing.T) {
+	s := newServer(t)
+	s.from = &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 7, 1}, Message: "not your address"}
+	err := s.mailer(t).Send(context.Background(), model.Message{ID: "1", Target: "a@example.com", Subject: "x", Body: "x"})
+	if !fault.Is(err, fault.Unavailable) || !strings.Contains(fault.PublicText(err), "takes no mail from") ||
+		!strings.Contains(fault.HintIn(err), "mail.from") {
+		t.Errorf("%v, hint %q", err, fault.HintIn(err))
+	}
+}
+
+// TestALogoIsPartOfTheMail: mail programs show it without asking a server.
+func TestALogoIsPartOfTheMail(t *testing.T) {
+	s := newServer(t)
+	file := filepath.Join(t.TempDir(), "logo.png")
+	testkit.Must(t, os.WriteFile(file, []byte("\x89PNG\r\n\x1a\n"), 0o600))
+	w := writer(t, func(c *mail.WriterConfig) { c.Logo = file })
+	l, err := w.Write(letter)
+	testkit.Must(t, err)
+	testkit.Must(t, s.mailer(t, func(c *mail.Config) { c.Writer = w }).Send(context.Background(),
+		model.Message{ID: "1", Target: "a@example.com", Subject: "x", Body: l.Text, HTML: l.HTML}))
+	if !strings.Contains(l.HTML, `src="cid:logo.png"`) || !strings.Contains(s.got[0], "Content-ID: <logo.png>") &&
+		!strings.Contains(s.got[0], "Content-Id: <logo.png>") {
+		t.Errorf("%s", s.got[0])
+	}
+	if !strings.Contains(w.Preview(l.HTML), `src="data:image/png;base64,`) {
+		t.Error("a browser would not show it")
 	}
 }

@@ -1,0 +1,146 @@
+package node
+
+import (
+	"context"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/guide"
+	"github.com/sallyport-sftp/sallyport/internal/notify"
+	"github.com/sallyport-sftp/sallyport/internal/notify/mail"
+	"github.com/sallyport-sftp/sallyport/internal/retention"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/internal/web"
+	"github.com/sallyport-sftp/sallyport/model"
+)
+
+// buildWords reads the templates of letters and banners.
+func (n *Node) buildWords() (*mail.Writer, error) {
+	zone, err := time.LoadLocation(n.cfg.TimeZone)
+	if err != nil {
+		return nil, fault.Wrap("node.buildWords", fault.Invalid, err)
+	}
+	o := n.cfg.Operator
+	return mail.NewWriter(mail.WriterConfig{Templates: n.cfg.Mail.Templates, Language: n.cfg.Mail.Language,
+		Operator: o.Name, URL: o.URL, Logo: o.Logo, Zone: zone, Log: n.log})
+}
+
+// sitePrograms are the programs whose site files are attached to a welcome.
+var sitePrograms = []string{"filezilla", "winscp", "openssh"}
+
+// welcome returns what a user needs to connect, with the guide and the site files.
+func (n *Node) welcome(ctx context.Context, user string) (f notify.WelcomeFacts, files []model.MessageFile, err error) {
+	c, err := n.guides.Card(ctx, user)
+	if err != nil {
+		return f, nil, err
+	}
+	f = notify.WelcomeFacts{Host: c.Host, Port: c.Port, Start: c.StartDir, From: c.AllowIPs, Issued: c.Issued}
+	for _, k := range c.HostKeys {
+		f.HostKeys = append(f.HostKeys, notify.HostKeyFacts{Type: k.Type, Fingerprint: k.Fingerprint})
+	}
+	f.Folders = folders(c)
+	u, err := n.accounts.User(ctx, user)
+	if err != nil {
+		return f, nil, err
+	}
+	if u.Vendor != "" {
+		v, err := n.accounts.Vendor(ctx, u.Vendor)
+		if err != nil {
+			return f, nil, err
+		}
+		f.Vendor = v.Name
+	}
+	page, err := c.HTML()
+	if err != nil {
+		return f, nil, err
+	}
+	files = []model.MessageFile{{Name: valid.FileFor(user) + ".guide.html", Type: "text/html; charset=utf-8",
+		Content: []byte(page)}}
+	for _, program := range sitePrograms {
+		sites, err := c.Sites(program, "")
+		if err != nil {
+			return f, nil, err
+		}
+		for _, s := range sites {
+			files = append(files, model.MessageFile{Name: s.Name, Type: "application/octet-stream", Content: []byte(s.Content)})
+		}
+	}
+	return f, files, nil
+}
+
+// folders returns a card's folders as letters name them. Those of feeds have the feed's title.
+func folders(c guide.Card) (out []notify.FolderFacts) {
+	for _, d := range c.Folders {
+		out = append(out, notify.FolderFacts{Path: d.Path, Sends: d.Send, Fetches: d.Fetch,
+			Kept: d.Retention})
+	}
+	for _, feed := range c.Feeds {
+		title := feed.Title
+		if title == "" {
+			title = feed.Name
+		}
+		at := -1
+		for i := range out {
+			if out[i].Path == feed.Dir {
+				at = i
+			}
+		}
+		if at < 0 {
+			out, at = append(out, notify.FolderFacts{Path: feed.Dir, Fetches: true}), len(out)
+		}
+		out[at].Title, out[at].Kept = title, feed.Retention
+	}
+	return out
+}
+
+// mailLink queues a mail with a one-time link.
+func (n *Node) mailLink(tx *store.Tx, l model.Link, c model.Contact, secret string) error {
+	if n.cfg.Web.URL == "" {
+		return fault.E("node.mailLink", fault.Conflict, "This server has no web address, so nobody could open a link.").
+			WithHint("set web.listen and web.url in the configuration")
+	}
+	return n.tell.MailLink(tx, l, c, strings.TrimSuffix(n.cfg.Web.URL, "/")+web.HandOverPath, secret)
+}
+
+// mailPeople sends a mail of retention to an account's people.
+func (n *Node) mailPeople(tx *store.Tx, l retention.Letter) (mails int, err error) {
+	letter := notify.Letter{Kind: l.Kind, Account: l.Account}
+	if l.Kind == "removed" {
+		letter.Facts = notify.RemovedFacts{Total: int(l.Files), Signed: l.Signed}
+		return n.tell.MailPeople(tx, letter, l.Ref)
+	}
+	f := notify.RemovalFacts{FilesFacts: notify.FilesFacts{Total: int(l.Files), More: l.More}, Due: l.Due,
+		Reminder: l.Reminder, Closing: l.Closing, Shut: l.Shut,
+		Ages: l.Ages, Missed: int(l.Missed), Names: l.Names}
+	for _, i := range l.Items {
+		f.Files = append(f.Files, notify.FileFacts{Name: path.Base(i.Path), Path: i.Path, User: i.User, At: i.StoredAt,
+			Size: i.Size, Downloaded: downloaded(i.Fetched)})
+	}
+	letter.Facts = f
+	return n.tell.MailPeople(tx, letter, l.Ref)
+}
+
+// downloaded says in letters how far a delivery went. What is "" was neither delivered nor received:
+// a temporary file, or one that an operator put there.
+func downloaded(fetched string) string {
+	switch model.DeliveryState(fetched) {
+	case model.DeliveryPublished:
+		return "never"
+	case model.DeliveryOpened:
+		return "part"
+	case model.DeliveryCollected:
+		return "full"
+	case model.DeliveryWithdrawn:
+		return "withdrawn"
+	case model.DeliveryReplaced:
+		return "replaced"
+	case model.DeliveryExpired:
+		return "removed"
+	case "":
+		return ""
+	}
+	return "sent"
+}

@@ -1,0 +1,113 @@
+package notify
+
+import (
+	"slices"
+	"time"
+)
+
+const (
+	samplePrint = "SHA256:2b1yvRkXkgO1kT6wxQ3vS0cTFcO5fGrXlGJmJm0s0xA"
+	sampleHash  = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+)
+
+var sampleTime = time.Date(2026, 11, 2, 6, 0, 0, 0, time.UTC)
+
+var sampleKey = KeyFacts{Fingerprint: samplePrint, Type: "ssh-ed25519", Holder: "jo@acme.example", At: sampleTime,
+	Reason: "the laptop was lost", Expires: sampleTime.AddDate(0, 1, 0), Since: sampleTime.AddDate(-2, 0, 0),
+	By: "Jo Hill", ByEmail: "jo@acme.example"}
+
+var sampleFiles = []FileFacts{
+	{Name: "cdr_20261101.csv", At: sampleTime, Size: 48_213_004, SHA256: sampleHash, ID: "01KB10SWWC66V2R0H1XQ2D6Y8N",
+		Feed: "cdr", User: "acme", Path: "/download/cdr/cdr_20261101.csv", Downloaded: "never",
+		Reason: "Row 17 has 11 columns, and 12 are needed.", Advice: "Please send it again with all columns."},
+	{Name: "cdr_20261102.csv", At: sampleTime.Add(3 * time.Minute), Size: 51_000_120, SHA256: sampleHash,
+		ID: "01KB10T9ECZ5M4W7Q0D7T1K2VE", Feed: "cdr", User: "acme", Path: "/download/cdr/cdr_20261102.csv",
+		Downloaded: "full", Duplicate: "both"}}
+
+var sampleExpected = ExpectedFacts{Expectation: "acme-cdr", Pattern: "cdr_*.csv", AtLeast: 1, Due: sampleTime,
+	TooSmall: []string{"cdr_20261102.csv (0 bytes)"}, Again: true}
+
+// Kinds lists the kinds of letter: those to partners first, then those to the operator.
+var Kinds = []Kind{
+	{"welcome", "A user's first key works: how to connect, with the guide. To technical contacts.",
+		WelcomeFacts{Host: "sftp.example.com", Port: 22, Start: "/",
+			HostKeys: []HostKeyFacts{{"ssh-ed25519", samplePrint}},
+			Folders: []FolderFacts{{Path: "/upload", Sends: true, Fetches: true, Kept: "12mo"},
+				{Path: "/download/cdr", Title: "Call records", Fetches: true, Kept: "90d"}},
+			From: []string{"203.0.113.0/24"}, Files: true}},
+	{"welcome-copy", "A vendor's first key works. To the account holder's technical contacts.",
+		WelcomeFacts{Vendor: "Carrier One", Folders: []FolderFacts{{Path: "/upload", Sends: true}}}},
+	{"key-added", "A key was added. To technical and security contacts.", sampleKey},
+	{"key-replaced", "A key was added that replaces another. To technical and security contacts.", withReplaces(sampleKey)},
+	{"key-revoked", "A key was revoked. To technical and security contacts.", sampleKey},
+	{"key-blocked", "A key was reported as exposed and blocked. To technical and security contacts.", sampleKey},
+	{"key-sent", "A private key was sent to us, and its key is blocked. To technical and security contacts.", sampleKey},
+	{"key-doubtful", "Somebody sent an encrypted private key file of a key. To technical and security contacts.", sampleKey},
+	{"key-paused", "A key was paused at a contact's word. To technical and security contacts.", sampleKey},
+	{"key-resumed", "A paused key works again. To technical and security contacts.", sampleKey},
+	{"key-expiring", "A key expires soon. To technical and security contacts.", sampleKey},
+	{"key-expired", "A key expired. To technical and security contacts.", sampleKey},
+	{"key-old", "A key is two years old. To technical and security contacts.", sampleKey},
+	{"link-key", "A one-time link to a key file. To the contact that the operator names.", sampleLink},
+	{"link-passphrase", "A one-time link to a passphrase. To another contact that the operator names.", sampleLink},
+	{"link-verify", "A one-time link that verifies an e-mail address. To that address.", sampleLink},
+	{"fresh", "New files of a day. To technical contacts, if the subscription says so.",
+		FilesFacts{Files: sampleFiles, Total: 3, More: 1}},
+	{"received", "We received a file. To contacts who asked for it, at once.",
+		FilesFacts{Files: sampleFiles[:1], Total: 1}},
+	{"received-daily", "The files that we received in a day. To contacts who asked for it.",
+		FilesFacts{Files: sampleFiles, Total: 3, More: 1}},
+	{"refused", "Files of an hour that could not be used, or had come before. To technical contacts.",
+		FilesFacts{Files: sampleFiles, Total: 3, More: 1}},
+	{"expected-missed", "A file that we expected did not come. To technical contacts, if the expectation says so.",
+		sampleExpected},
+	{"expected-met", "A file that had been missed came. To technical contacts, if the expectation says so.", sampleExpected},
+	{"expiring", "Files will be removed. To billing and technical contacts.",
+		RemovalFacts{FilesFacts: FilesFacts{Files: sampleFiles, Total: 6, More: 4}, Due: sampleTime.AddDate(0, 1, 0),
+			Ages: []string{"12mo"}, Missed: 1, Names: []string{"cdr_20261101.csv"}}},
+	{"removed", "The files of a closed account were removed, with the signed report. To billing and technical contacts.",
+		RemovedFacts{Total: 6, Signed: sampleSigned}},
+	{"notice", "Something else that people should be told.",
+		TextFacts{Title: "Maintenance on Sunday", Paragraphs: []string{"The server will be away from 02:00 to 02:30."}}},
+
+	{"missed", "Operator: a file that was expected did not come.", sampleExpected},
+	{"met", "Operator: a file that had been missed came.", sampleExpected},
+	{"gap", "Operator: numbers are missing in a feed.", GapFacts{Feed: "cdr", File: "cdr-0007.csv", First: 5, Final: 6}},
+	{"left", "Operator: an upload kept a temporary name.",
+		LeftFacts{Path: "/upload/cdr.csv.tmp", Stored: sampleTime, Size: 48_213_004}},
+	{"limit", "Operator: a user or an account is near a storage limit.",
+		LimitFacts{KeptBytes: 82e9, KeepBytes: 100e9, KeptItems: 1200, KeepItems: 200_000, Percent: 82}},
+	{"retention", "Operator: a retention run waits for you.",
+		ConfirmFacts{Run: "01KB10SWWC66V2R0H1XQ2D6Y8N", Reason: "it is the first of a new policy",
+			Due: sampleTime.AddDate(0, 1, 0), Total: 6}},
+	{"alarm", "Operator: something is wrong with the server's own records.",
+		TextFacts{Paragraphs: []string{"The audit log is not sealed any more.", "Rows that are written from now on wait."}}},
+	{"checkpoint", "Operator or auditor: a checkpoint of the audit log, to keep.", CheckpointFacts{Signed: sampleSigned}},
+	{"test", "Whoever it is sent to by hand: mail works.", TextFacts{}},
+}
+
+var sampleLink = LinkFacts{URL: "https://files.example.com/handover/" + LinkPlaceholder,
+	Expires: sampleTime.Add(72 * time.Hour)}
+
+const sampleSigned = "sallyport removal report\nrun: 01KB10SWWC66V2R0H1XQ2D6Y8N\nremoved: 6 files, 299213004 bytes\n\n" +
+	"— operator.example 5pKZcGl0dGxlIHNpZ25hdHVyZSBmb3IgdGhlIGV5ZSBvbmx5\n"
+
+func withReplaces(f KeyFacts) KeyFacts {
+	f.Replaces = "SHA256:u1cF9iAeU8x3zWcQk6YqkGmZ1pV0kz4yWqS0JrGz3kE"
+	return f
+}
+
+// KindNamed returns the kind of a name.
+func KindNamed(name string) (Kind, bool) {
+	i := slices.IndexFunc(Kinds, func(k Kind) bool { return k.Name == name })
+	if i < 0 {
+		return Kind{}, false
+	}
+	return Kinds[i], true
+}
+
+// Sample returns a letter of a kind with facts that show it.
+func Sample(k Kind) Letter {
+	return Letter{Kind: k.Name, To: "jo@acme.example", Name: "Jo Hill", ID: "01KB10SWWC66V2R0H1XQ2D6Y8N", Account: "acme",
+		AccountName: "ACME Telecom", User: "acme", Help: "help@example.com, +61 2 5550 0000", Facts: k.Sample}
+}
