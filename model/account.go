@@ -22,6 +22,8 @@ type Account struct {
 	Region    string       `json:"region,omitempty" doc:"Region, which chooses the server address told to partners"`
 	State     AccountState `json:"state" enum:"active,read_only,suspended,closed"`
 	AllowIPs  []string     `json:"allow_ips" doc:"Networks its users may log in from; empty: everywhere"`
+	Manager   *Person      `json:"manager,omitempty" doc:"Who looks after the account on the operator's side"`
+	Tags      []string     `json:"tags,omitempty"`
 	CreatedAt time.Time    `json:"created_at"`
 	// FilesUntil is when the files of a closed account are removed. Nil means the configured time
 	// after the account was closed.
@@ -48,6 +50,7 @@ type EditAccount struct {
 	State     *AccountState `json:"state,omitempty" enum:"active,read_only,suspended,closed" doc:"closed is final"`
 	KeepBytes *int64        `json:"keep_bytes,omitempty" doc:"Limit on what its users keep alive, bytes; 0: the default"`
 	KeepItems *int64        `json:"keep_items,omitempty" doc:"Limit on contents and directories; 0: the default"`
+	Manager   *Person       `json:"manager,omitempty" doc:"Who looks after it; without name and e-mail: nobody"`
 	KeepFiles *string       `json:"keep_files,omitempty" doc:"Of closing: how long its files stay: 30d"`
 }
 
@@ -55,6 +58,7 @@ type EditAccount struct {
 type Vendor struct {
 	Short     string    `json:"short" doc:"Short name, the last part of its usernames"`
 	Name      string    `json:"name" doc:"Company name"`
+	Tags      []string  `json:"tags,omitempty"`
 	CreatedAt time.Time `json:"created_at"`
 }
 

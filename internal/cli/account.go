@@ -10,7 +10,7 @@ import (
 
 func (a *app) accountCommand() *cobra.Command {
 	return group("account", "Customers of record",
-		a.accountAdd(), a.accountSet(), a.accountList(), a.accountShow(),
+		a.accountAdd(), a.accountSet(), a.accountList(), a.accountShow(), a.noteCommand("account"),
 		a.accountState("suspend", "Stop an account's log-ins and end its sessions", model.AccountSuspended),
 		a.accountState("reinstate", "Let a suspended account in again", model.AccountActive),
 		a.accountState("close", "Close an account for good", model.AccountClosed))
@@ -38,10 +38,18 @@ func (a *app) accountAdd() *cobra.Command {
 
 func (a *app) accountSet() *cobra.Command {
 	var in model.EditAccount
-	c := command("set ID", "Change an account's name, parent, region, networks or limits", cobra.ExactArgs(1),
-		func(ctx context.Context, args []string) error {
+	var tags model.EditTags
+	c := command("set ID", "Change an account's name, parent, region, networks, limits, manager or tags",
+		cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+			tags.Account = args[0]
+			if in == (model.EditAccount{}) {
+				return a.onlyTags(ctx, tags)
+			}
 			v, err := a.client().EditAccount(ctx, args[0], in)
 			if err != nil {
+				return err
+			}
+			if err := a.editTags(ctx, tags, &v.Tags); err != nil {
 				return err
 			}
 			return a.done(v, "Account %s was changed.", v.ID)
@@ -53,30 +61,40 @@ func (a *app) accountSet() *cobra.Command {
 		"address or network that its users may log in from (repeatable); any: from everywhere")
 	optSize(c, &in.KeepBytes, "keep", "bytes that its users may keep alive together: 2TB; 0 for the default")
 	optNumber(c, &in.KeepItems, "keep-items", "contents and directories that they may keep together; 0 for the default")
-	c.MarkFlagsOneRequired("name", "parent", "region", "allow-ip", "keep", "keep-items")
+	c.Flags().Var(optional[model.Person]{&in.Manager, parsePerson, "string"}, "manager",
+		"who looks after it on your side: 'Jo Hill <jo@example.com>'; none: nobody")
+	tagFlags(c, &tags)
+	c.MarkFlagsOneRequired("name", "parent", "region", "allow-ip", "keep", "keep-items", "manager", "tag", "untag")
 	return c
 }
 
 func (a *app) accountList() *cobra.Command {
-	return command("list", "List accounts", cobra.NoArgs, func(ctx context.Context, _ []string) error {
+	var f model.AccountFilter
+	c := command("list", "List accounts", cobra.NoArgs, func(ctx context.Context, _ []string) error {
 		t := table{head: []string{"ACCOUNT", "NAME", "PARENT", "REGION", "STATE"}, none: "There are no accounts yet."}
-		return list(ctx, a, t, a.client().ListAccounts, model.EveryFilter{}, func(x model.Account) []string {
+		if f.Tag != "" {
+			t.none = "There are no such accounts."
+		}
+		return list(ctx, a, t, a.client().ListAccounts, f, func(x model.Account) []string {
 			return []string{x.ID, x.Name, x.Parent, x.Region, string(x.State)}
 		})
 	})
+	c.Flags().StringVar(&f.Tag, "tag", "", "only those with this tag")
+	return c
 }
 
 func (a *app) accountShow() *cobra.Command {
-	return command("show ID", "Show an account", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		v, err := a.client().ShowAccount(ctx, args[0])
-		if err != nil {
-			return err
-		}
-		return a.card(v, [2]string{"Account", v.ID}, [2]string{"Name", v.Name}, [2]string{"Parent", v.Parent},
-			[2]string{"Region", v.Region}, [2]string{"Log in from", joined(v.AllowIPs, "everywhere")},
-			[2]string{"State", string(v.State)},
-			[2]string{"Since", when(v.CreatedAt)})
-	})
+	return command("show ID", "Show all that is known of an account: contacts, users, keys, feeds, files, notes",
+		cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+			v, err := a.client().ShowAccountPage(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.show(v, table{})
+			}
+			return a.accountPage(v)
+		})
 }
 
 func (a *app) accountState(use, short string, state model.AccountState) *cobra.Command {
@@ -119,18 +137,17 @@ func (a *app) vendorCommand() *cobra.Command {
 		})
 	add.Flags().StringVar(&in.Name, "name", "", "company name")
 	_ = add.MarkFlagRequired("name")
+	var f model.VendorFilter
 	list := command("list", "List vendors", cobra.NoArgs, func(ctx context.Context, _ []string) error {
 		t := table{head: []string{"VENDOR", "NAME", "SINCE"}, none: "There are no vendors yet."}
-		return list(ctx, a, t, a.client().ListVendors, model.EveryFilter{}, func(x model.Vendor) []string {
+		if f.Tag != "" {
+			t.none = "There are no such vendors."
+		}
+		return list(ctx, a, t, a.client().ListVendors, f, func(x model.Vendor) []string {
 			return []string{x.Short, x.Name, when(x.CreatedAt)}
 		})
 	})
-	show := command("show SHORT", "Show a vendor", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		v, err := a.client().ShowVendor(ctx, args[0])
-		if err != nil {
-			return err
-		}
-		return a.card(v, [2]string{"Vendor", v.Short}, [2]string{"Name", v.Name}, [2]string{"Since", when(v.CreatedAt)})
-	})
-	return group("vendor", "Carriers and suppliers that send files for accounts", add, list, show)
+	list.Flags().StringVar(&f.Tag, "tag", "", "only those with this tag")
+	return group("vendor", "Carriers and suppliers that send files for accounts", add, a.vendorSet(), list,
+		a.vendorShow(), a.noteCommand("vendor"))
 }

@@ -54,3 +54,14 @@ func FeedRights(settings ...string) Rights {
 	}
 	return Read | List
 }
+
+// Words returns the rights as configuration spells them.
+func (r Rights) Words() []string {
+	words := []string{}
+	for i, w := range rightWords {
+		if r&(1<<i) != 0 {
+			words = append(words, w)
+		}
+	}
+	return words
+}

@@ -26,6 +26,9 @@ var changes = map[string]change{
 	"add-user": {request: asks("POST", "/users", body{"account": "{name}", "name": "{name}-b"}),
 		again: fault.Exists},
 	"edit-user": {request: asks("PATCH", "/users/{name}", body{"quota_files": 10})},
+	"add-note":    {request: asks("POST", "/notes", body{"account": "{name}", "text": "Calls on Mondays."})},
+	"remove-note": {begin: (*lossy).note, request: asks("DELETE", "/notes/{id}", nil), again: fault.NotFound},
+	"edit-tags":   {request: asks("POST", "/tags", body{"user": "{name}", "add": []string{"gold"}})},
 	"add-contact": {request: asks("POST", "/contacts",
 		body{"account": "{name}", "name": "B", "email": "b-{name}@example.com"}), again: fault.Exists},
 	"edit-contact":   {begin: (*lossy).person, request: asks("PATCH", "/contacts/{id}", body{"phone": "1"})},
@@ -186,6 +189,10 @@ func (l *lossy) insert(query string, args ...any) {
 
 func (l *lossy) person() {
 	l.id = answered[model.Page[model.Contact]](l, "GET", "/contacts?of={name}", nil).Items[0].ID
+}
+
+func (l *lossy) note() {
+	l.id = answered[model.Note](l, "POST", "/notes", body{"account": "{name}", "text": "Calls on Mondays."}).ID
 }
 
 func (l *lossy) forgetOther() {
