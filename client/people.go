@@ -9,7 +9,7 @@ import (
 // Methods for accounts, vendors, users, contacts, links, notices and guides.
 
 // ListAccounts lists accounts by id.
-func (c *Client) ListAccounts(ctx context.Context, q model.EveryFilter) (model.Page[model.Account], error) {
+func (c *Client) ListAccounts(ctx context.Context, q model.AccountFilter) (model.Page[model.Account], error) {
 	return get[model.Page[model.Account]](ctx, c, "/accounts", q)
 }
 
@@ -44,7 +44,7 @@ func (c *Client) RemoveAccount(ctx context.Context, id string) error {
 }
 
 // ListVendors lists vendors by short name.
-func (c *Client) ListVendors(ctx context.Context, q model.EveryFilter) (model.Page[model.Vendor], error) {
+func (c *Client) ListVendors(ctx context.Context, q model.VendorFilter) (model.Page[model.Vendor], error) {
 	return get[model.Page[model.Vendor]](ctx, c, "/vendors", q)
 }
 

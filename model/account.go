@@ -22,6 +22,8 @@ type Account struct {
 	Region    string       `json:"region,omitempty" doc:"Region, which chooses the server address told to partners"`
 	State     AccountState `json:"state" enum:"active,read_only,suspended,closed"`
 	AllowIPs  []string     `json:"allow_ips" doc:"Networks its users may log in from; empty: everywhere"`
+	Manager   *Person      `json:"manager,omitempty" doc:"Who looks after the account on the operator's side"`
+	Tags      []string     `json:"tags,omitempty"`
 	CreatedAt time.Time    `json:"created_at"`
 	ClosedAt  *time.Time   `json:"closed_at,omitempty"`
 	// ClosedFrom is the state before the account was closed, which reopening it brings back.
@@ -67,6 +69,7 @@ type EditAccount struct {
 	KeepBytes *int64        `json:"keep_bytes,omitempty" doc:"Limit on what its users keep alive, bytes; 0: the default"`
 	KeepItems *int64        `json:"keep_items,omitempty" doc:"Limit on contents and directories; 0: the default"`
 	TimeZone  *string       `json:"time_zone,omitempty" doc:"Empty: the region's, or the operator's"`
+	Manager   *Person       `json:"manager,omitempty" doc:"Who looks after it; without name and e-mail: nobody"`
 	KeepFiles *string       `json:"keep_files,omitempty" doc:"Of closing: how long its files stay: 30d"`
 }
 
@@ -100,6 +103,7 @@ type Closing struct {
 type Vendor struct {
 	Short     string    `json:"short" doc:"Short name, the last part of its usernames"`
 	Name      string    `json:"name" doc:"Company name"`
+	Tags      []string  `json:"tags,omitempty"`
 	CreatedAt time.Time `json:"created_at"`
 }
 

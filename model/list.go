@@ -43,10 +43,24 @@ func (o *Order) Ordered() *Order { return o }
 // EveryFilter asks for all items of a list.
 type EveryFilter struct{ Paging }
 
+// AccountFilter chooses accounts.
+type AccountFilter struct {
+	Tag string `query:"tag" doc:"Only those with this tag"`
+	Paging
+}
+
+// VendorFilter chooses vendors.
+type VendorFilter struct {
+	Tag string `query:"tag" doc:"Only those with this tag"`
+	Paging
+}
+
 // UserFilter chooses users.
 type UserFilter struct {
-	Account string `query:"account" names:"account" doc:"Only this account's"`
-	Vendor  string `query:"vendor" names:"vendor" doc:"Only this vendor's"`
+	Account  string `query:"account" names:"account" doc:"Only this account's"`
+	Vendor   string `query:"vendor" names:"vendor" doc:"Only this vendor's"`
+	Tag      string `query:"tag" doc:"Only those with this tag, or of an account with it"`
+	Inactive string `query:"inactive" doc:"Only those that have not logged in for so long: 90d"`
 	Paging
 }
 

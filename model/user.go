@@ -32,6 +32,7 @@ type User struct {
 	KeepBytes  int64    `json:"keep_bytes,omitempty" doc:"Limit on kept_bytes; 0: the configured default"`
 	KeepItems  int64    `json:"keep_items,omitempty" doc:"Limit on kept_items; 0: the configured default"`
 	Dirs       int64    `json:"directories" doc:"Directories that it may remove"`
+	Tags       []string `json:"tags,omitempty"`
 	// Limits are the limits in force. Nil if they were not asked for.
 	Limits    *StorageLimits `json:"limits,omitempty" doc:"The limits in force"`
 	CreatedAt time.Time      `json:"created_at"`

@@ -193,6 +193,11 @@ func (r *Service) SetAccount(ctx context.Context, actor, id string, e model.Edit
 		if err := checkParent(tx, &a); err != nil {
 			return a, err
 		}
+		if e.Manager != nil {
+			if err := setManager(tx, &a, *e.Manager, row.Detail); err != nil {
+				return a, err
+			}
+		}
 		if e.AllowIPs == nil {
 			return a, tx.SetAccount(a)
 		}
@@ -228,8 +233,8 @@ func (r *Service) Account(ctx context.Context, id string) (model.Account, error)
 }
 
 // Accounts lists accounts by id.
-func (r *Service) Accounts(ctx context.Context, f model.EveryFilter) ([]model.Account, error) {
-	return r.store.Read(ctx).Accounts(f.Paging)
+func (r *Service) Accounts(ctx context.Context, f model.AccountFilter) ([]model.Account, error) {
+	return r.store.Read(ctx).AccountsTagged(f)
 }
 
 // AddVendor creates a vendor.
@@ -272,8 +277,8 @@ func (r *Service) Vendor(ctx context.Context, short string) (model.Vendor, error
 }
 
 // Vendors lists vendors by short name.
-func (r *Service) Vendors(ctx context.Context, f model.EveryFilter) ([]model.Vendor, error) {
-	return r.store.Read(ctx).Vendors(f.Paging)
+func (r *Service) Vendors(ctx context.Context, f model.VendorFilter) ([]model.Vendor, error) {
+	return r.store.Read(ctx).VendorsTagged(f)
 }
 
 // taken replaces an Exists error by one with this text. It passes other errors through.

@@ -181,7 +181,7 @@ func (r *Service) Closing(ctx context.Context, ask model.ClosingQuery) (out mode
 	if out.Uncollected, err = q.Uncollected(a.ID); err != nil {
 		return out, err
 	}
-	if out.Feeds, err = q.FeedsOfAccount(a.ID); err != nil {
+	if out.Feeds, err = q.FeedNames(a.ID); err != nil {
 		return out, err
 	}
 	if out.Publishes, err = q.FeedsOfProducer(a.ID); err != nil {

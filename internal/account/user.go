@@ -195,6 +195,11 @@ func (r *Service) SetUser(ctx context.Context, actor, name string, e model.EditU
 		if err := tx.SetUser(u); err != nil {
 			return u, err
 		}
+		if e.Enabled != nil && u.Enabled {
+			if err := tx.SetEnabledAt(u.ID, row.At); err != nil {
+				return u, err
+			}
+		}
 		if e.FeedsMay != nil {
 			if err := r.feedRights(tx, u); err != nil {
 				return u, err
@@ -316,5 +321,9 @@ func (r *Service) Users(ctx context.Context, f model.UserFilter) ([]model.User, 
 			return nil, err
 		}
 	}
-	return r.store.Read(ctx).Users(f)
+	idle, err := r.idleSince(f.Inactive)
+	if err != nil {
+		return nil, err
+	}
+	return r.store.Read(ctx).UsersIdle(f, idle)
 }

@@ -26,6 +26,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/inbox"
 	"github.com/sallyport-sftp/sallyport/internal/naming"
 	"github.com/sallyport-sftp/sallyport/internal/notify"
+	"github.com/sallyport-sftp/sallyport/internal/overview"
 	"github.com/sallyport-sftp/sallyport/internal/retention"
 	"github.com/sallyport-sftp/sallyport/internal/trace"
 	"github.com/sallyport-sftp/sallyport/internal/tree"
@@ -59,6 +60,7 @@ type Services struct {
 	Retain   *retention.Service
 	Naming   *naming.Service
 	Expect   *expect.Service
+	Overview *overview.Service
 	Tree     *tree.Tree
 	Sessions Sessions
 	Names    Names
@@ -151,6 +153,7 @@ func build(r Services) (*http.ServeMux, huma.API) {
 	rt.notify()
 	rt.retention()
 	rt.records()
+	rt.support()
 	rt.audit()
 	rt.server()
 	rt.events()

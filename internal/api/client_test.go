@@ -206,7 +206,7 @@ func TestAServerOfAnotherRelease(t *testing.T) {
 		_, _ = w.Write([]byte(`{"items": [{"id": "acme", "colour": "red", "allow_ips": null}], "next": "x", "total": 12}`))
 	}))
 	defer server.Close()
-	page, err := client.Remote(server.URL, "").ListAccounts(t.Context(), model.EveryFilter{})
+	page, err := client.Remote(server.URL, "").ListAccounts(t.Context(), model.AccountFilter{})
 	if err != nil || len(page.Items) != 1 || page.Items[0].ID != "acme" || page.Items[0].Name != "" || page.Next != "x" {
 		t.Fatalf("%+v, %v", page, err)
 	}

@@ -14,7 +14,7 @@ import (
 
 func (a *app) accountCommand() *cobra.Command {
 	return group("account", "Customers of record",
-		a.accountAdd(), a.accountSet(), a.accountList(), a.accountShow(),
+		a.accountAdd(), a.accountSet(), a.accountList(), a.accountShow(), a.noteCommand("account"),
 		a.accountState("suspend", "Stop an account's log-ins and end its sessions", model.AccountSuspended),
 		a.accountState("reinstate", "Let a suspended account in again", model.AccountActive),
 		a.accountClose(), a.accountReopen(),
@@ -50,10 +50,18 @@ func (a *app) accountAdd() *cobra.Command {
 
 func (a *app) accountSet() *cobra.Command {
 	var in model.EditAccount
-	c := command("set ID", "Change an account's name, parent, region, zone, networks or limits", cobra.ExactArgs(1),
-		func(ctx context.Context, args []string) error {
+	var tags model.EditTags
+	c := command("set ID", "Change an account's name, parent, region, zone, language, networks, limits, manager or tags",
+		cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+			tags.Account = args[0]
+			if in == (model.EditAccount{}) {
+				return a.onlyTags(ctx, tags)
+			}
 			v, err := a.client().EditAccount(ctx, args[0], in)
 			if err != nil {
+				return err
+			}
+			if err := a.editTags(ctx, tags, &v.Tags); err != nil {
 				return err
 			}
 			return a.done(v, "Account %s was changed.", v.ID)
@@ -68,33 +76,39 @@ func (a *app) accountSet() *cobra.Command {
 		"address or network that its users may log in from (repeatable); any: from everywhere")
 	optSize(c, &in.KeepBytes, "keep", "bytes that its users may keep alive together: 2TB; default")
 	optNumber(c, &in.KeepItems, "keep-items", "contents and directories that they may keep together; 0 for the default")
-	c.MarkFlagsOneRequired("name", "parent", "region", "time-zone", "language", "allow-ip", "keep", "keep-items")
+	c.Flags().Var(optional[model.Person]{&in.Manager, parsePerson, "string"}, "manager",
+		"who looks after it on your side: 'Jo Hill <jo@example.com>'; none: nobody")
+	tagFlags(c, &tags)
+	c.MarkFlagsOneRequired("name", "parent", "region", "time-zone", "language", "allow-ip", "keep", "keep-items", "manager",
+		"tag", "untag")
 	return c
 }
 
 func (a *app) accountList() *cobra.Command {
-	return listCommand(a, &listing[model.EveryFilter, model.Account]{use: "list", short: "List accounts",
-		head: []string{"ACCOUNT", "NAME", "PARENT", "REGION", "STATE"}, more: []string{"TIME ZONE", "SINCE"},
+	l := &listing[model.AccountFilter, model.Account]{use: "list", short: "List accounts",
+		head: []string{"ACCOUNT", "NAME", "PARENT", "REGION", "STATE"}, more: []string{"TIME ZONE", "TAGS", "SINCE"},
 		at: "SINCE", order: "account", none: "There are no accounts yet.", read: (*client.Client).ListAccounts,
 		row: func(x model.Account) []any {
-			return []any{x.ID, x.Name, x.Parent, x.Region, model.Word(x.State), x.TimeZone, x.CreatedAt}
-		}})
+			return []any{x.ID, x.Name, x.Parent, x.Region, model.Word(x.State), x.TimeZone, strings.Join(x.Tags, ","),
+				x.CreatedAt}
+		}}
+	c := listCommand(a, l)
+	c.Flags().StringVar(&l.filter.Tag, "tag", "", "only those with this tag")
+	return c
 }
 
 func (a *app) accountShow() *cobra.Command {
-	return command("show ID", "Show an account", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		v, err := a.client().ShowAccount(ctx, args[0])
-		if err != nil {
-			return err
-		}
-		return a.card(v, [2]string{"Account", v.ID}, [2]string{"Name", v.Name}, [2]string{"Parent", v.Parent},
-			[2]string{"Region", v.Region}, [2]string{"Time zone", v.TimeZone},
-			[2]string{"Language", v.Language},
-			[2]string{"Log in from", joined(v.AllowIPs, "everywhere")},
-			[2]string{"State", model.Word(v.State)}, [2]string{"Closed", whenPtr(v.ClosedAt)},
-			[2]string{"Files removed", whenPtr(v.FilesUntil)},
-			[2]string{"Since", when(v.CreatedAt)})
-	})
+	return command("show ID", "Show all that is known of an account: contacts, users, keys, feeds, files, notes",
+		cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+			v, err := a.client().ShowAccountPage(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.show(v, table{})
+			}
+			return a.accountPage(v)
+		})
 }
 
 func (a *app) accountState(use, short string, state model.AccountState) *cobra.Command {
@@ -225,29 +239,14 @@ func (a *app) vendorCommand() *cobra.Command {
 		})
 	add.Flags().StringVar(&in.Name, "name", "", "company name")
 	_ = add.MarkFlagRequired("name")
-	var edit model.EditVendor
-	set := command("set SHORT --name NAME", "Change a vendor's name", cobra.ExactArgs(1),
-		func(ctx context.Context, args []string) error {
-			v, err := a.client().EditVendor(ctx, args[0], edit)
-			if err != nil {
-				return err
-			}
-			return a.done(v, "Vendor %s was changed: it is %s.", v.Short, valid.Printable(v.Name))
-		})
-	optText(set, &edit.Name, "name", "", "company name")
-	_ = set.MarkFlagRequired("name")
-	list := listCommand(a, &listing[model.EveryFilter, model.Vendor]{use: "list", short: "List vendors",
-		head: []string{"VENDOR", "NAME", "SINCE"}, at: "SINCE", order: "vendor", none: "There are no vendors yet.",
-		read: (*client.Client).ListVendors,
-		row:  func(x model.Vendor) []any { return []any{x.Short, x.Name, x.CreatedAt} }})
-	show := command("show SHORT", "Show a vendor", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		v, err := a.client().ShowVendor(ctx, args[0])
-		if err != nil {
-			return err
-		}
-		return a.card(v, [2]string{"Vendor", v.Short}, [2]string{"Name", v.Name}, [2]string{"Since", when(v.CreatedAt)})
-	})
-	return group("vendor", "Carriers and suppliers that send files for accounts", add, set, list, show,
+	l := &listing[model.VendorFilter, model.Vendor]{use: "list", short: "List vendors",
+		head: []string{"VENDOR", "NAME", "SINCE"}, more: []string{"TAGS"}, at: "SINCE", order: "vendor",
+		none: "There are no vendors yet.", read: (*client.Client).ListVendors,
+		row: func(x model.Vendor) []any { return []any{x.Short, x.Name, x.CreatedAt, strings.Join(x.Tags, ",")} }}
+	list := listCommand(a, l)
+	list.Flags().StringVar(&l.filter.Tag, "tag", "", "only those with this tag")
+	return group("vendor", "Carriers and suppliers that send files for accounts", add, a.vendorSet(), list,
+		a.vendorShow(), a.noteCommand("vendor"),
 		remover("remove SHORT", "Remove a vendor without users and contacts", "Vendor",
 			func(ctx context.Context, short string) error { return a.client().RemoveVendor(ctx, short) }, a))
 }

@@ -38,6 +38,20 @@ type exactTime time.Time
 
 func (t *table) add(cells ...any) { t.rows = append(t.rows, cells) }
 
+// texts returns the cells as people read them.
+func (t *table) texts() [][]string {
+	rows := make([][]string, len(t.rows))
+	for i, r := range t.rows {
+		rows[i] = make([]string, len(r))
+		for k, c := range r {
+			if rows[i][k] = cellText(c); rows[i][k] == "" {
+				rows[i][k] = "-"
+			}
+		}
+	}
+	return rows
+}
+
 // show prints v as JSON, or the table.
 func (a *app) show(v any, t table) error {
 	if a.json {
@@ -49,20 +63,11 @@ func (a *app) show(v any, t table) error {
 		_, err := fmt.Fprintln(a.Out, t.none)
 		return err
 	}
-	rows := make([][]string, len(t.rows))
-	for i, r := range t.rows {
-		rows[i] = make([]string, len(r))
-		for k, c := range r {
-			if rows[i][k] = cellText(c); rows[i][k] == "" {
-				rows[i][k] = "-"
-			}
-		}
-	}
 	head := t.head
 	if t.more > 0 && !a.wide {
 		head = head[:len(head)-t.more]
 	}
-	_, err := fmt.Fprint(a.Out, layout{head: head, rows: rows, width: a.width(), long: t.long}.text())
+	_, err := fmt.Fprint(a.Out, layout{head: head, rows: t.texts(), width: a.width(), long: t.long}.text())
 	return err
 }
 

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -12,7 +13,7 @@ import (
 )
 
 func (a *app) userCommand() *cobra.Command {
-	return group("user", "SSH log-ins", a.userAdd(), a.userSet(), a.userList(), a.userShow(),
+	return group("user", "SSH log-ins", a.userAdd(), a.userSet(), a.userList(), a.userShow(), a.noteCommand("user"),
 		a.userRename(), a.userDirs(), a.userTemplate(),
 		a.userEnable("disable", "Stop a user's log-ins and end its sessions", false),
 		a.userEnable("enable", "Let a disabled user in again", true),
@@ -59,10 +60,18 @@ func (a *app) userAdd() *cobra.Command {
 
 func (a *app) userSet() *cobra.Command {
 	var in model.EditUser
-	c := command("set USER", "Change a user's starting directory, networks or limits", cobra.ExactArgs(1),
+	var tags model.EditTags
+	c := command("set USER", "Change a user's starting directory, networks, limits or tags", cobra.ExactArgs(1),
 		func(ctx context.Context, args []string) error {
+			tags.User = args[0]
+			if in == (model.EditUser{}) { // tags alone leave the user's sessions alone
+				return a.onlyTags(ctx, tags)
+			}
 			v, err := a.client().EditUser(ctx, args[0], in)
 			if err != nil {
+				return err
+			}
+			if err := a.editTags(ctx, tags, &v.Tags); err != nil {
 				return err
 			}
 			if in.QuotaBytes == nil && in.QuotaFiles == nil {
@@ -82,22 +91,27 @@ func (a *app) userSet() *cobra.Command {
 		"address or network that it may log in from (repeatable); any: from everywhere")
 	optText(c, &in.FeedsMay, "feeds-may", "default",
 		"what it may do with delivered files: look, remove (and rename; their bytes stay until they are due), default")
-	c.MarkFlagsOneRequired("feeds-may", "start-dir", "quota", "quota-files", "keep", "keep-items", "allow-ip")
+	tagFlags(c, &tags)
+	c.MarkFlagsOneRequired("feeds-may", "start-dir", "quota", "quota-files", "keep", "keep-items", "allow-ip", "tag",
+		"untag")
 	return c
 }
 
 func (a *app) userList() *cobra.Command {
 	l := &listing[model.UserFilter, model.User]{use: "list", short: "List users",
 		head: []string{"USER", "KIND", "ACCOUNT", "VENDOR", "STARTS IN", "FILES", "BYTES", "LOG-IN"},
-		more: []string{"SINCE"}, at: "SINCE", order: "user", none: "There are no users yet.",
+		more: []string{"TAGS", "SINCE"}, at: "SINCE", order: "user", none: "There are no users yet.",
 		read: (*client.Client).ListUsers,
 		row: func(u model.User) []any {
 			return []any{u.Name, model.Word(u.Kind), u.Account, u.Vendor, u.StartDir, u.UsedFiles, fileSize(u.UsedBytes),
-				enabled(u), u.CreatedAt}
+				enabled(u), strings.Join(u.Tags, ","), u.CreatedAt}
 		}}
 	c := listCommand(a, l)
 	c.Flags().StringVar(&l.filter.Account, "account", "", "only this account's")
 	c.Flags().StringVar(&l.filter.Vendor, "vendor", "", "only this vendor's")
+	c.Flags().StringVar(&l.filter.Tag, "tag", "", "only those with this tag, or of an account with it")
+	c.Flags().StringVar(&l.filter.Inactive, "inactive", "",
+		"only those that have not logged in for so long: 90d; who never did counts from when it was made or enabled")
 	return c
 }
 
@@ -109,23 +123,17 @@ func enabled(u model.User) string {
 }
 
 func (a *app) userShow() *cobra.Command {
-	return command("show USER", "Show a user", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		u, err := a.client().ShowUser(ctx, args[0])
-		if err != nil {
-			return err
-		}
-		kept := ""
-		if l := u.Limits; l != nil {
-			kept = fmt.Sprintf(", of at most %d (%s)", l.KeepItems, size(l.KeepBytes))
-		}
-		return a.card(u, [2]string{"User", u.Name}, [2]string{"Kind", string(u.Kind)}, [2]string{"Account", u.Account},
-			[2]string{"Vendor", u.Vendor}, [2]string{"Log-in", enabled(u)}, [2]string{"Starts in", u.StartDir},
-			[2]string{"Delivered files", map[string]string{model.FeedsLook: "may be looked at",
-				model.FeedsRemove: "may be removed"}[u.FeedsMay]}, [2]string{"Allowed from", joined(u.AllowIPs, "everywhere")},
-			[2]string{"Quota", quota(u)},
-			[2]string{"Kept alive", fmt.Sprintf("%d (%s)", u.KeptItems, size(u.KeptBytes)) + kept},
-			[2]string{"Directories", fmt.Sprint(u.Dirs)}, [2]string{"Since", when(u.CreatedAt)})
-	})
+	return command("show USER", "Show all that is known of a user: keys, folders, feeds, quota, log-ins, files, notes",
+		cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+			v, err := a.client().ShowUserPage(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.show(v, table{})
+			}
+			return a.userPage(v)
+		})
 }
 
 // quota says how much a user's files may take and do take.

@@ -8,13 +8,19 @@ import (
 )
 
 const accountColumns = `SELECT id, name, COALESCE(parent, ''), region, state, allow_ips, created_at, files_until,
-	closed_at, closed_from, COALESCE(keep_bytes, 0), COALESCE(keep_items, 0), time_zone, language FROM accounts`
+	closed_at, closed_from, COALESCE(keep_bytes, 0), COALESCE(keep_items, 0), time_zone, language, manager, manager_email,
+	tags FROM accounts`
 
 func scanAccount(r *sql.Rows) (a model.Account, err error) {
-	var ips string
+	var ips, tags string
+	var manager model.Person
 	err = r.Scan(&a.ID, &a.Name, &a.Parent, &a.Region, &a.State, &ips, stamp{&a.CreatedAt}, stampPtr{&a.FilesUntil},
-		stampPtr{&a.ClosedAt}, &a.ClosedFrom, &a.KeepBytes, &a.KeepItems, &a.TimeZone, &a.Language)
-	a.AllowIPs = list(ips)
+		stampPtr{&a.ClosedAt}, &a.ClosedFrom, &a.KeepBytes, &a.KeepItems, &a.TimeZone, &a.Language, &manager.Name,
+		&manager.Email, &tags)
+	if manager != (model.Person{}) {
+		a.Manager = &manager
+	}
+	a.AllowIPs, a.Tags = list(ips), list(tags)
 	return a, err
 }
 
@@ -39,7 +45,13 @@ func (q *Q) Children(id string) ([]string, error) {
 
 // Accounts lists accounts by id, one page of them.
 func (q *Q) Accounts(p model.Paging) ([]model.Account, error) {
-	return collect(q, "Accounts", scanAccount, accountColumns+` WHERE id > $1 ORDER BY id LIMIT $2`, p.Cursor, most(p))
+	return q.AccountsTagged(model.AccountFilter{Paging: p})
+}
+
+// AccountsTagged lists the accounts with a tag by id, one page of them.
+func (q *Q) AccountsTagged(f model.AccountFilter) ([]model.Account, error) {
+	return collect(q, "Accounts", scanAccount, accountColumns+` WHERE id > $1 AND `+tagged("tags", "$2")+
+		` ORDER BY id LIMIT $3`, f.Cursor, f.Tag, most(f.Paging))
 }
 
 // AddAccount records a new account.
@@ -62,10 +74,18 @@ func (tx *Tx) SetAccount(a model.Account) error {
 		timeNull(a.ClosedAt), a.ClosedFrom, null(a.KeepBytes), null(a.KeepItems), a.TimeZone, a.Language)
 }
 
-const vendorColumns = `SELECT short, name, created_at FROM vendors`
+// SetManager records who looks after an account.
+func (tx *Tx) SetManager(account string, p model.Person) error {
+	return tx.execOne("SetManager", `UPDATE accounts SET manager = $2, manager_email = $3 WHERE id = $1`, account, p.Name,
+		p.Email)
+}
+
+const vendorColumns = `SELECT short, name, tags, created_at FROM vendors`
 
 func scanVendor(r *sql.Rows) (v model.Vendor, err error) {
-	err = r.Scan(&v.Short, &v.Name, stamp{&v.CreatedAt})
+	var tags string
+	err = r.Scan(&v.Short, &v.Name, &tags, stamp{&v.CreatedAt})
+	v.Tags = list(tags)
 	return v, err
 }
 
@@ -76,7 +96,13 @@ func (q *Q) Vendor(short string) (model.Vendor, error) {
 
 // Vendors lists vendors by short name, one page of them.
 func (q *Q) Vendors(p model.Paging) ([]model.Vendor, error) {
-	return collect(q, "Vendors", scanVendor, vendorColumns+` WHERE short > $1 ORDER BY short LIMIT $2`, p.Cursor, most(p))
+	return q.VendorsTagged(model.VendorFilter{Paging: p})
+}
+
+// VendorsTagged lists the vendors with a tag by short name, one page of them.
+func (q *Q) VendorsTagged(f model.VendorFilter) ([]model.Vendor, error) {
+	return collect(q, "Vendors", scanVendor, vendorColumns+` WHERE short > $1 AND `+tagged("tags", "$2")+
+		` ORDER BY short LIMIT $3`, f.Cursor, f.Tag, most(f.Paging))
 }
 
 // SetVendor changes a vendor's name.

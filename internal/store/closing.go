@@ -7,9 +7,9 @@ func (q *Q) Uncollected(account string) (n int64, err error) {
 	return n, err
 }
 
-// FeedsOfAccount lists the feeds that an account's users subscribe to.
-func (q *Q) FeedsOfAccount(account string) ([]string, error) {
-	return collect(q, "FeedsOfAccount", scanString, `SELECT DISTINCT s.feed FROM subscriptions s
+// FeedNames lists the feeds that an account's users subscribe to.
+func (q *Q) FeedNames(account string) ([]string, error) {
+	return collect(q, "FeedNames", scanString, `SELECT DISTINCT s.feed FROM subscriptions s
 		JOIN users u ON u.id = s.user_id WHERE u.account_id = $1 ORDER BY s.feed`, account)
 }
 

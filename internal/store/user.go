@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"strings"
+	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
@@ -11,19 +12,19 @@ import (
 )
 
 const userColumns = `SELECT u.id, u.name, u.kind, u.account_id, COALESCE(u.vendor, ''), u.enabled, u.start_dir,
-	u.allow_ips, u.feeds_may,
+	u.allow_ips, u.feeds_may, u.tags,
 	u.created_at, ` + usageColumns + `
 	FROM users u JOIN mailboxes m ON m.user_id = u.id`
 
 func scanUser(r *sql.Rows) (u model.User, err error) {
-	var ips string
+	var ips, tags string
 	var use Usage
 	err = r.Scan(append([]any{&u.ID, &u.Name, &u.Kind, &u.Account, &u.Vendor, &u.Enabled, &u.StartDir, &ips, &u.FeedsMay,
-		stamp{&u.CreatedAt}}, use.dest()...)...)
+		&tags, stamp{&u.CreatedAt}}, use.dest()...)...)
 	u.UsedBytes, u.UsedFiles, u.QuotaBytes, u.QuotaFiles = use.Bytes, use.Files, use.QuotaBytes, use.QuotaFiles
 	u.KeptBytes, u.KeptItems, u.Dirs, u.KeepBytes, u.KeepItems = use.KeptBytes, use.KeptItems(), use.Dirs, use.KeepBytes,
 		use.KeepItems
-	u.AllowIPs = list(ips)
+	u.AllowIPs, u.Tags = list(ips), list(tags)
 	return u, err
 }
 
@@ -37,11 +38,32 @@ func (q *Q) UserByID(id string) (model.User, error) {
 	return one(q, "UserByID", scanUser, userColumns+` WHERE u.id = $1`, id)
 }
 
+// lastLogin is when a user logged in last; 0 if it never did.
+const lastLogin = `COALESCE((SELECT MAX(k.last_used_at) FROM keys k WHERE k.user_id = u.id), 0)`
+
 // Users lists users by name, one page of them.
-func (q *Q) Users(f model.UserFilter) ([]model.User, error) {
+func (q *Q) Users(f model.UserFilter) ([]model.User, error) { return q.UsersIdle(f, time.Time{}) }
+
+// UsersIdle lists users that were made, enabled and used before a time; if it is zero, all.
+func (q *Q) UsersIdle(f model.UserFilter, idle time.Time) ([]model.User, error) {
 	return collect(q, "Users", scanUser, userColumns+` WHERE ($1 = '' OR LOWER(u.account_id) = $1) AND u.name > $2
-		AND ($4 = '' OR u.vendor = $4) ORDER BY u.name LIMIT $3`,
-		valid.Fold(f.Account), f.Cursor, most(f.Paging), f.Vendor)
+		AND (`+tagged("u.tags", "$4")+` OR EXISTS (SELECT 1 FROM accounts a WHERE a.id = u.account_id AND `+
+		tagged("a.tags", "$4")+`))
+		AND ($5 = 0 OR `+lastLogin+` < $5 AND u.created_at < $5 AND COALESCE(u.enabled_at, 0) < $5)
+		AND ($6 = '' OR u.vendor = $6) ORDER BY u.name LIMIT $3`,
+		valid.Fold(f.Account), f.Cursor, most(f.Paging), f.Tag, microsOrZero(idle), f.Vendor)
+}
+
+// SetEnabledAt records when a user was enabled. Its time without a log-in counts from then.
+func (tx *Tx) SetEnabledAt(userID string, at time.Time) error {
+	return tx.bookOne("SetEnabledAt", `UPDATE users SET enabled_at = $2 WHERE id = $1`, userID, micros(at))
+}
+
+// LastLogin returns when a user last logged in with a key; zero if it never did.
+func (q *Q) LastLogin(userID string) (at time.Time, err error) {
+	err = q.scanOne("LastLogin", `SELECT COALESCE(MAX(last_used_at), 0) FROM keys WHERE user_id = $1`, []any{userID},
+		stampOrZero{&at})
+	return at, err
 }
 
 // AddUser records a user with its empty mailbox and root directory.

@@ -46,7 +46,10 @@ var changes = map[string]change{
 	"add-vendor": {request: asks("POST", "/vendors", body{"short": "{name}", "name": "V"}), again: fault.Exists},
 	"add-user": {request: asks("POST", "/users", body{"account": "{name}", "name": "{name}-b"}),
 		again: fault.Exists},
-	"edit-user": {request: asks("PATCH", "/users/{name}", body{"quota_files": 10})},
+	"edit-user":   {request: asks("PATCH", "/users/{name}", body{"quota_files": 10})},
+	"add-note":    {request: asks("POST", "/notes", body{"account": "{name}", "text": "Calls on Mondays."})},
+	"remove-note": {begin: (*lossy).note, request: asks("DELETE", "/notes/{id}", nil), again: fault.NotFound},
+	"edit-tags":   {request: asks("POST", "/tags", body{"user": "{name}", "add": []string{"gold"}})},
 	"add-contact": {request: asks("POST", "/contacts",
 		body{"account": "{name}", "name": "B", "email": "b-{name}@example.com"}), again: fault.Exists},
 	"edit-contact":   {begin: (*lossy).person, request: asks("PATCH", "/contacts/{id}", body{"phone": "1"})},
@@ -215,6 +218,10 @@ func (l *lossy) shut() { l.does(asks("PATCH", "/accounts/{name}", body{"state": 
 func (l *lossy) supplier() { l.does(asks("POST", "/vendors", body{"short": "{name}", "name": "V"})) }
 
 func (l *lossy) folder() { l.does(asks("POST", "/users/{name}/directories", folder)) }
+
+func (l *lossy) note() {
+	l.id = answered[model.Note](l, "POST", "/notes", body{"account": "{name}", "text": "Calls on Mondays."}).ID
+}
 
 func (l *lossy) forgetOther() {
 	l.insert("DELETE FROM keys WHERE fingerprint = $1", ssh.FingerprintSHA256(namedKey("other").PublicKey()))

@@ -1,0 +1,49 @@
+package client
+
+import (
+	"context"
+
+	"github.com/sallyport-sftp/sallyport/model"
+)
+
+// Methods for whoever looks after partners.
+
+// ShowStatus returns what needs a person now, the most urgent first.
+func (c *Client) ShowStatus(ctx context.Context, q model.StatusQuery) (model.Status, error) {
+	return get[model.Status](ctx, c, "/status", q)
+}
+
+// Find returns what a text is the name of.
+func (c *Client) Find(ctx context.Context, q model.FindQuery) (model.Found, error) {
+	return get[model.Found](ctx, c, "/find", q)
+}
+
+// ShowAccountPage returns all that support needs to know of an account.
+func (c *Client) ShowAccountPage(ctx context.Context, id string) (model.AccountPage, error) {
+	return get[model.AccountPage](ctx, c, at("/accounts/%s/page", id), nil)
+}
+
+// ShowUserPage returns all that support needs to know of a user.
+func (c *Client) ShowUserPage(ctx context.Context, name string) (model.UserPage, error) {
+	return get[model.UserPage](ctx, c, at("/users/%s/page", name), nil)
+}
+
+// ListNotes lists notes, the newest first.
+func (c *Client) ListNotes(ctx context.Context, q model.NoteFilter) (model.Page[model.Note], error) {
+	return get[model.Page[model.Note]](ctx, c, "/notes", q)
+}
+
+// AddNote adds a note.
+func (c *Client) AddNote(ctx context.Context, in model.NewNote) (model.Note, error) {
+	return send[model.Note](ctx, c, "POST", "/notes", in)
+}
+
+// RemoveNote removes a note.
+func (c *Client) RemoveNote(ctx context.Context, id string) error {
+	return do(ctx, c, "DELETE", at("/notes/%s", id), nil, nil)
+}
+
+// EditTags adds tags to an account, a vendor or a user, and takes tags away.
+func (c *Client) EditTags(ctx context.Context, in model.EditTags) (model.Tags, error) {
+	return send[model.Tags](ctx, c, "POST", "/tags", in)
+}

@@ -1,0 +1,26 @@
+package api
+
+import (
+	"context"
+
+	"github.com/sallyport-sftp/sallyport/model"
+)
+
+// support adds the operations for whoever looks after partners: what needs a person, what a text is the
+// name of, the whole pages of accounts and users, notes and tags.
+func (rt *routes) support() {
+	look, service := rt.Overview, rt.Account
+	route(rt, "show-status", "GET", "/status", "What needs a person now, the most urgent first",
+		func(ctx context.Context, in *model.StatusQuery) (model.Status, error) { return look.Status(ctx, *in) })
+	route(rt, "find", "GET", "/find", "What a text is the name of",
+		func(ctx context.Context, in *model.FindQuery) (model.Found, error) { return look.Find(ctx, *in) })
+	show(rt, "show-account-page", "/accounts/{id}/page", "All that support needs to know of an account",
+		look.AccountPage)
+	show(rt, "show-user-page", "/users/{id}/page", "All that support needs to know of a user", look.UserPage)
+
+	list(rt, "list-notes", "/notes", "List notes, the newest first", func(n model.Note) string { return n.ID },
+		service.Notes)
+	create(rt, "add-note", "/notes", "Write something down about an account, a vendor or a user", service.AddNote)
+	remove(rt, "remove-note", "/notes/{id}", "Remove a note", service.RemoveNote)
+	create(rt, "edit-tags", "/tags", "Add tags to an account, a vendor or a user, and take tags away", service.EditTags)
+}
