@@ -58,8 +58,8 @@ type RefusedUpload struct {
 	User        string     `json:"user" doc:"Username"`
 	Account     string     `json:"account"`
 	Path        string     `json:"path" doc:"Escaped if it is not UTF-8"`
-	Reason      string     `json:"reason" doc:"Kind of the error: quota, denied, invalid, too_large, no_space, …"`
-	Said        string     `json:"said" doc:"What the partner's program was told"`
+	Reason      string     `json:"reason" doc:"Kind of the error: quota, denied, …; unfinished: the connection ended"`
+	Said        string     `json:"said" doc:"What the partner's program was told, if it was still there"`
 	Size        int64      `json:"size" doc:"How far it had come, in bytes; the file may be larger"`
 	Times       int64      `json:"times" doc:"How often in the session"`
 	Session     string     `json:"session"`

@@ -40,6 +40,7 @@ var offers = map[string][]offer{
 	"show-feed":          {{"", "feed show {name|FEED}"}},
 	"show-signing-key":   {{"", "receipt key"}},
 	"subscribe":          {{"", "feed subscribe {feed|FEED} {user|USER}"}},
+	"trace":              {{"", "trace {about} --exact --account {account|ACCOUNT}"}},
 	"thaw-key":           {{"", "key thaw {fingerprint|FINGERPRINT} --by CONTACT"}},
 	"unsubscribe":        {{"", "feed unsubscribe {feed} {user}"}},
 	"edit-user": {{"enabled", "user enable {user|USER}"}, {"quota_bytes", "user set {user} --quota SIZE"},

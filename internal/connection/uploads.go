@@ -36,7 +36,12 @@ type Refusal struct {
 	End   int64 // how far the client had come, with the bytes that were refused
 	Err   error
 	Again bool // it was told of before; now End has grown
+
+	Unfinished bool // it was not refused: its connection ended
 }
+
+// unfinished is the reason of an upload whose connection ended.
+const unfinished = "unfinished"
 
 // UploadRefused records that a login's upload was refused. It does not wait for the database.
 func (r *Service) UploadRefused(l *exchange.Login, f Refusal) {
@@ -60,6 +65,9 @@ func (r *Service) UploadRefused(l *exchange.Login, f Refusal) {
 		o.row.Times++
 	}
 	o.row.Reason, o.row.Said = fault.KindIn(f.Err).String(), valid.Excerpt(fault.PublicText(f.Err), pathKept)
+	if f.Unfinished {
+		o.row.Reason = unfinished
+	}
 	o.row.Size, o.row.Until, o.dirty = max(o.row.Size, f.End), now, true
 }
 

@@ -79,7 +79,7 @@ func (n *Node) serveSFTP(ctx context.Context, sub sshd.Subsystem) error {
 	if sub.Login.User.Kind == model.KindService {
 		fs := platform.Begin(n.platformOptions(), sub.Login, "")
 		defer fs.End()
-		return s.Serve(ctx, n.noted(sub, sftpd.Of(fs)))
+		return n.serve(ctx, s, sub, sftpd.Of(fs))
 	}
 	box := n.tree.Begin(sub.Login, s.BeforeWait)
 	defer func() { _ = fault.Guard(n.log, "a session's end", func() error { box.End(); return nil }) }()
@@ -95,18 +95,18 @@ func (n *Node) serveSFTP(ctx context.Context, sub sshd.Subsystem) error {
 		return err
 	}
 	if !produces || sub.Login.User.Kind != model.KindCustomer {
-		return s.Serve(ctx, n.noted(sub, own))
+		return n.serve(ctx, s, sub, own)
 	}
 	out := platform.Begin(n.platformOptions(), sub.Login, sub.Login.User.Account)
 	defer out.End()
-	return s.Serve(ctx, n.noted(sub, sftpd.Mount{FileSystem: own,
-		At: map[string]sftpd.FileSystem{"/" + platform.Outbound: sftpd.Of(out)}}))
+	return n.serve(ctx, s, sub, sftpd.Mount{FileSystem: own,
+		At: map[string]sftpd.FileSystem{"/" + platform.Outbound: sftpd.Of(out)}})
 }
 
-// noted returns a session's file system that keeps the record of what is refused: in the connection's record, and of
-// each upload by its path.
-func (n *Node) noted(sub sshd.Subsystem, fs sftpd.FileSystem) sftpd.FileSystem {
-	return sftpd.Noted{FileSystem: fs,
+// serve serves a file system and keeps the record of what is refused: in the connection's record, and of each upload
+// by its path.
+func (n *Node) serve(ctx context.Context, s *sftpd.Session, sub sshd.Subsystem, fs sftpd.FileSystem) error {
+	noted := &sftpd.Noted{FileSystem: fs,
 		Refused: func(did, path string, err error) {
 			if fault.Is(err, fault.Quota) {
 				sub.Refused(model.ReasonQuota, path+": "+fault.PublicText(err))
@@ -115,8 +115,11 @@ func (n *Node) noted(sub sshd.Subsystem, fs sftpd.FileSystem) sftpd.FileSystem {
 			}
 		},
 		Upload: func(path string, end int64, err error, again bool) {
-			n.records.UploadRefused(&sub.Login, connection.Refusal{Path: path, End: end, Err: err, Again: again})
+			n.records.UploadRefused(&sub.Login, connection.Refusal{Path: path, End: end, Err: err, Again: again,
+				Unfinished: errors.Is(err, sftpd.ErrUnfinished)})
 		}}
+	defer noted.End()
+	return s.Serve(ctx, noted)
 }
 
 // platformOptions returns the options of the platform's tree.

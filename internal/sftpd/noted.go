@@ -7,10 +7,14 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
+// ErrUnfinished is told of an upload that was open when its session ended.
+var ErrUnfinished = fault.E("sftpd.Noted", fault.Unavailable, "The connection ended before the file was complete.")
+
 // Noted is a FileSystem that tells of refused requests. Both functions must be given. They are called from any
 // goroutine.
 type Noted struct {
 	FileSystem
+	uploads map[*notedFile]struct{} // open ones; the session's goroutine alone uses it
 	// Refused is called for each request that is refused for lack of rights or of room. did is the request, such as
 	// "list".
 	Refused func(did, path string, err error)
@@ -20,7 +24,7 @@ type Noted struct {
 }
 
 // noted returns err, and calls Refused if it is a refusal.
-func (m Noted) noted(err error, did, path string) error {
+func (m *Noted) noted(err error, did, path string) error {
 	if fault.Is(err, fault.Denied) || fault.Is(err, fault.Quota) {
 		m.Refused(did, m.clean(path), err)
 	}
@@ -28,7 +32,7 @@ func (m Noted) noted(err error, did, path string) error {
 }
 
 // clean returns a path as the session's user sees it, from the root.
-func (m Noted) clean(path string) string {
+func (m *Noted) clean(path string) string {
 	if full, err := m.RealPath(path); err == nil {
 		return full
 	}
@@ -36,7 +40,7 @@ func (m Noted) clean(path string) string {
 }
 
 // Open opens a file.
-func (m Noted) Open(path string, flags exchange.OpenFlags, mode uint32) (File, error) {
+func (m *Noted) Open(path string, flags exchange.OpenFlags, mode uint32) (File, error) {
 	f, err := m.FileSystem.Open(path, flags, mode)
 	if flags&(exchange.FlagWrite|exchange.FlagAppend) == 0 {
 		return f, m.noted(err, "read", path)
@@ -45,17 +49,34 @@ func (m Noted) Open(path string, flags exchange.OpenFlags, mode uint32) (File, e
 		m.Upload(m.clean(path), 0, err, false)
 		return nil, m.noted(err, "write", path)
 	}
-	return &notedFile{File: f, m: m, path: m.clean(path)}, nil
+	n := &notedFile{File: f, m: m, path: m.clean(path)}
+	if m.uploads == nil {
+		m.uploads = map[*notedFile]struct{}{}
+	}
+	m.uploads[n] = struct{}{}
+	return n, nil
+}
+
+// End tells of uploads that are still open. It is called when the session has ended.
+func (m *Noted) End() {
+	for f := range m.uploads {
+		f.mu.Lock()
+		began := f.end > 0
+		f.mu.Unlock()
+		if began {
+			f.note(ErrUnfinished, "write")
+		}
+	}
 }
 
 // OpenDir opens a directory.
-func (m Noted) OpenDir(path string) (Dir, error) {
+func (m *Noted) OpenDir(path string) (Dir, error) {
 	d, err := m.FileSystem.OpenDir(path)
 	return d, m.noted(err, "list", path)
 }
 
 // Setstat changes attributes.
-func (m Noted) Setstat(path string, c exchange.Change) error {
+func (m *Noted) Setstat(path string, c exchange.Change) error {
 	err := m.FileSystem.Setstat(path, c)
 	if fault.Is(err, fault.Quota) { // programs set times everywhere, and do without if they may not
 		m.Refused("change", m.clean(path), err)
@@ -64,22 +85,22 @@ func (m Noted) Setstat(path string, c exchange.Change) error {
 }
 
 // Mkdir makes a directory.
-func (m Noted) Mkdir(path string) error {
+func (m *Noted) Mkdir(path string) error {
 	return m.noted(m.FileSystem.Mkdir(path), "make", path)
 }
 
 // Rmdir removes a directory.
-func (m Noted) Rmdir(path string) error {
+func (m *Noted) Rmdir(path string) error {
 	return m.noted(m.FileSystem.Rmdir(path), "remove", path)
 }
 
 // Remove removes a file.
-func (m Noted) Remove(path string) error {
+func (m *Noted) Remove(path string) error {
 	return m.noted(m.FileSystem.Remove(path), "remove", path)
 }
 
 // Rename moves a file or directory.
-func (m Noted) Rename(from, to string, replace bool) error {
+func (m *Noted) Rename(from, to string, replace bool) error {
 	err := m.FileSystem.Rename(from, to, replace)
 	if fault.Is(err, fault.Denied) || fault.Is(err, fault.Quota) {
 		m.Refused("rename", m.clean(from)+" to "+m.clean(to), err)
@@ -90,7 +111,7 @@ func (m Noted) Rename(from, to string, replace bool) error {
 // notedFile is a file that is open for writing.
 type notedFile struct {
 	File
-	m    Noted
+	m    *Noted
 	path string
 
 	mu     sync.Mutex
@@ -124,6 +145,7 @@ func (f *notedFile) Truncate(size int64, done func(error)) {
 
 // Close closes the file, which stores it.
 func (f *notedFile) Close(done func(error)) {
+	delete(f.m.uploads, f)
 	f.File.Close(func(err error) {
 		f.mu.Lock()
 		failed, end, more := f.failed, f.end, f.end > f.told
