@@ -38,6 +38,7 @@ type ForecastQuery struct {
 
 // TraceQuery asks for the history of files.
 type TraceQuery struct {
-	About   string `query:"about" required:"true" doc:"A name, a path, an account or a SHA-256"`
+	About   string `query:"about" required:"true" doc:"A name, a part of it, a path, an account, a user or a SHA-256"`
 	Account string `query:"account" doc:"Only this account's"`
+	Exact   bool   `query:"exact" doc:"About is a name or a path, exactly so; with an account, nothing is an answer, too"`
 }

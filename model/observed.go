@@ -42,10 +42,30 @@ type Connection struct {
 
 // Explanation describes how a connection went, and what to tell the partner.
 type Explanation struct {
-	Connection Connection `json:"connection"`
-	Sentence   string     `json:"sentence"`
-	Advice     string     `json:"advice,omitempty" doc:"What to tell the partner"`
-	Action     *Action    `json:"action,omitempty" doc:"An operation that would help"`
+	Connection Connection      `json:"connection"`
+	Sentence   string          `json:"sentence" doc:"What happened, as it was then"`
+	Since      string          `json:"since,omitempty" doc:"What has changed since then, so that they should try again"`
+	Advice     string          `json:"advice,omitempty" doc:"What to tell the partner"`
+	Action     *Action         `json:"action,omitempty" doc:"An operation that would help"`
+	Uploads    []RefusedUpload `json:"uploads,omitempty" doc:"Its uploads that were refused"`
+}
+
+// RefusedUpload is an upload that was refused, with what the partner was told.
+type RefusedUpload struct {
+	ID          string     `json:"id"`
+	At          time.Time  `json:"at" doc:"When it was refused first"`
+	Last        time.Time  `json:"last" doc:"When it was refused last, in the same session"`
+	User        string     `json:"user" doc:"Username"`
+	Account     string     `json:"account"`
+	Path        string     `json:"path" doc:"Escaped if it is not UTF-8"`
+	Reason      string     `json:"reason" doc:"Kind of the error: quota, denied, …; unfinished: the connection ended"`
+	Said        string     `json:"said" doc:"What the partner's program was told, if it was still there"`
+	Size        int64      `json:"size" doc:"How far it had come, in bytes; the file may be larger"`
+	Times       int64      `json:"times" doc:"How often in the session"`
+	Session     string     `json:"session"`
+	Fingerprint string     `json:"fingerprint"`
+	Address     string     `json:"address"`
+	Stored      *time.Time `json:"stored,omitempty" doc:"When a file of this path was stored after that"`
 }
 
 // Ban blocks an address for a while, because too many of its connections failed.

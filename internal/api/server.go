@@ -26,11 +26,11 @@ func (rt *routes) records() {
 	}
 	done(rt, "lift-ban", "DELETE", "/bans", "Let an address in again",
 		func(ctx context.Context, in *ban) error { return service.Unban(ctx, actor(ctx), in.Address) })
-	route(rt, "trace", "GET", "/trace", "A file's whole life, by name, account or SHA-256", rt.trace)
+	route(rt, "trace", "GET", "/trace", "A file's whole life, by name, part of a name, account, user or SHA-256", rt.trace)
 }
 
 func (rt *routes) trace(ctx context.Context, in *model.TraceQuery) (model.Sheet, error) {
-	t, err := rt.Trace.Find(ctx, in.About, in.Account)
+	t, err := rt.Trace.Find(ctx, *in)
 	if err != nil {
 		return model.Sheet{}, err
 	}

@@ -70,7 +70,7 @@ var offers = map[string][]offer{
 	"subscribe":          {{"", "feed subscribe {feed|FEED} {user|USER}"}},
 	"show-user":          {{"", "user show {user|USER}"}},
 	"show-vendor":        {{"", "vendor show {vendor|VENDOR}"}},
-	"trace":              {{"", "trace {about|NAME}"}},
+	"trace":              {{"account", "trace {about} --exact --account {account|ACCOUNT}"}, {"", "trace {about|NAME}"}},
 	"thaw-key":           {{"", "key thaw {fingerprint|FINGERPRINT} --by CONTACT"}},
 	"unsubscribe":        {{"", "feed unsubscribe {feed} {user}"}},
 	"edit-user": {{"enabled", "user enable {user|USER}"}, {"disable", "user disable {user}"},

@@ -117,8 +117,8 @@ func (a *app) publicKey(key string) (string, error) {
 
 func (a *app) traceCommand() *cobra.Command {
 	var q model.TraceQuery
-	c := command("trace NAME|ACCOUNT|SHA256",
-		"A file's whole life, as a sheet to mail to whoever says \"you never sent it\"", cobra.ExactArgs(1),
+	c := command("trace NAME|PART|/PATH|ACCOUNT|USER|SHA256",
+		"A file's whole life: what was sent, received, refused, left unfinished or removed, and when", cobra.ExactArgs(1),
 		func(ctx context.Context, args []string) error {
 			q.About = args[0]
 			v, err := a.client().Trace(ctx, q)
@@ -128,12 +128,39 @@ func (a *app) traceCommand() *cobra.Command {
 			if a.json {
 				return a.show(v.Trace, table{})
 			}
-			if _, err = io.WriteString(a.Out, v.Sheet); err == nil && len(v.Near) > 0 {
-				fmt.Fprintf(a.Err, "hint: names like it that were published (for you, not for the sheet): %s\n",
-					valid.Printable(strings.Join(v.Near, ", ")))
+			if _, err = io.WriteString(a.Out, v.Sheet); err == nil {
+				a.traceHints(v.Trace)
 			}
 			return err
 		})
+	c.Long = c.Short + `.
+
+A part of a name is enough, in any case; so are the first 8 digits of a SHA-256.
+The best matches come first.
+
+That a file was never sent and never received is said only of an exact name and
+one account: sallyport trace NAME --exact --account ACCOUNT prints that sheet.`
 	c.Flags().StringVar(&q.Account, "account", "", "only this account's")
+	c.Flags().BoolVar(&q.Exact, "exact", false,
+		"the name or path is exact; with --account, print a sheet even if nothing is on record")
 	return c
+}
+
+// traceHints says what the reader must know before the sheet is mailed.
+func (a *app) traceHints(t model.Trace) {
+	accounts := map[string]bool{}
+	for _, f := range t.Files {
+		accounts[f.Account] = true
+	}
+	if len(accounts) > 1 {
+		fmt.Fprintln(a.Err, "hint: these are files of several accounts. Before you mail it, add --account ID")
+	}
+	if t.Searched > 0 {
+		fmt.Fprintf(a.Err, "hint: only the newest %d names of each kind were searched; older files are found by their exact "+
+			"names\n", t.Searched)
+	}
+	if len(t.Near) > 0 {
+		fmt.Fprintf(a.Err, "hint: names like it (for you, not for the sheet): %s\n",
+			valid.Printable(strings.Join(t.Near, ", ")))
+	}
 }

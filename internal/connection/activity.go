@@ -109,7 +109,7 @@ func (r *Service) seeAgain(seen map[sight]*store.Observation) {
 // them, and every change, from the audit log.
 func (r *Service) Activity(ctx context.Context, fingerprint string) (model.KeyActivity, error) {
 	const op = "connection.Activity"
-	r.flushAll()
+	r.Flush()
 	q := r.o.Store.Read(ctx)
 	out := model.KeyActivity{Fingerprint: fingerprint, Made: r.o.Clock().UTC(), Users: []string{}, Addresses: []string{},
 		Rows: []model.Activity{}}
@@ -152,13 +152,14 @@ func (r *Service) Activity(ctx context.Context, fingerprint string) (model.KeyAc
 	return out, nil
 }
 
-// flushAll writes what is queued, and waits for a batch that is being written, so that a report
+// Flush writes what is queued, and waits for a batch that is being written, so that a report
 // contains it.
-func (r *Service) flushAll() {
+func (r *Service) Flush() {
 	for more := true; more; {
 		_, more = r.flush()
 	}
 	r.flushSeen()
+	r.flushRefusals()
 	r.guard.sync(r.o.Clock(), r.o.Log)
 }
 

@@ -85,6 +85,8 @@ type Service struct {
 	recent map[netip.Addr]seen // last times by address, not yet in the database
 	flying map[netip.Addr]seen // those that are being written
 	seen   map[sight]*store.Observation
+
+	refusals map[upload]*refusal // of uploads, until nothing is added to them
 }
 
 type seen struct{ ok, failed time.Time }
@@ -103,7 +105,8 @@ func (s seen) merge(o seen) seen {
 // New starts the service. It stops when ctx ends; Wait waits for that.
 func New(ctx context.Context, o Options) *Service {
 	r := &Service{o: o, queue: make(chan Record, queueLength), limit: rate.NewLimiter(failedRate, failedBurst),
-		guard: newGuard(o.Store, o.Policy.Bans), recent: map[netip.Addr]seen{}, seen: map[sight]*store.Observation{}}
+		guard: newGuard(o.Store, o.Policy.Bans), recent: map[netip.Addr]seen{}, seen: map[sight]*store.Observation{},
+		refusals: map[upload]*refusal{}}
 	r.guard.load(o.Clock(), o.Log)
 	r.done.Go(func() { r.run(ctx) })
 	return r
@@ -201,6 +204,7 @@ func (r *Service) writeAll() (records int) {
 		records += n
 	}
 	r.flushSeen()
+	r.flushRefusals()
 	r.guard.sync(r.o.Clock(), r.o.Log)
 	return records
 }
@@ -312,6 +316,11 @@ func (r *Service) prune(now time.Time) {
 	if err == nil {
 		edge = max(edge, exchange.FirstID(before))
 		r.repeat(func(tx *store.Tx) (int64, error) { return tx.PruneObservations(edge) })
+	}
+	edge, err = q.RefusedUploadEdge(r.o.Policy.KeepFailed)
+	if err == nil {
+		edge = max(edge, exchange.FirstID(before))
+		r.repeat(func(tx *store.Tx) (int64, error) { return tx.PruneRefusedUploads(edge) })
 	}
 }
 

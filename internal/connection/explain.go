@@ -20,7 +20,7 @@ const explained = 20
 // Explain answers "why can't they log in?". about is a username, an address, or the reference that
 // a partner read out.
 func (r *Service) Explain(ctx context.Context, about string) (model.Explained, error) {
-	r.flushAll()
+	r.Flush()
 	q := r.o.Store.Read(ctx)
 	out := model.Explained{About: about, Summary: []model.Finding{}, Explanations: []model.Explanation{}}
 	list, err := q.Connections("reference", valid.Printable(strings.ToLower(about)), 1)

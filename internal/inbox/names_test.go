@@ -127,7 +127,7 @@ var nameStories = stories{
 
 func (w *world) wantOnceNamed(name, id string) {
 	w.Helper()
-	list, err := w.Store.Read(ctx).DropsOnceNamed(name, "acme", 10)
+	list, err := w.Store.Read(ctx).DropsNamed(name, "acme", 10)
 	w.Must(err)
 	if len(list) != 1 || list[0].ID != id {
 		w.Fatalf("once named %s: %+v", name, list)

@@ -81,16 +81,11 @@ func (n *Node) used(user string, d time.Duration) (pause time.Duration) {
 func (n *Node) serveSFTP(ctx context.Context, sub sshd.Subsystem) error {
 	s := sftpd.New(sub.Channel, sftpd.Options{Log: n.log.With("session", sub.Login.Session), Clock: n.clock,
 		MaxHandles: n.cfg.Limits.Handles, Bulk: sub.Bulk,
-		Used: func(took time.Duration) time.Duration { return n.used(sub.Login.User.ID, took) },
-		Refused: func(kind fault.Kind, text string) {
-			if kind == fault.Quota {
-				sub.Refused(model.ReasonQuota, text)
-			}
-		}})
+		Used: func(took time.Duration) time.Duration { return n.used(sub.Login.User.ID, took) }})
 	if sub.Login.User.Kind == model.KindService {
 		fs := platform.Begin(n.platformOptions(), sub.Login, "")
 		defer fs.End()
-		return s.Serve(ctx, limited(sub.Login, sftpd.Of(fs)))
+		return n.serve(ctx, s, sub, sftpd.Of(fs))
 	}
 	box := n.tree.Begin(sub.Login, s.BeforeWait)
 	defer func() { _ = fault.Guard(n.log, "a session's end", func() error { box.End(); return nil }) }()
@@ -100,19 +95,18 @@ func (n *Node) serveSFTP(ctx context.Context, sub sshd.Subsystem) error {
 		}
 	})()
 	box.OnSlowed(func() { sub.Refused(model.ReasonSlowed, "") })
-	var own sftpd.FileSystem = sftpd.Noted{FileSystem: sftpd.Of(box),
-		Denied: func(what string) { sub.Refused(model.ReasonDirectory, what) }}
+	own := sftpd.Of(box)
 	produces, err := n.store.Read(ctx).Produces(sub.Login.User.Account)
 	if err != nil {
 		return err
 	}
 	if !produces || sub.Login.User.Kind != model.KindCustomer {
-		return s.Serve(ctx, limited(sub.Login, own))
+		return n.serve(ctx, s, sub, own)
 	}
 	out := platform.Begin(n.platformOptions(), sub.Login, sub.Login.User.Account)
 	defer out.End()
-	return s.Serve(ctx, limited(sub.Login, sftpd.Mount{FileSystem: own,
-		At: map[string]sftpd.FileSystem{"/" + platform.Outbound: sftpd.Of(out)}}))
+	return n.serve(ctx, s, sub, sftpd.Mount{FileSystem: own,
+		At: map[string]sftpd.FileSystem{"/" + platform.Outbound: sftpd.Of(out)}})
 }
 
 // limited returns what a login may do with a file system: a probe only lists.
@@ -128,6 +122,25 @@ func (n *Node) seen(l *exchange.Login, action, path string, bytes int64) {
 	if !l.Probe {
 		n.records.Seen(l, action, path, bytes)
 	}
+}
+
+// serve serves a file system and keeps the record of what is refused: in the connection's record, and of each upload
+// by its path.
+func (n *Node) serve(ctx context.Context, s *sftpd.Session, sub sshd.Subsystem, fs sftpd.FileSystem) error {
+	noted := &sftpd.Noted{FileSystem: fs,
+		Refused: func(did, path string, err error) {
+			if fault.Is(err, fault.Quota) {
+				sub.Refused(model.ReasonQuota, path+": "+fault.PublicText(err))
+			} else {
+				sub.Refused(model.ReasonDirectory, did+" "+path)
+			}
+		},
+		Upload: func(path string, end int64, err error, again bool) {
+			n.records.UploadRefused(&sub.Login, connection.Refusal{Path: path, End: end, Err: err, Again: again,
+				Unfinished: errors.Is(err, sftpd.ErrUnfinished)})
+		}}
+	defer noted.End()
+	return s.Serve(ctx, limited(sub.Login, noted))
 }
 
 // platformOptions returns the options of the platform's tree.

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"crypto/tls"
+	"slices"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/overview"
@@ -14,7 +15,8 @@ func (n *Node) buildOverview() *overview.Service {
 	zone, _ := time.LoadLocation(n.cfg.TimeZone) // check has accepted it
 	o := overview.Options{Store: n.store, Clock: n.clock, Zone: zone, Limits: defaultLimits(&n.cfg.Storage),
 		Account: accountLimits(&n.cfg.Storage), Free: n.blobs.Free, Floor: int64(n.cfg.Storage.FreeFloor),
-		Partials: n.tree.Partials, KeepPartials: time.Duration(n.cfg.Storage.KeepPartials), Sessions: n.ssh.Sessions, Flush: n.records.Flush,
+		Partials: n.partials, KeepPartials: time.Duration(n.cfg.Storage.KeepPartials), Sessions: n.ssh.Sessions,
+		Flush: n.records.Flush,
 		Audit: n.audits.Status, Checkpoints: len(n.cfg.Audit.Checkpoints) > 0, Queue: n.tell.Queue,
 		Expectations: func(ctx context.Context) ([]model.Expectation, error) {
 			return n.expect.List(ctx, model.EveryFilter{})
@@ -32,4 +34,16 @@ func (n *Node) certificateUntil() (time.Time, error) {
 		return time.Time{}, err
 	}
 	return pair.Leaf.NotAfter, nil
+}
+
+// partials lists uploads that broke off and were not written to since a time, the oldest first: of one
+// user, or of all if userID is "".
+func (n *Node) partials(userID string, before time.Time) (out []model.Partial) {
+	for _, u := range n.tree.Unfinished(userID) {
+		if !u.Live && u.Touched.Before(before) {
+			out = append(out, model.Partial{UserID: u.UserID, DirID: u.DirID, Path: u.Name, Size: u.Size, At: u.Touched})
+		}
+	}
+	slices.SortFunc(out, func(a, b model.Partial) int { return a.At.Compare(b.At) })
+	return out
 }

@@ -62,7 +62,8 @@ func (n *Node) buildExchange(ctx context.Context) (err error) {
 		Lease: time.Duration(in.Lease), Scanner: in.Scanner, After: in.After, Names: n.naming.Rules,
 		KeptUntil: n.retain.KeptUntil})
 	n.expect = expect.New(n.store, n.clock, n.ids, n.log, n.rows)
-	n.traces = trace.New(n.store, n.clock)
+	n.traces = trace.New(trace.Options{Store: n.store, Clock: n.clock, Flush: func() { n.records.Flush() },
+		Sessions: func() []model.Session { return n.ssh.Sessions() }, Unfinished: n.unfinished})
 	n.audits = audit.New(audit.Options{Store: n.store, Clock: n.clock, IDs: n.ids, Log: n.log, Key: n.key,
 		Keep: n.cfg.Audit.Keep, Head: identity.HeadOf(n.cfg.Data), To: n.cfg.Audit.Checkpoints,
 		Mail: n.tell.MailCheckpoint, Post: n.tell.PostCheckpoint})
@@ -77,6 +78,16 @@ func (n *Node) buildExchange(ctx context.Context) (err error) {
 			})
 		}})
 	return err
+}
+
+// unfinished lists the uploads that are not complete.
+func (n *Node) unfinished(userID string) []trace.Unfinished {
+	list := n.tree.Unfinished(userID)
+	out := make([]trace.Unfinished, len(list))
+	for i, u := range list {
+		out[i] = trace.Unfinished(u)
+	}
+	return out
 }
 
 // rows counts the non-empty lines of a version's content.

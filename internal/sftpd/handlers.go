@@ -52,9 +52,6 @@ func (s *Session) status(id uint32, err error) {
 		if kind == fault.Internal || kind == fault.Unavailable {
 			s.o.Log.Error("request failed", "err", err)
 		}
-		if s.o.Refused != nil && (kind == fault.Denied || kind == fault.Quota) {
-			s.o.Refused(kind, text)
-		}
 	}
 	s.out.append(func(b []byte) []byte { return sftpwire.AppendStatus(b, id, code, text) })
 }

@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
-	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
@@ -76,9 +75,6 @@ type Options struct {
 	// Used is told how much time requests took, and returns how long the session
 	// pauses before the next one. May be nil.
 	Used func(took time.Duration) (pause time.Duration)
-	// Refused is called, from any goroutine, when a request is refused with
-	// Denied or Quota. text is what the client is told. May be nil.
-	Refused func(kind fault.Kind, text string)
 }
 
 // Session serves one channel.

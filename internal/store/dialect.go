@@ -28,6 +28,8 @@ type dialect struct {
 	clustered string // suffix that clusters a table by its primary key
 	lock      string // suffix that holds a row until the transaction ends
 	bytes     string // suffix that makes a parameter bytes where its type cannot be inferred
+	likeText  string // whether a text column is like a pattern, in any case of ASCII letters
+	likeBytes string // the same of bytes
 	single    bool   // one writer at a time: batch in batch.go
 	conflict  func(error) bool
 	transient func(error) bool
@@ -37,6 +39,8 @@ type dialect struct {
 var sqliteDialect = dialect{
 	goose:     goose.DialectSQLite3,
 	clustered: "WITHOUT ROWID",
+	likeText:  "%s LIKE %s",
+	likeBytes: "CAST(%s AS TEXT) LIKE %s",
 	single:    true,
 	conflict: func(err error) bool {
 		var e *sqlite.Error
@@ -49,8 +53,10 @@ var sqliteDialect = dialect{
 var postgresDialect = dialect{
 	goose: goose.DialectPostgres,
 	// Keys never change, so a held row does not have to block inserts that refer to it.
-	lock:  "FOR NO KEY UPDATE",
-	bytes: "::bytea",
+	lock:      "FOR NO KEY UPDATE",
+	bytes:     "::bytea",
+	likeText:  "%s ILIKE %s",
+	likeBytes: "ENCODE(%s, 'escape') ILIKE %s",
 	conflict: func(err error) bool {
 		var e *pgconn.PgError
 		return errors.As(err, &e) && e.Code == "23505"

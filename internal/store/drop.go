@@ -127,12 +127,6 @@ func (q *Q) WaitingDrops(userID, consumer, name string, now time.Time, p model.P
 		` ORDER BY d.id LIMIT $5`, args...)
 }
 
-// DropsWithContent lists drops with a content, in the order they came.
-func (q *Q) DropsWithContent(sha256 []byte, limit int) ([]model.Drop, error) {
-	return collect(q, "DropsWithContent", scanDrop, dropColumns+` WHERE d.sha256 = $1 ORDER BY d.id LIMIT $2`, sha256,
-		limit)
-}
-
 // Drop finds one drop.
 func (q *Q) Drop(id string) (model.Drop, error) {
 	return one(q, "Drop", scanDrop, dropColumns+` WHERE d.id = $1`, id)

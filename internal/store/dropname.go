@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/valid"
-	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // RenameDrop sets an unclaimed drop's path, ready time and duplicates to those of d.
@@ -42,14 +41,6 @@ func (q *Q) DropNames(id string, limit int) ([]DropName, error) {
 	}, `SELECT path, at FROM drop_names WHERE drop_id = $1 ORDER BY at, path LIMIT $2`, id, limit)
 }
 
-// DropsOnceNamed lists drops that had a name and have another one now, the oldest first; only those of
-// an account, unless it is "".
-func (q *Q) DropsOnceNamed(name, account string, limit int) ([]model.Drop, error) {
-	return collect(q, "DropsOnceNamed", scanDrop,
-		dropColumns+` WHERE d.id IN (SELECT drop_id FROM drop_names WHERE name = $1) AND d.name <> $1
-		AND ($2 = '' OR u.account_id = $2) ORDER BY d.id LIMIT $3`, []byte(name), account, limit)
-}
-
 // RipeDrops lists up to limit drops whose ready time has come, sorted by id.
 func (q *Q) RipeDrops(now time.Time, limit int) ([]string, error) {
 	return collect(q, "RipeDrops", scanString, `SELECT id FROM (SELECT id FROM drops WHERE ready_at > 0 AND ready_at <= $1
@@ -77,11 +68,24 @@ func (q *Q) FilesNamed(name, account string, limit int) ([]Unreceived, error) {
 		account, limit)
 }
 
-// FilesWithContent is FilesNamed by content.
-func (q *Q) FilesWithContent(sha256 []byte, account string, limit int) ([]Unreceived, error) {
-	return collect(q, "FilesWithContent", scanUnreceived,
-		unreceivedColumns+` WHERE b.sha256 = $1 AND ($2 = '' OR u.account_id = $2)`+unreceivedOnly+` LIMIT $3`, sha256,
-		account, limit)
+// FilesWithContent is FilesNamed by content: the first digits of its SHA-256, lower-case hexadecimal.
+func (q *Q) FilesWithContent(digits, account string, limit int) ([]Unreceived, error) {
+	from, to := contents(digits)
+	return collect(q, "FilesWithContent", scanUnreceived, unreceivedColumns+` WHERE b.sha256 >= $1 AND b.sha256 <= $4
+		AND ($2 = '' OR u.account_id = $2)`+unreceivedOnly+` LIMIT $3`, from, account, limit, to)
+}
+
+// UnreceivedFile is FilesNamed of one name in one directory.
+func (q *Q) UnreceivedFile(dir, name string) ([]Unreceived, error) {
+	return collect(q, "UnreceivedFile", scanUnreceived, unreceivedColumns+` WHERE f.dir_id = $1 AND f.name = $2`+
+		unreceivedOnly, dir, []byte(name))
+}
+
+// UnreceivedOf lists up to limit stored files of a user that are neither drops nor deliveries, the newest first.
+func (q *Q) UnreceivedOf(userID string, limit int) ([]Unreceived, error) {
+	return collect(q, "UnreceivedOf", scanUnreceived, unreceivedColumns+`
+		WHERE f.dir_id IN (SELECT id FROM dirs WHERE user_id = $1)`+unreceivedOnly+` LIMIT $2`,
+		userID, limit)
 }
 
 const (

@@ -1,8 +1,9 @@
 package store
 
 import (
+	"encoding/hex"
+	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/sallyport-sftp/sallyport/model"
 )
@@ -21,18 +22,33 @@ func (q *Q) PublicationsNamed(name, account string, limit int) ([]PublicationRow
 		account, limit)
 }
 
-// PublicationsWithContent is PublicationsNamed by content.
-func (q *Q) PublicationsWithContent(sha256 []byte, account string, limit int) ([]PublicationRow, error) {
-	return collect(q, "PublicationsWithContent", scanPublication, publicationColumns+` WHERE p.sha256 = $1`+toAccount,
-		sha256, account, limit)
+// contents is the range of the SHA-256 sums that begin with some hexadecimal digits.
+func contents(digits string) (from, to []byte) {
+	from, _ = hex.DecodeString(digits + strings.Repeat("0", 64-len(digits))) // the caller has checked them
+	to, _ = hex.DecodeString(digits + strings.Repeat("f", 64-len(digits)))
+	return from, to
 }
 
-// NamesLike lists up to limit names of publications that begin with a prefix: of those to an account
-// or to all accounts, or of every one if account is "".
-func (q *Q) NamesLike(prefix, account string, limit int) ([]string, error) {
-	return collect(q, "NamesLike", scanString, `SELECT DISTINCT name FROM publications WHERE SUBSTR(name, 1, $2) = $1
-		AND ($4 = '' OR account_id IN ('', $4)) ORDER BY name LIMIT $3`,
-		prefix, utf8.RuneCountInString(prefix), limit, account)
+// PublicationsWithContent is PublicationsNamed by content: the first digits of its SHA-256, lower-case hexadecimal.
+func (q *Q) PublicationsWithContent(digits, account string, limit int) ([]PublicationRow, error) {
+	from, to := contents(digits)
+	return collect(q, "PublicationsWithContent", scanPublication,
+		publicationColumns+` WHERE p.sha256 >= $1 AND p.sha256 <= $4`+toAccount, from, account, limit, to)
+}
+
+// DropsWithContent lists drops with a content, by the first digits of its SHA-256, the newest first; only those of an
+// account, unless it is "".
+func (q *Q) DropsWithContent(digits, account string, limit int) ([]model.Drop, error) {
+	from, to := contents(digits)
+	return collect(q, "DropsWithContent", scanDrop, dropColumns+` WHERE d.sha256 >= $1 AND d.sha256 <= $2
+		AND ($3 = '' OR u.account_id = $3) ORDER BY d.id DESC LIMIT $4`, from, to, account, limit)
+}
+
+// DropsNamed lists drops that have a name or had it, the newest first; only those of an account, unless it is "".
+func (q *Q) DropsNamed(name, account string, limit int) ([]model.Drop, error) {
+	return collect(q, "DropsNamed", scanDrop, dropColumns+` WHERE (d.name = $1
+		OR d.id IN (SELECT drop_id FROM drop_names WHERE name = $1)) AND ($2 = '' OR u.account_id = $2)
+		ORDER BY d.id DESC LIMIT $3`, []byte(name), account, limit)
 }
 
 // OldestRecord is when the first publication or drop on record was made; zero if none.
@@ -58,14 +74,20 @@ func (q *Q) LastLogins(user string) (ok, bad time.Time, err error) {
 	return ok, bad, err
 }
 
-// NewestDeliveries lists an account's deliveries, the newest first.
-func (q *Q) NewestDeliveries(account string, limit int) ([]DeliveryRow, error) {
-	return collect(q, "NewestDeliveries", scanDelivery,
-		deliveryColumns+` WHERE u.account_id = $1 ORDER BY d.id DESC LIMIT $2`, account, limit)
+// NewestDeliveries lists the deliveries to an account, or to one user of it, the newest first. userID "" is all users.
+func (q *Q) NewestDeliveries(account, userID string, limit int) ([]DeliveryRow, error) {
+	where, of := ` WHERE u.account_id = $1`, account
+	if userID != "" {
+		where, of = ` WHERE d.user_id = $1`, userID
+	}
+	return collect(q, "NewestDeliveries", scanDelivery, deliveryColumns+where+` ORDER BY d.id DESC LIMIT $2`, of, limit)
 }
 
-// NewestDrops lists what an account's users sent, the newest first.
-func (q *Q) NewestDrops(account string, limit int) ([]model.Drop, error) {
-	return collect(q, "NewestDrops", scanDrop, dropColumns+` WHERE u.account_id = $1 ORDER BY d.id DESC LIMIT $2`, account,
-		limit)
+// NewestDrops is NewestDeliveries of what users sent.
+func (q *Q) NewestDrops(account, userID string, limit int) ([]model.Drop, error) {
+	where, of := ` WHERE u.account_id = $1`, account
+	if userID != "" {
+		where, of = ` WHERE d.user_id = $1`, userID
+	}
+	return collect(q, "NewestDrops", scanDrop, dropColumns+where+` ORDER BY d.id DESC LIMIT $2`, of, limit)
 }

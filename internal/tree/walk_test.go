@@ -151,7 +151,7 @@ func claimedName(t *testing.T, w *world) {
 	must(t, s.Rename("/upload/x.csv", "/upload/y.csv", false))
 	w.wantReceived("/upload/x.csv")
 	for _, name := range []string{"x.csv.4711", "y.csv"} {
-		list, err := w.Store.Read(t.Context()).DropsOnceNamed(name, "", 10)
+		list, err := w.Store.Read(t.Context()).DropsNamed(name, "", 10)
 		must(t, err)
 		if len(list) != 1 || list[0].Path != "/upload/x.csv" {
 			t.Fatalf("%s: %+v", name, list)
