@@ -22,7 +22,8 @@ const endWait = 5 * time.Second
 func (a *app) keyRevoke() *cobra.Command {
 	var in model.RevokeKey
 	var format string
-	c := command("revoke [FINGERPRINT] --reason TEXT", "Revoke a key or a person's keys, and report what was done with them",
+	c := command("revoke [FINGERPRINT] --reason TEXT",
+		"Revoke a key or a person's keys, and report what was done with them",
 		cobra.MaximumNArgs(1), func(ctx context.Context, args []string) error {
 			if err := checkFormat(format); err != nil {
 				return err

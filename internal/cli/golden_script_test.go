@@ -27,7 +27,8 @@ type world struct {
 //	+ upload acme calls.csv /upload/calls.csv
 //	# a comment
 //
-// "<" gives standard input, "<<" what a person types at a terminal, ">" a file for standard output. Words in '…' are one word. Placeholders
+// "<" gives standard input, "<<" what a person types at a terminal, ">" a file for standard output.
+// Words in '…' are one word. Placeholders
 // of earlier output (ID-1, SHA256:KEY-1) stand for what they replaced.
 func (w *world) script(text string) string {
 	w.Helper()

@@ -115,7 +115,8 @@ func (a *app) sayWhose(ctx context.Context, file string, found []keys.Exposed) {
 		if f.Proven {
 			kind = "not encrypted"
 		}
-		fmt.Fprintf(a.Err, "%s is a private key (%s, %s). Nothing of it was sent, and nothing was kept.\n", file, f.Format, kind)
+		fmt.Fprintf(a.Err, "%s is a private key (%s, %s). Nothing of it was sent, and nothing was kept.\n", file, f.Format,
+			kind)
 		if f.Key.Fingerprint == "" {
 			fmt.Fprintln(a.Err, "Which key it is cannot be told without its passphrase.")
 			continue

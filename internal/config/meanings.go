@@ -25,10 +25,10 @@ var meanings = map[string]string{
 	"endpoint.port":      "The public port. 0: that of the first listener.",
 	"endpoint.allow_ips": "Networks that may log in, such as 192.0.2.0/24. An empty list: all.",
 
-	"regions":                    "What accounts of a region are told instead. What a region leaves out is taken from above.",
+	"regions":                    "What accounts of a region are told instead. What it leaves out is taken from above.",
 	"regions.NAME.host":          "The region's public name.",
 	"regions.NAME.port":          "The region's public port.",
-	"regions.NAME.listen":        "Addresses to serve SFTP on for this region. Its allow_ips are checked there before log-in.",
+	"regions.NAME.listen":        "Addresses to serve SFTP on for it. Its allow_ips are checked there before log-in.",
 	"regions.NAME.allow_ips":     "Networks that may log in to the region's accounts.",
 	"regions.NAME.support":       "How the region's partners reach support.",
 	"regions.NAME.support.email": "Address for mails to the region's support.",
