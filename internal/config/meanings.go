@@ -13,7 +13,7 @@ var meanings = map[string]string{
 	"drain":  "How long running transfers may go on after the server was told to stop.",
 
 	"database":     "The database.",
-	"database.url": "postgres://user:password@host/name, one server's at a time. Empty: an SQLite file in the data folder.",
+	"database.url": "postgres://user:password@host/name, one server's at a time. Empty: SQLite, in the data folder.",
 
 	"socket": "The socket in the data folder, through which commands reach the server.",
 	"socket.group": "Members of this group of the machine may manage the server, each under their own name. " +
