@@ -83,8 +83,8 @@ func AtSocket(path string, options ...Option) *Client {
 }
 
 func local(where string, dial func(context.Context) (net.Conn, error), options []Option) *Client {
-	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) }}
-	c := &Client{base: "http://local", http: &http.Client{Transport: transport}, where: where}
+	toSocket := func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) }
+	c := &Client{base: "http://local", http: &http.Client{Transport: &http.Transport{DialContext: toSocket}}, where: where}
 	for _, o := range options {
 		o(c)
 	}

@@ -74,11 +74,13 @@ func TestALayoutThatCannotBe(t *testing.T) {
 // Whatever a partner calls a file, it lies below the folder.
 func TestNoNameLeadsOutOfTheFolder(t *testing.T) {
 	for _, p := range []string{"/upload/..", "/../../etc/passwd", "/upload/.", "/upload/.ssh/authorized_keys", "/", "",
-		"/upload/-rf", "/upload/a\nb", "/upload/\x00", "/upload/{id}", "/upload/{../../x}", "/upload/\xff\xfe", `/upload/..\..\x`,
+		"/upload/-rf", "/upload/a\nb", "/upload/\x00", "/upload/{id}", "/upload/{../../x}", "/upload/\xff\xfe",
+		`/upload/..\..\x`,
 		"/upload/" + strings.Repeat("x", 255), "/upload/" + strings.Repeat("ä", 127), "/" + strings.Repeat("y", 255) + "/z"} {
 		d := received
 		d.Path = p
-		for _, text := range []string{defaultLayout, "{account}/{path}", "{account}/{user}/{name}", "x{path}", "{name}.{name}"} {
+		for _, text := range []string{defaultLayout, "{account}/{path}", "{account}/{user}/{name}", "x{path}",
+			"{name}.{name}"} {
 			l, err := parseLayout(text)
 			testkit.Must(t, err)
 			got, err := l.path(d)

@@ -81,7 +81,8 @@ Is it your own, and did it never leave this machine? Then it is still safe, and 
 
 // inspectPrivate returns the error of "key inspect" for a private key file.
 func inspectPrivate(file string, found []keys.Exposed) error {
-	e := fault.E("cli.keyInspect", fault.Invalid, "%s is a private key. Nothing of it was sent, and nothing was kept.", file)
+	e := fault.E("cli.keyInspect", fault.Invalid,
+		"%s is a private key. Nothing of it was sent, and nothing was kept.", file)
 	if known := fingerprints(found); len(known) > 0 {
 		e.Public += " Its public half is " + strings.Join(known, ", ") + "."
 	}

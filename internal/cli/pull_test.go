@@ -46,7 +46,8 @@ func TestAStoppedPullGivesItsClaimsBack(t *testing.T) {
 		t.Errorf("it says %q", stderr)
 	}
 	list, _, _ := w.run([]string{"sallyport", "inbox", "list"})
-	if strings.Count(list, " accepted") != 1 || strings.Count(list, " new, duplicate") != 2 || strings.Contains(list, "claimed") {
+	if strings.Count(list, " accepted") != 1 || strings.Count(list, " new, duplicate") != 2 ||
+		strings.Contains(list, "claimed") {
 		t.Errorf("received files:\n%s", list)
 	}
 

@@ -65,7 +65,7 @@ func openFolder(dir string, gid int) error {
 	case !info.IsDir():
 		return fault.E(op, fault.Invalid, "socket.path: %s is not a folder.", dir)
 	case info.Mode().Perm()&0o022 != 0:
-		return fault.E(op, fault.Invalid, "socket.path: others may write in the folder %s, and could replace the socket.", dir).
+		return fault.E(op, fault.Invalid, "socket.path: others may write in %s, and could replace the socket.", dir).
 			WithHint("chmod go-w %s, or name another folder", dir)
 	}
 	return nil
