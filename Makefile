@@ -9,7 +9,7 @@ FUZZTIME ?= 20s
 run: ## the demo: accounts, keys and files, and how to connect
 	@echo 'Compiling, a minute or two the first time.'
 	@$(MAKE) --no-print-directory build
-	@bin/sallyport quickstart
+	@set -m 2>/dev/null; bin/sallyport quickstart # Ctrl-C reaches the demo alone, so make ends well, too
 
 build: ## bin/sallyport, static; what "make run" starts, so that nothing is compiled twice
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/sallyport ./cmd/sallyport

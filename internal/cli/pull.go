@@ -149,16 +149,11 @@ func patiently(ctx context.Context) (context.Context, context.CancelFunc) {
 
 // notLanded tells that a file could not be landed, and when it can be claimed again.
 func (a *app) notLanded(d model.Drop, err error) {
-	r := refused(err)
-	r.Message = fmt.Sprintf("%s of %s was not landed: %s", valid.Printable(path.Base(d.Path)), d.User, r.Message)
+	again := ""
 	if d.ClaimUntil != nil {
-		r.Message += " It can be claimed again at " + when(*d.ClaimUntil) + "."
+		again = " It can be claimed again at " + when(*d.ClaimUntil) + "."
 	}
-	if a.json {
-		a.complain(r)
-		return
-	}
-	fmt.Fprintf(a.Err, "sallyport: %s\n", r.Message)
+	a.failed(err, fmt.Sprintf("sallyport: %s of %s was not landed: ", valid.Printable(path.Base(d.Path)), d.User), again)
 }
 
 // stopPull gives claims back, so that nobody has to wait until they run out, and says so. With
