@@ -197,7 +197,7 @@ Connect as a vendor of that customer, who sees nothing of it:
 
 WinSCP, FileZilla:
   protocol SFTP, host %[1]s, port %[2]s, user acme, no password
-  private key file %[4]s
+  private key file %[9]s
   (FileZilla: Log-on type "Key file"; WinSCP: Advanced, SSH, Authentication)
   the server's key is %[5]s
 
@@ -217,7 +217,7 @@ Look at what happened:
     %[7]s --help
 
 These lines work in any folder. The demo is in %[8]s
-`, host, port, sftp("acme"), file("acme.ppk"), fingerprint, sftp("acme-carrier1"), manage, d.data)
+`, host, port, sftp("acme"), file("acme.ppk"), fingerprint, sftp("acme-carrier1"), manage, d.data, filepath.Join(d.dir, "acme.ppk"))
 }
 
 // shellQuote quotes a path for a shell.
