@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sallyport-sftp/sallyport/client"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -116,7 +117,7 @@ func (a *app) pull(ctx context.Context, p pulling) error {
 			continue
 		}
 		if !p.follow && ctx.Err() == nil {
-			return errors.Join(a.show(pulled, t), failure)
+			return errors.Join(a.show(pulled, t), failure, a.stillClaimed(ctx, p, failure))
 		}
 		select {
 		case <-ctx.Done():
@@ -124,6 +125,32 @@ func (a *app) pull(ctx context.Context, p pulling) error {
 		case <-time.After(pullEvery):
 		}
 	}
+}
+
+// stillClaimed says which files nobody gets for now: a pull of the same name that was killed with
+// kill -9 could not give its claims back. After a failure, whose claims run on, it says nothing.
+func (a *app) stillClaimed(ctx context.Context, p pulling, failure error) error {
+	if a.json || failure != nil {
+		return nil
+	}
+	n, last := 0, time.Time{}
+	f := model.DropFilter{State: model.DropClaimed, User: p.claim.User, Account: p.claim.Account}
+	for d, err := range client.Each(ctx, a.client().ListDrops, f) {
+		if err != nil {
+			return err
+		}
+		if d.Consumer == p.claim.Consumer && d.ClaimUntil != nil {
+			n++
+			if d.ClaimUntil.After(last) {
+				last = *d.ClaimUntil
+			}
+		}
+	}
+	if n > 0 {
+		fmt.Fprintf(a.Err, "%s claimed by another %q, or by one that was killed; claims end by %s.\n",
+			counted(n, "file is", "files are"), p.claim.Consumer, when(last))
+	}
+	return nil
 }
 
 // settleWithin is how long a pull that is stopped waits for an answer to what it has begun.
