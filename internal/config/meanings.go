@@ -1,10 +1,5 @@
 package config
 
-import (
-	"maps"
-	"slices"
-)
-
 // meanings say for each setting what it means to the operator. A group of settings has a line, too.
 // A test demands one for every setting.
 var meanings = map[string]string{
@@ -180,9 +175,3 @@ var meanings = map[string]string{
 	"templates.NAME.dirs.staging": "true: files in it are received only when they are moved out.",
 	"templates.NAME.feeds_may":    "What the user may do with delivered files: look, or remove.",
 }
-
-// Meaning returns what a setting or a group of settings means.
-func Meaning(name string) string { return meanings[name] }
-
-// Explained returns the names of all settings and groups that have a meaning.
-func Explained() []string { return slices.Sorted(maps.Keys(meanings)) }

@@ -15,17 +15,17 @@ import (
 
 func TestEverySettingHasAMeaning(t *testing.T) {
 	for _, s := range config.Settings() {
-		if !strings.HasSuffix(s.Meaning, ".") && !strings.Contains(s.Meaning, ": ") {
+		if meaning := config.Meanings()[s.Name]; !strings.HasSuffix(meaning, ".") && !strings.Contains(meaning, ": ") {
 			t.Errorf("%s has no sentence in meanings.go", s.Name)
 		}
 		for group := s.Name; strings.Contains(group, "."); {
 			group = group[:strings.LastIndexByte(group, '.')]
-			if config.Meaning(group) == "" && !strings.HasSuffix(group, ".NAME") {
+			if config.Meanings()[group] == "" && !strings.HasSuffix(group, ".NAME") {
 				t.Errorf("the group %s has no sentence in meanings.go", group)
 			}
 		}
 	}
-	for _, name := range config.Explained() {
+	for name := range config.Meanings() {
 		used := false
 		for _, s := range config.Settings() {
 			used = used || s.Name == name || strings.HasPrefix(s.Name, name+".")
