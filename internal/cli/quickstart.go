@@ -217,7 +217,8 @@ Look at what happened:
     %[7]s --help
 
 These lines work in any folder. The demo is in %[8]s
-`, host, port, sftp("acme"), file("acme.ppk"), fingerprint, sftp("acme-carrier1"), manage, d.data, filepath.Join(d.dir, "acme.ppk"))
+`, host, port, sftp("acme"), file("acme.ppk"), fingerprint, sftp("acme-carrier1"), manage, d.data,
+		filepath.Join(d.dir, "acme.ppk"))
 }
 
 // shellQuote quotes a path for a shell.

@@ -180,16 +180,19 @@ func TestAFileThatIsNotThere(t *testing.T) {
 
 // Odd documents are read or refused, and never end the program. FuzzParse tries more.
 func TestOddDocuments(t *testing.T) {
-	for _, text := range []string{"", "---", "...", "~", "null", "? a", "? [a, b]\n: c", "? {a: b}\n: c", "!!map {data: x}",
-		"data: !!str 42", "data: !odd x", "data: &a x\nlog: {level: *a}", "data: *nobody", "*a", "&a", "&a *a", "<<: *a",
-		"<<: {data: x}", "<<: [{data: x}]", "log: &l\n  <<: *l\n", "data: |\n  x\n", "data: >-\n  x\n  y\n", "data: 0x1F",
-		"limits: {idle: .inf}", "limits: {half_open: .nan}", "limits: {half_open: 9223372036854775808}", "listen:", "listen: [~]",
-		"listen:\n-\n- \":1\"", "listen: [[a]]", "listen: {a: b}", "regions: [a]", "regions: {? x : {host: y}}",
-		"regions: {1: {port: 7}}", "regions: {~: {port: 7}}", "templates: {customer: {dirs: [~]}}",
-		"templates: {customer: {dirs: [[]]}}", "templates:\n  customer:\n", "file_types: {pdf: ~}", "# only a comment\n",
-		"data: x # comment\n# and more\nlog: # nothing\n", "data: \"\\u0000\"", "\xff\xfe", "\u2028: x", "{", "}", "[", "]", ":", "-",
-		"- - -", "a:\n\t- b", "%YAML 1.2\n---\ndata: x", "data: 'x", "\"data\": x", "'data': x", "data: x\r\nlog: {}\r\n",
-		strings.Repeat("[", 2000), strings.Repeat("{a: ", 500), strings.Repeat("a:\n ", 200)} {
+	for _, text := range []string{
+		"", "---", "...", "~", "null", "? a", "? [a, b]\n: c", "? {a: b}\n: c", "!!map {data: x}", "data: !!str 42",
+		"data: !odd x", "data: &a x\nlog: {level: *a}", "data: *nobody", "*a", "&a", "&a *a", "<<: *a",
+		"<<: {data: x}", "<<: [{data: x}]", "log: &l\n  <<: *l\n", "data: |\n  x\n", "data: >-\n  x\n  y\n",
+		"data: 0x1F", "limits: {idle: .inf}", "limits: {half_open: .nan}", "limits: {half_open: 9223372036854775808}",
+		"listen:", "listen: [~]", "listen:\n-\n- \":1\"", "listen: [[a]]", "listen: {a: b}", "regions: [a]",
+		"regions: {? x : {host: y}}", "regions: {1: {port: 7}}", "regions: {~: {port: 7}}",
+		"templates: {customer: {dirs: [~]}}", "templates: {customer: {dirs: [[]]}}", "templates:\n  customer:\n",
+		"file_types: {pdf: ~}", "# only a comment\n", "data: x # comment\n# and more\nlog: # nothing\n",
+		"data: \"\\u0000\"", "\xff\xfe", "\u2028: x", "{", "}", "[", "]", ":", "-", "- - -", "a:\n\t- b",
+		"%YAML 1.2\n---\ndata: x", "data: 'x", "\"data\": x", "'data': x", "data: x\r\nlog: {}\r\n",
+		strings.Repeat("[", 2000), strings.Repeat("{a: ", 500), strings.Repeat("a:\n ", 200),
+	} {
 		c := config.Default()
 		if err := config.Parse("odd", []byte(text), &c); err != nil && !fault.Is(err, fault.Invalid) {
 			t.Errorf("%.40q: %v", text, err)
