@@ -27,6 +27,8 @@ type Client struct {
 	http  *http.Client
 	where string                               // for messages
 	zone  func(context.Context) *time.Location // of times in answers; nil: as the server sends them
+	sudo  string                               // the person for whom sudo runs this program, or ""
+	group bool                                 // where is a socket for a group
 }
 
 // socketName is the API's socket within the data folder.
@@ -51,17 +53,44 @@ func SocketPath(data string) (path string, done func(), err error) {
 	return fmt.Sprintf("/proc/self/fd/%d/%s", d.Fd(), socketName), func() { _ = d.Close() }, nil
 }
 
+// Option changes a client of a server on this machine.
+type Option func(*Client)
+
+// SudoHeader names the person for whom sudo runs a local client. The server notes it beside the
+// peer that the kernel reports, if that is root or the server's own user.
+const SudoHeader = "Sallyport-Sudo-User"
+
+// ViaSudo tells the server for whom sudo runs this program: SUDO_USER. "" tells nothing.
+func ViaSudo(user string) Option { return func(c *Client) { c.sudo = user } }
+
 // Local returns a client of the server that uses a data folder on this machine.
-func Local(data string) *Client {
-	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+func Local(data string, options ...Option) *Client {
+	return local(data, func(ctx context.Context) (net.Conn, error) {
 		path, done, err := SocketPath(data)
 		if err != nil {
 			return nil, err
 		}
 		defer done()
 		return new(net.Dialer).DialContext(ctx, "unix", path)
+	}, options)
+}
+
+// AtSocket returns a client of the server on this machine that has the socket for a group at path.
+func AtSocket(path string, options ...Option) *Client {
+	c := local(path, func(ctx context.Context) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", path)
+	}, options)
+	c.group = true
+	return c
+}
+
+func local(where string, dial func(context.Context) (net.Conn, error), options []Option) *Client {
+	toSocket := func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) }
+	c := &Client{base: "http://local", http: &http.Client{Transport: &http.Transport{DialContext: toSocket}}, where: where}
+	for _, o := range options {
+		o(c)
 	}
-	return &Client{base: "http://local", http: &http.Client{Transport: &http.Transport{DialContext: dial}}, where: data}
+	return c
 }
 
 // Remote returns a client of a server elsewhere. base is a URL such as https://sftp.example.com.
@@ -109,6 +138,12 @@ func (c *Client) unreachable(err error) error {
 	case errors.Is(err, context.Canceled):
 		return asError(fault.E(op, fault.Unavailable, "Stopped before the server answered: it may have done what was asked."))
 	case c.base != "http://local":
+	case c.group && (errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)):
+		return asError(fault.E(op, fault.Unavailable, "No sallyport is listening on the socket %s.", c.where).
+			WithHint("socket.path in the server's configuration says where it is; SALLYPORT_SOCKET names it here"))
+	case c.group && errors.Is(err, os.ErrPermission):
+		return asError(fault.E(op, fault.Denied, "Only members of its group may use the socket %s.", c.where).
+			WithHint("socket.group in the server's configuration names the group; a new member logs in again"))
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		return asError(fault.E(op, fault.Unavailable, "No sallyport is running on the data folder %s.", c.where).
 			WithHint("start it with: sallyport serve --data %s", c.where))

@@ -53,6 +53,9 @@ func (c *Client) Send(ctx context.Context, r Request) (*http.Response, error) {
 	if c.token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.token)
 	}
+	if c.sudo != "" {
+		req.Header.Set(SudoHeader, c.sudo)
+	}
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return nil, c.unreachable(err)

@@ -22,7 +22,8 @@ var revokeManyStories = stories{
 			_, err = w.Accounts.SetKey(ctx, "test", user, model.EditKey{Fingerprint: held.Print, Holder: &person.ID})
 			testkit.Must(t, err)
 		}
-		out, err := w.Accounts.RevokeKeys(ctx, "test", model.RevokeKey{Holder: person.Email, Reason: "laptop lost", Burn: true})
+		out, err := w.Accounts.RevokeKeys(ctx, "test",
+			model.RevokeKey{Holder: person.Email, Reason: "laptop lost", Burn: true})
 		testkit.Must(t, err)
 		if len(out.Keys) != 2 || !out.Burned || len(out.Warnings) != 1 {
 			t.Fatalf("%+v", out)

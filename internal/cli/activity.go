@@ -22,7 +22,8 @@ const endWait = 5 * time.Second
 func (a *app) keyRevoke() *cobra.Command {
 	var in model.RevokeKey
 	var format string
-	c := command("revoke [FINGERPRINT] --reason TEXT", "Revoke a key or a person's keys, and report what was done with them",
+	c := command("revoke [FINGERPRINT] --reason TEXT",
+		"Revoke a key or a person's keys, and report what was done with them",
 		cobra.MaximumNArgs(1), func(ctx context.Context, args []string) error {
 			if err := checkFormat(format); err != nil {
 				return err
@@ -66,8 +67,12 @@ func (a *app) revoke(ctx context.Context, in model.RevokeKey, format string) err
 	for _, w := range v.Warnings {
 		fmt.Fprintln(a.Err, "warning: "+w)
 	}
-	if err := a.awaitEnd(ctx, list); err != nil {
+	warning, err := a.awaitEnd(ctx, list)
+	if err != nil {
 		return err
+	}
+	if warning != "" {
+		fmt.Fprintln(a.Err, "warning: "+warning)
 	}
 	for _, fingerprint := range list { // none, if it was burned before anybody enrolled it
 		if err := a.report(ctx, fingerprint, format); err != nil {
@@ -101,8 +106,12 @@ func (a *app) revokedJSON(ctx context.Context, in model.RevokeKey, list []string
 		Activity   *model.KeyActivity  `json:"activity,omitempty"`   // of the key that was named
 		Activities []model.KeyActivity `json:"activities,omitempty"` // of a person's keys
 	}{Revoked: v}
-	if err := a.awaitEnd(ctx, list); err != nil {
+	warning, err := a.awaitEnd(ctx, list)
+	if err != nil {
 		return err
+	}
+	if warning != "" {
+		out.Warnings = append(out.Warnings, warning)
 	}
 	for _, fingerprint := range list {
 		act, err := a.client().KeyActivity(ctx, fingerprint)
@@ -119,22 +128,21 @@ func (a *app) revokedJSON(ctx context.Context, in model.RevokeKey, list []string
 }
 
 // awaitEnd waits until no key has a live session, so that the reports contain the sessions' ends.
-// After endWait it prints a warning and returns nil.
-func (a *app) awaitEnd(ctx context.Context, fingerprints []string) error {
+// After endWait it returns a warning.
+func (a *app) awaitEnd(ctx context.Context, fingerprints []string) (warning string, err error) {
 	if len(fingerprints) == 0 {
-		return nil
+		return "", nil
 	}
 	for end := time.Now().Add(endWait); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		live, err := client.All(ctx, a.client().ListSessions, model.EveryFilter{})
 		if err != nil {
-			return err
+			return "", err
 		}
 		if !slices.ContainsFunc(live, func(s model.Session) bool { return slices.Contains(fingerprints, s.Fingerprint) }) {
-			return nil
+			return "", nil
 		}
 	}
-	fmt.Fprintln(a.Err, "warning: a session of a revoked key is still open; look again with: sallyport session list")
-	return nil
+	return "a session of a revoked key is still open; look again with: sallyport session list", nil
 }
 
 func (a *app) keyActivity() *cobra.Command {

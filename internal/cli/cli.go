@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"os/signal"
 	"slices"
 	"strings"
@@ -152,7 +153,29 @@ func (a *app) plainClient() *client.Client {
 	if u := a.env["SALLYPORT_URL"]; u != "" && a.data == "" {
 		return client.Remote(u, a.env["SALLYPORT_TOKEN"])
 	}
-	return client.Local(a.dataDir())
+	sudo := client.ViaSudo(a.env["SUDO_USER"])
+	if path := a.groupSocket(); path != "" {
+		return client.AtSocket(path, sudo)
+	}
+	return client.Local(a.dataDir(), sudo)
+}
+
+// groupSocket returns the socket for a group, if the environment names it, or if no data folder is
+// named and there is one at the usual place; else "".
+func (a *app) groupSocket() string {
+	if a.data != "" {
+		return ""
+	}
+	if path := a.env["SALLYPORT_SOCKET"]; path != "" || a.env["SALLYPORT_DATA"] != "" {
+		return path
+	}
+	if _, err := os.Stat(config.Default().Data); err == nil {
+		return ""
+	}
+	if _, err := os.Stat(config.DefaultSocket); err != nil {
+		return ""
+	}
+	return config.DefaultSocket
 }
 
 // group makes a command that only has subcommands.

@@ -30,6 +30,7 @@ var exitCodes = [...]string{
 // variables are the environment variables that commands read.
 var variables = [][2]string{
 	{"SALLYPORT_DATA", "the server's data folder, unless --data names it"},
+	{"SALLYPORT_SOCKET", "the server's socket for a group, unless --data or SALLYPORT_DATA names a folder"},
 	{"SALLYPORT_CONFIG", "the configuration file, unless --config names it"},
 	{"SALLYPORT_URL, SALLYPORT_TOKEN", "a server elsewhere, and the token to use there"},
 }

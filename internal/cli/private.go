@@ -78,7 +78,8 @@ Is it your own, and did it never leave this machine? Then it is still safe, and 
 
 // inspectPrivate returns the error of "key inspect" for a private key file.
 func inspectPrivate(file string, found []keys.Exposed) error {
-	e := fault.E("cli.keyInspect", fault.Invalid, "%s is a private key. Nothing of it was sent, and nothing was kept.", file)
+	e := fault.E("cli.keyInspect", fault.Invalid,
+		"%s is a private key. Nothing of it was sent, and nothing was kept.", file)
 	if known := fingerprints(found); len(known) > 0 {
 		e.Public += " Its public half is " + strings.Join(known, ", ") + "."
 	}
@@ -112,7 +113,8 @@ func (a *app) sayWhose(ctx context.Context, file string, found []keys.Exposed) {
 		if f.Proven {
 			kind = "not encrypted"
 		}
-		fmt.Fprintf(a.Err, "%s is a private key (%s, %s). Nothing of it was sent, and nothing was kept.\n", file, f.Format, kind)
+		fmt.Fprintf(a.Err, "%s is a private key (%s, %s). Nothing of it was sent, and nothing was kept.\n", file, f.Format,
+			kind)
 		if f.Key.Fingerprint == "" {
 			fmt.Fprintln(a.Err, "Which key it is cannot be told without its passphrase.")
 			continue

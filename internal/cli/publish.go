@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -99,7 +98,7 @@ func (a *app) publish(ctx context.Context, p publishing, feed string, files []st
 				}
 				return err
 			}
-			fmt.Fprintf(a.Err, "%s: %s\n", file, fault.PublicText(err))
+			a.failed(err, file+": ", "")
 			out.Failed, failure = append(out.Failed, file), err
 			continue
 		}

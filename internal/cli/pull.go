@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sallyport-sftp/sallyport/client"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -26,58 +27,84 @@ const (
 	pullBatch = 20
 )
 
+// pulling is one run of "inbox pull".
+type pulling struct {
+	claim  model.NewClaim
+	to     string
+	layout layout
+	follow bool
+}
+
 func (a *app) inboxPull() *cobra.Command {
-	var to string
-	var follow bool
-	in := model.NewClaim{Limit: pullBatch}
+	p := pulling{claim: model.NewClaim{Limit: pullBatch}}
+	var layout string
 	c := command("pull --to DIR", "Land received files in a folder, whole, each with a .json beside it, and accept them",
-		cobra.NoArgs, func(ctx context.Context, _ []string) error {
-			return a.pull(ctx, in, to, follow)
+		cobra.NoArgs, func(ctx context.Context, _ []string) (err error) {
+			if p.layout, err = parseLayout(layout); err != nil {
+				return err
+			}
+			return a.pull(ctx, p)
 		})
 	c.Long = `Claim received files, land each in a folder under its final name only when it is
 whole, with its metadata in a .json beside it, and accept it. A pull that was cut
-off goes on where it was: nothing is landed twice, and nothing is lost.`
-	c.Flags().StringVar(&to, "to", "", "folder")
-	c.Flags().BoolVar(&follow, "follow", false, "go on as files come, until interrupted")
-	c.Flags().StringVar(&in.Consumer, "consumer", "pull",
+off goes on where it was: nothing is landed twice, and nothing is lost.
+
+--layout says where files go, below the folder, with these placeholders:
+
+` + indented(layoutHelp) + `
+A second file of the same name gets its id: calls-01KB2F7Q8ZJ4M5N6P7R8S9T0VW.csv.
+
+Ctrl-C or SIGTERM gives back what is claimed and not landed. After kill -9 a claim
+ends by itself, with the lease (inbox.lease, 15m unless configured otherwise).`
+	c.Flags().StringVar(&p.to, "to", "", "folder")
+	c.Flags().StringVar(&layout, "layout", defaultLayout, "where files go in it")
+	c.Flags().BoolVar(&p.follow, "follow", false, "go on as files come, until interrupted")
+	c.Flags().StringVar(&p.claim.Consumer, "consumer", "pull",
 		"who claims them; each program that pulls needs a name of its own")
-	c.Flags().StringVar(&in.User, "user", "", "only this user's")
-	c.Flags().StringVar(&in.Account, "account", "", "only this account's users'")
+	c.Flags().StringVar(&p.claim.User, "user", "", "only this user's")
+	c.Flags().StringVar(&p.claim.Account, "account", "", "only this account's users'")
 	_ = c.MarkFlagRequired("to")
 	return c
 }
 
+// indented moves the lines of a text to the right.
+func indented(text string) (out string) {
+	for line := range strings.Lines(text) {
+		out += "  " + line
+	}
+	return out + "\n"
+}
+
 // pull claims received files, writes them to a folder, and accepts them. It writes a file's sidecar
-// last, and accepts the file after that. Cut off before the sidecar, it fetches the file again; cut
-// off after it, it only accepts the file.
-func (a *app) pull(ctx context.Context, in model.NewClaim, to string, follow bool) error {
-	if err := os.MkdirAll(to, 0o700); err != nil {
+// last, and accepts the file after that. Cut off before the sidecar, it writes that; cut off after
+// it, it only accepts the file.
+func (a *app) pull(ctx context.Context, p pulling) error {
+	if err := os.MkdirAll(p.to, 0o700); err != nil {
 		return fault.E("cli.pull", fault.Invalid, "The folder cannot be made: %v.", fault.InWords(err))
 	}
 	pulled := []model.Drop{}
 	var failure error
 	t := table{head: []string{"FILE", "SIZE", "USER", "SHA-256"}, none: "Nothing new was received."}
 	for {
-		batch, err := a.client().ClaimDrops(ctx, in)
-		if err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
+		batch, err := a.claimBatch(ctx, p)
+		if err != nil && ctx.Err() == nil {
 			return err
 		}
 		for i, d := range batch {
-			name, err := a.pullOne(ctx, d, to)
+			name, err := a.pullOne(ctx, d, p)
 			if ctx.Err() != nil {
-				a.giveBack(batch[i:])
-				return nil
+				rest := batch[i:]
+				if err == nil { // this one was accepted
+					rest = rest[1:]
+				}
+				return a.stopPull(p, rest)
 			}
-			if err != nil { // continue with the other files; this one's claim runs out
-				fmt.Fprintf(a.Err, "sallyport: %s of %s was not landed: %s\n", valid.Printable(path.Base(d.Path)), d.User,
-					fault.PublicText(err))
+			if err != nil { // continue with the other files
+				a.notLanded(d, err)
 				failure = err
 				continue
 			}
-			if follow {
+			if p.follow {
 				if err := a.done(d, "%s", name); err != nil {
 					return err
 				}
@@ -86,54 +113,201 @@ func (a *app) pull(ctx context.Context, in model.NewClaim, to string, follow boo
 			pulled = append(pulled, d)
 			t.add(name, size(d.Size), d.User, d.SHA256)
 		}
-		if len(batch) > 0 {
+		if len(batch) > 0 && ctx.Err() == nil {
 			continue
 		}
-		if !follow {
-			return errors.Join(a.show(pulled, t), failure)
+		if !p.follow && ctx.Err() == nil {
+			return errors.Join(a.show(pulled, t), failure, a.stillClaimed(ctx, p, failure))
 		}
 		select {
 		case <-ctx.Done():
-			return nil
+			return a.stopPull(p, nil)
 		case <-time.After(pullEvery):
 		}
 	}
 }
 
-// giveBack releases claims when pull is stopped, so that nobody has to wait until they run out.
-func (a *app) giveBack(list []model.Drop) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	for _, d := range list {
-		_, _ = a.client().ReleaseDrop(ctx, d.ID, model.Settling{Claim: d.Claim}) // after an error the claim runs out
+// stillClaimed says which files nobody gets for now: a pull of the same name that was killed with
+// kill -9 could not give its claims back. After a failure, whose claims run on, it says nothing.
+func (a *app) stillClaimed(ctx context.Context, p pulling, failure error) error {
+	if a.json || failure != nil {
+		return nil
 	}
+	n, last := 0, time.Time{}
+	f := model.DropFilter{State: model.DropClaimed, User: p.claim.User, Account: p.claim.Account}
+	for d, err := range client.Each(ctx, a.client().ListDrops, f) {
+		if err != nil {
+			return err
+		}
+		if d.Consumer == p.claim.Consumer && d.ClaimUntil != nil {
+			n++
+			if d.ClaimUntil.After(last) {
+				last = *d.ClaimUntil
+			}
+		}
+	}
+	if n > 0 {
+		fmt.Fprintf(a.Err, "%s claimed by another %q, or by one that was killed; claims end by %s.\n",
+			counted(n, "file is", "files are"), p.claim.Consumer, when(last))
+	}
+	return nil
+}
+
+// settleWithin is how long a pull that is stopped waits for an answer to what it has begun.
+const settleWithin = 5 * time.Second
+
+// claimBatch claims the next files. A request that has begun is waited for although ctx ends, so
+// that the claims it made are known and can be given back.
+func (a *app) claimBatch(ctx context.Context, p pulling) ([]model.Drop, error) {
+	if ctx.Err() != nil {
+		return nil, nil
+	}
+	patient, cancel := patiently(ctx)
+	defer cancel()
+	return a.client().ClaimDrops(patient, p.claim)
+}
+
+// patiently returns a context that ends settleWithin after ctx has ended.
+func patiently(ctx context.Context) (context.Context, context.CancelFunc) {
+	patient, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(settleWithin, cancel) })
+	return patient, func() { stop(); cancel() }
+}
+
+// notLanded tells that a file could not be landed, and when it can be claimed again.
+func (a *app) notLanded(d model.Drop, err error) {
+	again := ""
+	if d.ClaimUntil != nil {
+		again = " It can be claimed again at " + when(*d.ClaimUntil) + "."
+	}
+	a.failed(err, fmt.Sprintf("sallyport: %s of %s was not landed: ", valid.Printable(path.Base(d.Path)), d.User), again)
+}
+
+// stopPull gives claims back, so that nobody has to wait until they run out, and says so. With
+// --follow that is how a pull ends; without, something is left to pull.
+func (a *app) stopPull(p pulling, list []model.Drop) error {
+	ctx, cancel := context.WithTimeout(context.Background(), settleWithin)
+	defer cancel()
+	given, kept, until := 0, 0, time.Time{}
+	for _, d := range list {
+		_, err := a.client().ReleaseDrop(ctx, d.ID, model.Settling{Claim: d.Claim})
+		switch {
+		case err == nil:
+			given++
+		case fault.Is(err, fault.Unavailable):
+			kept++
+			if d.ClaimUntil != nil && d.ClaimUntil.After(until) {
+				until = *d.ClaimUntil
+			}
+		} // else it was accepted, or the claim had run out
+	}
+	text := fmt.Sprintf("Stopped. %s given back.", counted(given, "claim was", "claims were"))
+	if given+kept == 0 {
+		text = "Stopped. No claim was left to give back."
+	}
+	if kept > 0 {
+		text += fmt.Sprintf(" %s not be given back, since the server did not answer; they end at %s.",
+			counted(kept, "claim could", "claims could"), when(until))
+	}
+	if !p.follow {
+		return fault.E("cli.pull", fault.Unavailable, "%s", text).WithHint("run it again to go on")
+	}
+	if a.json {
+		return nil
+	}
+	fmt.Fprintln(a.Err, text)
+	return nil
+}
+
+// counted formats a number with its noun.
+func counted(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }
 
 // renewBefore is how long before its end a claim is renewed.
 const renewBefore = time.Minute
 
-// pullOne fetches one file to <user>-<id>-<name>, writes its metadata beside it with .json
-// appended, and accepts the file.
-func (a *app) pullOne(ctx context.Context, d model.Drop, to string) (name string, err error) {
-	base := d.User + "-" + d.ID + "-"
-	end := safeName(path.Base(d.Path))
-	end = end[max(0, len(end)-(valid.MaxName-len(".json")-len(base))):]
-	name = filepath.Join(to, base+strings.ToValidUTF8(end, ""))
-	sidecar := name + ".json"
-	if _, err := os.Lstat(sidecar); err != nil {
-		if err := a.land(ctx, d, name, sidecar); err != nil {
+// pullOne lands one file where the layout says, writes its metadata beside it with .json appended,
+// and accepts the file.
+func (a *app) pullOne(ctx context.Context, d model.Drop, p pulling) (name string, err error) {
+	at, err := p.layout.path(d)
+	if err != nil {
+		return "", err
+	}
+	for _, at := range []string{at, withID(at, d.ID)} {
+		name = filepath.Join(p.to, at)
+		switch found, err := landing(name, d); {
+		case err != nil:
+			return name, err
+		case found == taken:
+			continue
+		case found == free:
+			if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+				return name, fault.E("cli.pull", fault.Invalid, "The folder cannot be made: %s.", fault.InWords(err))
+			}
+			if err := a.land(ctx, d, name); err != nil {
+				return name, err
+			}
+		}
+		if err := writeSidecar(name, d); err != nil {
 			return name, err
 		}
+		patient, cancel := patiently(ctx)
+		defer cancel()
+		_, err = a.client().AckDrop(patient, d.ID, model.Settling{Claim: d.Claim})
+		return name, err
 	}
-	_, err = a.client().AckDrop(ctx, d.ID, model.Settling{Claim: d.Claim})
-	return name, err
+	return name, fault.E("cli.pull", fault.Exists, "Something else is at %s.", name).WithHint("move it away")
 }
 
-// land fetches a file and writes its sidecar. Meanwhile it renews the claim.
-func (a *app) land(ctx context.Context, d model.Drop, name, sidecar string) error {
-	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fault.E("cli.pull", fault.Invalid, "A half-landed file cannot be removed: %v.", fault.InWords(err))
+// place is what is found where a file is to be landed.
+type place int
+
+const (
+	free  place = iota // nothing
+	whole              // the file, perhaps without its sidecar: a pull was cut off
+	taken              // something else
+)
+
+// landing looks at a place. A sidecar with the file's id says that it was landed. Without a sidecar,
+// what is there counts as the file if it has the same bytes.
+func landing(name string, d model.Drop) (place, error) {
+	side, err := os.ReadFile(name + ".json")
+	if err == nil {
+		var of struct{ ID string }
+		if json.Unmarshal(side, &of) == nil && of.ID == d.ID {
+			return whole, nil
+		}
+		return taken, nil
 	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return taken, nil // a file is where a folder should be, or the like
+	}
+	info, err := os.Lstat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return free, nil
+	case err != nil:
+		return taken, fault.E("cli.pull", fault.Invalid, "The place of the file cannot be looked at: %s.", fault.InWords(err))
+	case !info.Mode().IsRegular() || info.Size() != d.Size:
+		return taken, nil
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return taken, fault.E("cli.pull", fault.Invalid, "The file cannot be read: %s.", fault.InWords(err))
+	}
+	defer f.Close()
+	if copyChecked(io.Discard, f, d.SHA256) != nil {
+		return taken, nil
+	}
+	return whole, nil
+}
+
+// land fetches a file. Meanwhile it renews the claim.
+func (a *app) land(ctx context.Context, d model.Drop, name string) error {
 	over := make(chan struct{})
 	done := make(chan struct{})
 	go func() {
@@ -143,17 +317,21 @@ func (a *app) land(ctx context.Context, d model.Drop, name, sidecar string) erro
 	err := a.fetchTo(ctx, d, name)
 	close(over)
 	<-done
-	if err != nil {
-		return err
-	}
-	claim := d.Claim
+	return err
+}
+
+// writeSidecar writes a file's metadata, unless that is there already.
+func writeSidecar(name string, d model.Drop) error {
 	d.Claim = ""
-	defer func() { d.Claim = claim }()
-	return landFile(sidecar, func(w io.Writer) error {
+	err := landFile(name+".json", func(w io.Writer) error {
 		enc := json.NewEncoder(w)
 		enc.SetIndent("", "  ")
 		return enc.Encode(d)
 	})
+	if fault.Is(err, fault.Exists) { // landing has read it
+		return nil
+	}
+	return err
 }
 
 // renewUntil renews a claim until over is closed.

@@ -48,24 +48,29 @@ func demoHost(listen string) string {
 	return host
 }
 
-func (a *app) quickstart(ctx context.Context, cfg config.Config) error {
+func (a *app) quickstart(ctx context.Context, cfg config.Config) (err error) {
+	if cfg.Data, err = filepath.Abs(cfg.Data); err != nil { // the lines below are pasted in other folders
+		return fault.Wrap("cli.quickstart", fault.Internal, err)
+	}
 	datadir.Umask()
 	n, err := node.Start(node.Options{Config: cfg, Log: a.logger(cfg)})
 	if err != nil {
 		return err
 	}
-	defer stop(n, cfg)
 	d := demo{app: a, dir: filepath.Join(cfg.Data, "demo-keys"), addr: n.Addresses()[0]}
 	a.data = cfg.Data // so that the calls below reach this server, whatever the environment says
 	switch err := d.prepare(ctx, n.HostKeys()); {
 	case ctx.Err() != nil: // stopped during prepare: the next start continues
 	case err != nil:
+		stop(n, cfg)
 		return err
 	default:
 		d.explain(n.HostKeys())
 	}
 	<-ctx.Done()
-	fmt.Fprintln(a.Out, "\nStopping. Start again with the same command: everything is still there.")
+	fmt.Fprintln(a.Out, "\nStopping.")
+	stop(n, cfg)
+	fmt.Fprintln(a.Out, "Stopped. Start again with the same command: everything is still there.")
 	return nil
 }
 
@@ -88,6 +93,10 @@ var demoUsers = []struct{ account, name, vendor string }{
 func (d *demo) prepare(ctx context.Context, hostKeys []model.HostKey) error {
 	if err := os.MkdirAll(d.dir, 0o700); err != nil {
 		return fault.E("cli.demo", fault.Invalid, "The folder for demo keys cannot be made: %v.", fault.InWords(err))
+	}
+	ignore := filepath.Join(filepath.Dir(d.dir), ".gitignore") // keys do not belong into anybody's repository
+	if err := os.WriteFile(ignore, []byte("# a demo's data and keys\n*\n"), 0o600); err != nil {
+		return fault.Wrap("cli.demo", fault.Internal, err)
 	}
 	c := d.client()
 	steps := []func(context.Context) error{
@@ -179,13 +188,10 @@ func (d *demo) explain(keys []model.HostKey) {
 	fingerprint := keys[max(i, 0)].Fingerprint
 	file := func(name string) string { return shellQuote(filepath.Join(d.dir, name)) }
 	sftp := func(user string) string {
-		return fmt.Sprintf("sftp -i %s -o UserKnownHostsFile=%s -P %s %s@%s", file(user), file("known_hosts"), port, user,
-			host)
+		return fmt.Sprintf("sftp -i %s -o %s -o IdentitiesOnly=yes -P %s %s@%s", file(user),
+			forSSH("UserKnownHostsFile=", filepath.Join(d.dir, "known_hosts")), port, user, host)
 	}
-	manage := "sallyport"
-	if d.data != config.Default().Data {
-		manage += " --data " + shellQuote(d.data)
-	}
+	manage := asTyped() + " --data " + shellQuote(d.data)
 	fmt.Fprintf(d.Out, `Sallyport is running: SFTP on %[1]s port %[2]s. Stop it with Ctrl-C.
 
 Connect as a customer (paste into another terminal):
@@ -201,20 +207,28 @@ Connect as a vendor of that customer, who sees nothing of it:
 
 WinSCP, FileZilla:
   protocol SFTP, host %[1]s, port %[2]s, user acme, no password
-  private key file %[4]s
+  private key file %[9]s
   (FileZilla: Log-on type "Key file"; WinSCP: Advanced, SSH, Authentication)
   the server's key is %[5]s
 
 Look at what happened:
-  %[7]s inbox list        files that partners sent
-  %[7]s delivery list     what was published, and what was downloaded in full
-  %[7]s files ls acme     what a partner sees
-  %[7]s explain acme      who logged in, or why not
-  %[7]s guide acme        what a partner is handed
-  %[7]s key issue acme --out acme-key   a new key for it, encrypted
-  %[7]s --help
-(From the source tree, "go run ./cmd/sallyport" stands for "sallyport".)
-`, host, port, sftp("acme"), file("acme.ppk"), fingerprint, sftp("acme-carrier1"), manage)
+  files that partners sent
+    %[7]s inbox list
+  what was published, and what was downloaded in full
+    %[7]s delivery list
+  what a partner sees, and what it is handed
+    %[7]s files ls acme
+    %[7]s guide acme
+  who logged in, or why not
+    %[7]s explain acme
+  a new key for a partner, encrypted
+    %[7]s key issue acme --out acme-key
+  everything else
+    %[7]s --help
+
+These lines work in any folder. The demo is in %[8]s
+`, host, port, sftp("acme"), file("acme.ppk"), fingerprint, sftp("acme-carrier1"), manage, d.data,
+		filepath.Join(d.dir, "acme.ppk"))
 }
 
 // shellQuote quotes a path for a shell.

@@ -32,7 +32,8 @@ func TestTheReferenceOfCommandsIsCurrent(t *testing.T) {
 func reference(root *cobra.Command) string {
 	var b strings.Builder
 	b.WriteString("# Commands\n\nMade from the code by `go test ./internal/cli -update`. " +
-		"`sallyport COMMAND --help` says the same, `sallyport man --out DIR` writes manual pages.\n\nEvery command takes:\n\n")
+		"`sallyport COMMAND --help` says the same, `sallyport man --out DIR` writes manual pages.\n\n" +
+		"Every command takes:\n\n")
 	fence(&b, root.PersistentFlags().FlagUsages())
 	for _, c := range root.Commands() {
 		if !c.IsAvailableCommand() {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/sallyport-sftp/sallyport/internal/config"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
@@ -75,6 +76,18 @@ func (a *app) refuse(err error) int {
 		fmt.Fprintf(a.Err, "hint: %s\n", next)
 	}
 	return r.ExitCode
+}
+
+// failed tells of one of several things that failed, while a command goes on. The texts are put
+// before and after the error's.
+func (a *app) failed(err error, before, after string) {
+	r := refused(err)
+	if a.json {
+		r.Message = strings.TrimPrefix(before, "sallyport: ") + r.Message + after
+		a.complain(r)
+		return
+	}
+	fmt.Fprintf(a.Err, "%s%s%s\n", before, r.Message, after)
 }
 
 // printMistakes prints all mistakes of a configuration, each with its hint.

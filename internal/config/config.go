@@ -79,6 +79,9 @@ type Socket struct {
 // DefaultSocket is where the socket for a group is. The data folder is closed to others.
 const DefaultSocket = "/run/sallyport/sallyport.sock"
 
+// SocketPath returns where the socket for the group is.
+func (c *Config) SocketPath() string { return cmp.Or(c.Socket.Path, DefaultSocket) }
+
 // Endpoint is the server address for partners, where it differs from the listener.
 type Endpoint struct {
 	Host     string   `yaml:"host" env:"HOST"`

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net"
 	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -25,7 +26,7 @@ import (
 const EnvPrefix = "SALLYPORT_"
 
 // clientVariables are read by the command line, and ignored by the server.
-var clientVariables = []string{"SALLYPORT_URL", "SALLYPORT_TOKEN", "SALLYPORT_CONFIG"}
+var clientVariables = []string{"SALLYPORT_URL", "SALLYPORT_TOKEN", "SALLYPORT_CONFIG", "SALLYPORT_SOCKET"}
 
 // Load reads the file, unless file is "", then the environment, and checks the result. environ is
 // os.Environ(). Its error has all mistakes, as Mistakes.
@@ -202,6 +203,12 @@ func (c *Config) check(f *findings) {
 	c.checkPositive(f)
 	if c.Storage.KeptPercent < 100 {
 		f.bad("storage.kept_percent", "must be at least 100, which is the quota itself.")
+	}
+	if c.Socket.Path != "" && c.Socket.Group == "" {
+		f.bad("socket.path", "needs socket.group, whose members may use the socket.")
+	}
+	if c.Socket.Group != "" && !filepath.IsAbs(c.SocketPath()) {
+		f.bad("socket.path", "%q is not an absolute path.", c.Socket.Path)
 	}
 	c.checkListeners(f)
 	_, err := c.Operator.Read()

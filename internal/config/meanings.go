@@ -1,10 +1,5 @@
 package config
 
-import (
-	"maps"
-	"slices"
-)
-
 // meanings say for each setting what it means to the operator. A group of settings has a line, too.
 // A test demands one for every setting.
 var meanings = map[string]string{
@@ -13,7 +8,7 @@ var meanings = map[string]string{
 	"drain":  "How long running transfers may go on after the server was told to stop.",
 
 	"database":     "The database.",
-	"database.url": "postgres://user:password@host/name, one server's at a time. Empty: an SQLite file in the data folder.",
+	"database.url": "postgres://user:password@host/name, one server's at a time. Empty: SQLite, in the data folder.",
 
 	"socket": "The socket in the data folder, through which commands reach the server.",
 	"socket.group": "Members of this group of the machine may manage the server, each under their own name. " +
@@ -25,10 +20,10 @@ var meanings = map[string]string{
 	"endpoint.port":      "The public port. 0: that of the first listener.",
 	"endpoint.allow_ips": "Networks that may log in, such as 192.0.2.0/24. An empty list: all.",
 
-	"regions":                    "What accounts of a region are told instead. What a region leaves out is taken from above.",
+	"regions":                    "What accounts of a region are told instead. What it leaves out is taken from above.",
 	"regions.NAME.host":          "The region's public name.",
 	"regions.NAME.port":          "The region's public port.",
-	"regions.NAME.listen":        "Addresses to serve SFTP on for this region. Its allow_ips are checked there before log-in.",
+	"regions.NAME.listen":        "Addresses to serve SFTP on for it. Its allow_ips are checked there before log-in.",
 	"regions.NAME.allow_ips":     "Networks that may log in to the region's accounts.",
 	"regions.NAME.time_zone":     "In which zone the region's people read times: Australia/Sydney. Empty: yours.",
 	"regions.NAME.support":       "How the region's partners reach support.",
@@ -195,9 +190,3 @@ var meanings = map[string]string{
 	"templates.NAME.dirs.staging": "true: files in it are received only when they are moved out.",
 	"templates.NAME.feeds_may":    "What the user may do with delivered files: look, or remove.",
 }
-
-// Meaning returns what a setting or a group of settings means.
-func Meaning(name string) string { return meanings[name] }
-
-// Explained returns the names of all settings and groups that have a meaning.
-func Explained() []string { return slices.Sorted(maps.Keys(meanings)) }

@@ -9,8 +9,7 @@ import (
 type Setting struct {
 	Name     string // limits.idle; NAME stands for what the operator chooses: regions.NAME.host
 	Variable string // SALLYPORT_LIMITS_IDLE; "": it is set in the file alone
-	Meaning  string
-	index    []int // of the field in Config; nil within maps and lists
+	index    []int  // of the field in Config; nil within maps and lists
 }
 
 // Settings returns every setting, in the order of the struct.
@@ -22,7 +21,7 @@ func settingsOf(t reflect.Type, prefix, variables string, index []int, fixed boo
 		name := joined(prefix, f.Tag.Get("yaml"))
 		at := append(append([]int{}, index...), i)
 		if isValue(f.Type) {
-			s := Setting{Name: name, Meaning: meanings[name]}
+			s := Setting{Name: name}
 			if v := f.Tag.Get("env"); v != "" && fixed {
 				s.Variable, s.index = variables+v, at
 			}

@@ -15,17 +15,17 @@ import (
 
 func TestEverySettingHasAMeaning(t *testing.T) {
 	for _, s := range config.Settings() {
-		if !strings.HasSuffix(s.Meaning, ".") && !strings.Contains(s.Meaning, ": ") {
+		if meaning := config.Meanings()[s.Name]; !strings.HasSuffix(meaning, ".") && !strings.Contains(meaning, ": ") {
 			t.Errorf("%s has no sentence in meanings.go", s.Name)
 		}
 		for group := s.Name; strings.Contains(group, "."); {
 			group = group[:strings.LastIndexByte(group, '.')]
-			if config.Meaning(group) == "" && !strings.HasSuffix(group, ".NAME") {
+			if config.Meanings()[group] == "" && !strings.HasSuffix(group, ".NAME") {
 				t.Errorf("the group %s has no sentence in meanings.go", group)
 			}
 		}
 	}
-	for _, name := range config.Explained() {
+	for name := range config.Meanings() {
 		used := false
 		for _, s := range config.Settings() {
 			used = used || s.Name == name || strings.HasPrefix(s.Name, name+".")
@@ -175,5 +175,27 @@ func TestAFileThatIsNotThere(t *testing.T) {
 	_, err := config.Load("none.yaml", os.Environ()[:0])
 	if got := fault.PublicText(err); got != "The configuration cannot be read: none.yaml does not exist." {
 		t.Errorf("%q", got)
+	}
+}
+
+// Odd documents are read or refused, and never end the program. FuzzParse tries more.
+func TestOddDocuments(t *testing.T) {
+	for _, text := range []string{
+		"", "---", "...", "~", "null", "? a", "? [a, b]\n: c", "? {a: b}\n: c", "!!map {data: x}", "data: !!str 42",
+		"data: !odd x", "data: &a x\nlog: {level: *a}", "data: *nobody", "*a", "&a", "&a *a", "<<: *a",
+		"<<: {data: x}", "<<: [{data: x}]", "log: &l\n  <<: *l\n", "data: |\n  x\n", "data: >-\n  x\n  y\n",
+		"data: 0x1F", "limits: {idle: .inf}", "limits: {half_open: .nan}", "limits: {half_open: 9223372036854775808}",
+		"listen:", "listen: [~]", "listen:\n-\n- \":1\"", "listen: [[a]]", "listen: {a: b}", "regions: [a]",
+		"regions: {? x : {host: y}}", "regions: {1: {port: 7}}", "regions: {~: {port: 7}}",
+		"templates: {customer: {dirs: [~]}}", "templates: {customer: {dirs: [[]]}}", "templates:\n  customer:\n",
+		"file_types: {pdf: ~}", "# only a comment\n", "data: x # comment\n# and more\nlog: # nothing\n",
+		"data: \"\\u0000\"", "\xff\xfe", "\u2028: x", "{", "}", "[", "]", ":", "-", "- - -", "a:\n\t- b",
+		"%YAML 1.2\n---\ndata: x", "data: 'x", "\"data\": x", "'data': x", "data: x\r\nlog: {}\r\n",
+		strings.Repeat("[", 2000), strings.Repeat("{a: ", 500), strings.Repeat("a:\n ", 200),
+	} {
+		c := config.Default()
+		if err := config.Parse("odd", []byte(text), &c); err != nil && !fault.Is(err, fault.Invalid) {
+			t.Errorf("%.40q: %v", text, err)
+		}
 	}
 }

@@ -1,12 +1,15 @@
 package httpd
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/user"
+	"regexp"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -28,6 +31,39 @@ func (l LocalOnly) Accept() (net.Conn, error) {
 		}
 		_ = c.Close()
 	}
+}
+
+// peer is the context key of the peer of a connection on a Unix socket.
+type peer struct{}
+
+// WithPeer returns a context with the peer of a connection on a Unix socket, for Person.
+func WithPeer(ctx context.Context, c net.Conn) context.Context {
+	uid, err := peerUID(c)
+	shared := err == nil && (uid == 0 || int(uid) == os.Getuid())
+	return context.WithValue(ctx, peer{}, person{PeerName(c), shared})
+}
+
+// person is a peer. Several people may be behind root and the server's own user.
+type person struct {
+	name   string
+	shared bool
+}
+
+// sudoName matches the name of a user of the machine, of a domain, too.
+var sudoName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.@\\-]{0,63}$`)
+
+// Person returns who sent a request over a Unix socket: "jo(1000)" as the kernel says. If that is
+// root or the server's own user, and sudo told the client for whom it runs, that name is added:
+// "root(0) (jo via sudo)". It is only told: root can claim any name.
+func Person(ctx context.Context, toldBySudo string) string {
+	p, ok := ctx.Value(peer{}).(person)
+	switch {
+	case !ok:
+		return "unknown"
+	case !p.shared || !sudoName.MatchString(toldBySudo) || strings.HasPrefix(p.name, toldBySudo+"("):
+		return p.name
+	}
+	return p.name + " (" + toldBySudo + " via sudo)"
 }
 
 // PeerName returns the user at the other end of a Unix socket, as name(uid), or "unknown".

@@ -1,7 +1,6 @@
 package node
 
 import (
-	"context"
 	"errors"
 	"io/fs"
 	"log/slog"
@@ -15,8 +14,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/httpd"
 )
 
-// openSocket serves the API on the Unix socket in the data folder. Only root and the server's own
-// user may connect.
+// openSocket serves the API on the Unix socket in the data folder, where only root and the server's
+// own user may connect, and on the one for a group, if there is one.
 func (n *Node) openSocket() error {
 	path, done, err := client.SocketPath(n.cfg.Data)
 	if err != nil {
@@ -40,14 +39,32 @@ func (n *Node) openSocket() error {
 		Feed: n.feeds, Inbox: n.inbox, Tree: n.tree, Sessions: n.ssh, HostKeys: n.hostKeys, Server: n.server(), Log: n.log,
 		Trace: n.traces, Audit: n.audits, Notify: n.tell, Retain: n.retain, Naming: n.naming, Expect: n.expect,
 		Names: n.store, Clock: n.clock, Overview: n.buildOverview()})
-	n.api = &http.Server{Handler: httpd.Guard(n.log, handler, api.Fault), ReadHeaderTimeout: 10 * time.Second,
-		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
-			return api.WithActor(ctx, "local:"+httpd.PeerName(c))
-		}, ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelWarn)}
+	n.api = &http.Server{Handler: httpd.Guard(n.log, named(handler), api.Fault), ReadHeaderTimeout: 10 * time.Second,
+		ConnContext: httpd.WithPeer, ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelWarn)}
+	n.serveAPI(httpd.LocalOnly{Listener: l})
+	if n.cfg.Socket.Group == "" {
+		return nil
+	}
+	forGroup, err := httpd.ListenForGroup(n.cfg.SocketPath(), n.cfg.Socket.Group)
+	if err != nil {
+		return err
+	}
+	n.serveAPI(forGroup)
+	return nil
+}
+
+// named tells the API who sent a request.
+func named(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		who := httpd.Person(r.Context(), r.Header.Get(client.SudoHeader))
+		next.ServeHTTP(w, r.WithContext(api.WithActor(r.Context(), "local:"+who)))
+	})
+}
+
+func (n *Node) serveAPI(l net.Listener) {
 	n.background.Go(func() {
-		if err := n.api.Serve(httpd.LocalOnly{Listener: l}); err != nil && !errors.Is(err, http.ErrServerClosed) {
+		if err := n.api.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
 			n.log.Error("the local socket stopped", "err", err)
 		}
 	})
-	return nil
 }

@@ -1,0 +1,88 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
+)
+
+// atFirst calls do before the first write.
+type atFirst struct {
+	bytes.Buffer
+	do func()
+}
+
+func (w *atFirst) Write(p []byte) (int, error) {
+	if w.do != nil {
+		w.do()
+		w.do = nil
+	}
+	return w.Buffer.Write(p)
+}
+
+// A pull that is stopped in the middle of its batch gives the rest back, and says so. The next one
+// goes on at once.
+func TestAStoppedPullGivesItsClaimsBack(t *testing.T) {
+	w := newWorld(t)
+	w.prepare([]string{"partners"})
+	for _, name := range []string{"a.csv", "b.csv", "c.csv"} {
+		w.prepare([]string{"upload", "jo", "acme", "calls.csv", "/upload/" + name})
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	out, stderr := &atFirst{do: cancel}, &bytes.Buffer{}
+	a := &app{IO: IO{Out: out, Err: stderr, Clock: w.clock.now}, data: "data"}
+	l, err := parseLayout("{account}/{name}")
+	testkit.Must(t, err)
+	p := pulling{claim: model.NewClaim{Consumer: "pull", Limit: pullBatch}, to: "landed", layout: l, follow: true}
+	testkit.Must(t, a.pull(ctx, p))
+	if stderr.String() != "Stopped. 2 claims were given back.\n" {
+		t.Errorf("it says %q", stderr)
+	}
+	list, _, _ := w.run([]string{"sallyport", "inbox", "list"})
+	if strings.Count(list, " accepted") != 1 || strings.Count(list, " new, duplicate") != 2 ||
+		strings.Contains(list, "claimed") {
+		t.Errorf("received files:\n%s", list)
+	}
+
+	p.follow = false
+	err = a.pull(ctx, p) // it is stopped before it begins
+	if !fault.Is(err, fault.Unavailable) || fault.PublicText(err) != "Stopped. No claim was left to give back." {
+		t.Errorf("without --follow: %v", err)
+	}
+	testkit.Must(t, a.pull(t.Context(), p))
+	if found, _ := filepath.Glob("landed/acme/*.csv"); len(found) != 3 {
+		t.Errorf("landed: %v", found)
+	}
+}
+
+// A pull that was killed between the file, its sidecar and the server's word goes on there.
+func TestAKilledPullGoesOn(t *testing.T) {
+	w := newWorld(t)
+	w.prepare([]string{"partners"})
+	w.prepare([]string{"upload", "jo", "acme", "calls.csv", "/upload/calls.csv"})
+	testkit.Must(t, os.MkdirAll("landed/acme", 0o700))
+	testkit.Must(t, os.WriteFile("landed/acme/calls.csv", testkit.MustRead(t, "calls.csv"), 0o600)) // killed here
+	pull := []string{"sallyport", "inbox", "pull", "--to", "landed", "--layout", "{account}/{name}"}
+	if out, stderr, code := w.run(pull); code != 0 || !strings.Contains(out, "landed/acme/calls.csv ") {
+		t.Fatalf("%d: %s%s", code, out, stderr)
+	}
+	w.prepare([]string{"upload", "jo", "acme", "more.csv", "/upload/calls.csv"}) // the same name, other content
+	if out, stderr, code := w.run(pull); code != 0 || !strings.Contains(out, "landed/acme/calls-01") {
+		t.Fatalf("%d: %s%s", code, out, stderr)
+	}
+	found, err := os.ReadDir("landed/acme")
+	testkit.Must(t, err)
+	if len(found) != 4 {
+		t.Errorf("landed: %v", found)
+	}
+	if !bytes.Equal(testkit.MustRead(t, "landed/acme/calls.csv"), testkit.MustRead(t, "calls.csv")) {
+		t.Error("the first file was replaced")
+	}
+}
