@@ -38,7 +38,7 @@ type stories = testkit.Stories[*world]
 func TestAccounts(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, url string) {
 		testkit.Tell(t, newWorld(t, url), (*world).begin, accountStories, contactStories, enrolStories, rotateStories,
-			freezeStories, burnStories, pendingStories, keeperStories, loginStories, auditStories)
+			freezeStories, burnStories, pendingStories, keeperStories, loginStories, auditStories, policyStories)
 	})
 }
 

@@ -43,20 +43,19 @@ func (c *Card) sending() section {
 
 func (c *Card) fetching() []string {
 	var steps []string
-	for _, f := range c.Feeds {
-		if len(steps) == 0 {
-			steps = append(steps, "New files arrive in the folders above, such as "+code(f.Dir)+
-				". Fetch them as often as you like, while we keep them.")
-		}
-	}
 	remove := false
 	for _, f := range c.Feeds {
 		remove = remove || f.MayRemove
 	}
-	switch {
-	case len(c.Feeds) == 0:
-		steps = append(steps, "Fetch files from "+code(c.fetchDir())+" as often as you like, while we keep them.")
-	case !remove:
+	if len(c.Feeds) == 0 {
+		return []string{"Fetch files from " + code(c.fetchDir()) + " as often as you like, while we keep them."}
+	}
+	where := "the folders above"
+	if dir := c.fetchDir(); dir != "/" {
+		where += ", such as " + code(dir)
+	}
+	steps = append(steps, "New files arrive in "+where+". Fetch them as often as you like, while we keep them.")
+	if !remove {
 		steps = append(steps,
 			"They can't be removed by you; if your program removes files after the transfer, switch that off.")
 	}
