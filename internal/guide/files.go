@@ -36,9 +36,14 @@ func (c *Card) sending() section {
 	return section{title: "Send files", steps: []string{
 		"Put your files into " + listed(dirs, "or") + ".",
 		"A file counts when it has arrived whole. If the connection breaks, send it again, or let your program resume it.",
-		"If we can't use a file, we tell you why in a note: " + code(path.Join(c.sendDir(), "refused")) +
-			". Correct it, and send it again.",
+		"If we can't use a file, we tell you why in a note in " + code(c.refusedDir()) + ". Correct it, and send it again.",
 	}}
+}
+
+// refusedDir is where the notes on refused files lie: in the top directory of the files.
+func (c *Card) refusedDir() string {
+	top, _, _ := strings.Cut(strings.TrimPrefix(c.sendDir(), "/"), "/")
+	return path.Join("/", top, "refused")
 }
 
 func (c *Card) fetching() []string {
