@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
@@ -37,6 +38,13 @@ type Webhooks struct {
 	Allow     []string `yaml:"allow" env:"ALLOW"`           // private networks that are allowed
 	AllowHTTP bool     `yaml:"allow_http" env:"ALLOW_HTTP"` // without TLS
 	Keep      Duration `yaml:"keep" env:"KEEP"`             // how long sent webhook messages and mails are kept
+}
+
+// Expect says what happens to received files that are not as expected: flag marks them in lists, tell tells the
+// operator, too, and refuse refuses them with the reason.
+type Expect struct {
+	Larger string `yaml:"larger" env:"LARGER"` // than an expectation's most bytes
+	Later  string `yaml:"later" env:"LATER"`   // than its deadline
 }
 
 // Inbox says how received files are handled.
@@ -74,6 +82,7 @@ type Audit struct {
 func defaultExchange(c *Config) {
 	c.Mail = Mail{TLS: "starttls"}
 	c.Webhooks.Keep = Duration(400 * 24 * time.Hour)
+	c.Expect = Expect{Larger: exchange.OddTell, Later: exchange.OddTell}
 	c.Inbox = Inbox{Lease: Duration(15 * time.Minute), After: "keep"}
 	c.Folder = Folder{Every: Duration(2 * time.Second), Settle: Duration(5 * time.Second),
 		Keep: Duration(7 * 24 * time.Hour)}
@@ -100,6 +109,12 @@ func (c *Config) checkExchange() error {
 	for _, s := range c.Webhooks.Allow {
 		if _, ok := valid.ParseNetwork(s); !ok {
 			return bad("webhooks.allow: %q is not an address or network.", s)
+		}
+	}
+	for setting, what := range map[string]string{"expectations.larger": c.Expect.Larger,
+		"expectations.later": c.Expect.Later} {
+		if err := exchange.CheckOdd(setting, what); err != nil {
+			return err
 		}
 	}
 	if l := time.Duration(c.Inbox.Lease); l < time.Second || l > 24*time.Hour {

@@ -96,6 +96,8 @@ func TestPoliciesOnPeople(t *testing.T) {
 		"users: {name_rule: pattern, name_pattern: '[a'}":       "users.name_pattern:",
 		"users: {name_rule: pattern, name_pattern: '{vendor}'}": "{account} is all that may be in braces",
 		"users: {name_rule: free, name_pattern: 'a*'}":          "users.name_pattern: it counts only",
+		"expectations: {larger: ask}":                           "expectations.larger: \"ask\" is not one of flag,",
+		"expectations: {later: ''}":                             "expectations.later: \"\" is not one of",
 		"contacts: {needed: {boss: 1}}":                         "there is no role \"boss\"",
 		"contacts: {needed: {technical: -1}}":                   "contacts.needed: from 0 to 10",
 		"contacts: {needed: {technical: 11}}":                   "contacts.needed: from 0 to 10",
@@ -111,7 +113,8 @@ func TestPoliciesOnPeople(t *testing.T) {
 		}
 	}
 	c, err := load(t, "{}\n", "SALLYPORT_CONTACTS_NEEDED=technical:2,billing:1", "SALLYPORT_KEYS_MADE_BY=customer")
-	if err != nil || c.Contacts.Needed["technical"] != 2 || c.Contacts.Needed["billing"] != 1 || c.Keys.MadeBy != "customer" {
+	if err != nil || c.Contacts.Needed["technical"] != 2 || c.Contacts.Needed["billing"] != 1 ||
+		c.Keys.MadeBy != "customer" {
 		t.Errorf("%+v %s, %v", c.Contacts, c.Keys.MadeBy, err)
 	}
 	if c := config.Default(); c.Keys.MadeBy != "both" || c.Users.NameRule != "account-id" || len(c.Contacts.Needed) != 0 {

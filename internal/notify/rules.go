@@ -28,6 +28,7 @@ func (r *Service) webhookMessage(w model.Webhook, e model.Event) (model.Message,
 var operatorEvents = map[string]string{
 	model.EventMissed:    "expectation",
 	model.EventMet:       "expectation",
+	model.EventLarger:    "expectation",
 	model.EventGap:       "gap",
 	model.EventRetention: "retention",
 	model.EventLeft:      "left",
