@@ -169,6 +169,18 @@ func TestWhoMayMakeKeysIsTold(t *testing.T) {
 	wants(t, c, []string{"We make the pair here, and give you acme"}, []string{"Make a key pair", "Start PuTTYgen"})
 }
 
+func TestWhatIsExpectedIsSaid(t *testing.T) {
+	c := vendorCard()
+	c.Expected = []guide.Expected{{Glob: "cdr-*.csv", Days: "daily", Clock: "06:00", Zone: "Australia/Sydney"},
+		{Days: "weekdays", Clock: "18:00", Zone: "UTC", MostBytes: 1000, Later: true},
+		{Days: "3", Clock: "12:00", Zone: "UTC", MostBytes: 10, Larger: true},
+		{Days: "monday,friday", Clock: "12:00", Zone: "UTC"}}
+	wants(t, c, []string{"We expect a file called cdr-*.csv every day by 06:00 (Australia/Sydney).",
+		"We expect a file from Monday to Friday by 18:00 (UTC); what comes later is refused. It has 1000 bytes at most.",
+		"on day 3 of each month by 12:00 (UTC). It has 10 bytes at most; what is larger is refused.",
+		"on monday,friday by 12:00 (UTC)."}, nil)
+}
+
 func TestListsThatContradictEachOtherAreSaid(t *testing.T) {
 	c := card()
 	c.AllowIPs, c.Shut = nil, true

@@ -42,8 +42,8 @@ func (r *Service) odd(tx *store.Tx, a arriving) (events []model.Event, refused b
 	}
 	text, raw := valid.Text(a.Path)
 	d := model.Drop{ID: a.VersionID, UserID: a.UserID, User: a.user.Name, Account: a.user.Account, Path: text, Raw: raw,
-		Size: a.Size, SHA256: hex.EncodeToString(a.SHA256), Consumer: exchange.OddConsumer, Cleared: a.cleared, Reason: odd.Reason,
-		Advice: odd.Advice}
+		Size: a.Size, SHA256: hex.EncodeToString(a.SHA256), Consumer: exchange.OddConsumer, Cleared: a.cleared,
+		Reason: odd.Reason, Advice: odd.Advice}
 	return events, true, r.reject(tx, exchange.OddConsumer, d)
 }
 
