@@ -63,7 +63,9 @@ type Services struct {
 	Sessions Sessions
 	HostKeys []model.HostKey
 	Server   model.Server
-	Log      *slog.Logger
+	// HelpOf says how an account's people reach support.
+	HelpOf func(ctx context.Context, account string) string
+	Log    *slog.Logger
 }
 
 // actorKey is the context key of a request's actor.
