@@ -38,6 +38,7 @@ type Drop struct {
 	Withdrawn   bool       `json:"withdrawn,omitempty" doc:"The uploader removed the name since"`
 	Duplicate   string     `json:"duplicate,omitempty" enum:"name,content,both" doc:"What an earlier one has, too"`
 	DuplicateOf string     `json:"duplicate_of,omitempty" doc:"Id of that one"`
+	Flag        string     `json:"flag,omitempty" doc:"What is not as expected about it: larger, later"`
 	ReceivedAt  time.Time  `json:"received_at"`
 	ReadyAt     *time.Time `json:"ready_at,omitempty" doc:"Its name may be temporary: when it is handed on"`
 	Claim       string     `json:"claim,omitempty" doc:"Proves whose claim it is; told to whoever claims"`

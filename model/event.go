@@ -20,8 +20,9 @@ const (
 	EventFolder      = "folder.problem" // something in the folder of files to publish is not published
 	EventGap         = "feed.gap"       // numbers are missing in a feed's names
 	EventMissed      = "expectation.missed"
-	EventMet         = "expectation.met" // met late, after it was missed
-	EventRefused     = "login.refused"   // a summary of refused log-ins
+	EventMet         = "expectation.met"    // met late, after it was missed
+	EventLarger      = "expectation.larger" // a file is larger than expected
+	EventRefused     = "login.refused"      // a summary of refused log-ins
 	EventTest        = "webhook.test"
 	EventCheckpoint  = "audit.checkpoint"  // a checkpoint of the audit log, for keeping elsewhere
 	EventRetention   = "retention.confirm" // a run waits for an administrator
@@ -58,6 +59,7 @@ var Payloads = map[string]any{
 	EventGap:        FeedGap{},
 	EventMissed:     ExpectationChanged{},
 	EventMet:        ExpectationChanged{},
+	EventLarger:     ExpectationChanged{},
 	EventRefused:    LoginsRefused{},
 	EventTest:       WebhookTest{},
 	EventCheckpoint: CheckpointMade{},

@@ -23,6 +23,7 @@ type Expectation struct {
 	AtLeast    int64       `json:"at_least" doc:"How many files"`
 	LeastBytes int64       `json:"least_bytes" doc:"Smaller files do not count; 0: empty ones do"`
 	LeastRows  int64       `json:"least_rows,omitempty" doc:"Files with fewer lines that are not empty do not count"`
+	MostBytes  int64       `json:"most_bytes,omitempty" doc:"Larger files are not as expected; 0: any size is"`
 	Days       string      `json:"days" doc:"daily, weekdays, monday…sunday, or 1 to 31, a day of the month"`
 	Clock      string      `json:"by" doc:"HH:MM"`
 	Zone       string      `json:"zone" doc:"Time zone: Australia/Sydney"`
@@ -48,6 +49,7 @@ type NewExpectation struct {
 	AtLeast    int64  `json:"at_least,omitempty" doc:"How many files; 1 unless given"`
 	LeastBytes *int64 `json:"least_bytes,omitempty" doc:"Smaller files do not count; 1 unless given"`
 	LeastRows  int64  `json:"least_rows,omitempty" doc:"Files with fewer lines do not count"`
+	MostBytes  int64  `json:"most_bytes,omitempty" doc:"Of a user's uploads: larger files are not as expected"`
 	Days       string `json:"days" doc:"daily, weekdays, names of days, or a day of the month"`
 	Clock      string `json:"by" doc:"HH:MM"`
 	Zone       string `json:"zone" doc:"Australia/Sydney"`

@@ -161,6 +161,9 @@ type ExpectationChanged struct {
 	Zone        string    `json:"zone"`
 	TooSmall    []string  `json:"too_small,omitempty" doc:"Files that came, and were too small to count"`
 	Again       bool      `json:"again,omitempty" doc:"It was missed the time before, too"`
+	File        string    `json:"file,omitempty" doc:"Of expectation.larger: the file's name"`
+	Size        int64     `json:"size,omitempty" doc:"Its bytes"`
+	Most        int64     `json:"most,omitempty" doc:"The bytes that are expected at most"`
 	Words       string    `json:"text"`
 	Partner     string    `json:"partner_text,omitempty" doc:"What the partner is told"`
 }

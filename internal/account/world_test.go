@@ -40,7 +40,7 @@ func TestAccounts(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, url string) {
 		testkit.Tell(t, newWorld(t, url), (*world).begin, accountStories, contactStories, enrolStories, rotateStories,
 			freezeStories, burnStories, revokeManyStories, pendingStories, keeperStories, loginStories, auditStories,
-			closeStories, limitStories, dirStories, renameStories, removeStories)
+			closeStories, limitStories, dirStories, renameStories, removeStories, policyStories)
 	})
 }
 

@@ -67,7 +67,9 @@ type Services struct {
 	HostKeys []model.HostKey
 	Server   model.Server
 	Clock    exchange.Clock
-	Log      *slog.Logger
+	// HelpOf says how an account's people reach support.
+	HelpOf func(ctx context.Context, account string) string
+	Log    *slog.Logger
 }
 
 // actorKey is the context key of a request's actor.

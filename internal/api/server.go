@@ -1,7 +1,9 @@
 package api
 
 import (
+	"cmp"
 	"context"
+	"strings"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
@@ -38,7 +40,23 @@ func (rt *routes) trace(ctx context.Context, in *model.TraceQuery) (model.Sheet,
 	if from == "" {
 		from = "this server"
 	}
-	return model.Sheet{Trace: t, Sheet: trace.Sheet(t, from, rt.Server.Help)}, nil
+	help := rt.Server.Help
+	if account := onlyAccount(t, in.Account); account != "" {
+		help = rt.HelpOf(ctx, account)
+	}
+	return model.Sheet{Trace: t, Sheet: trace.Sheet(t, from, help)}, nil
+}
+
+// onlyAccount returns the account whose people a sheet is for; "" if there are several.
+func onlyAccount(t model.Trace, asked string) string {
+	account := cmp.Or(asked, t.Account)
+	for _, f := range t.Files {
+		if account != "" && !strings.EqualFold(account, f.Account) {
+			return ""
+		}
+		account = f.Account
+	}
+	return account
 }
 
 // server adds the operations on this deployment and its live sessions.

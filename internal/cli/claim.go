@@ -124,6 +124,8 @@ func (a *app) expectCommand() *cobra.Command {
 	add.Flags().StringVar(&in.Glob, "pattern", "", "names that count: 'cdr-*.csv' (default: all)")
 	fromOne(add, &in.AtLeast, 1, "at-least", "how many files")
 	add.Flags().Int64Var(&least, "least-bytes", 1, "smaller files do not count; 0: empty ones do")
+	add.Flags().Int64Var(&in.MostBytes, "most-bytes", 0,
+		"larger files are not as expected (expectations.larger says what happens); 0: any size is")
 	add.Flags().Int64Var(&in.LeastRows, "least-rows", 0, "files with fewer lines, with their header, do not count")
 	add.Flags().StringVar(&in.Days, "on", "daily",
 		"daily, weekdays, names of days (monday,thursday), or a day of the month (3)")

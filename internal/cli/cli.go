@@ -40,7 +40,7 @@ type app struct {
 	wide bool   // --wide
 	utc  bool   // --utc
 	// place returns where and when the operator is. It asks the server the first time.
-	place func(context.Context) place
+	place func(context.Context) serverTime
 }
 
 // Run runs one command line and returns the exit code.

@@ -39,6 +39,7 @@ var changing = []struct {
 	{regexp.MustCompile(`(?:[Rr]eference"?:? "?|"about": ")([2-9a-hjkmnp-z]{4}-[2-9a-hjkmnp-z]{4})\b`), "REFERENCE", true},
 	// the client chooses one that the processor is fast at
 	{regexp.MustCompile(`\b(?:aes128-gcm|aes256-gcm|chacha20-poly1305)@openssh\.com\b`), "CIPHER", false},
+	{regexp.MustCompile(`127\.0\.0\.1:([3-6]\d{4})\b`), "PORT", false}, // the system chooses it
 	{regexp.MustCompile(`whsec_[A-Za-z0-9+/=]+`), "WEBHOOK-SECRET", false},
 	{regexp.MustCompile(`/handover/([A-Za-z0-9_-]+)`), "SECRET", false},
 	{regexp.MustCompile(`local:([^\s"(]+\(\d+\))`), "operator(0)", false},

@@ -23,6 +23,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/identity"
 	"github.com/sallyport-sftp/sallyport/internal/node"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // clock starts on a Monday at six, and runs in real time. Minutes are not recorded.
@@ -85,6 +86,18 @@ func newWorld(t *testing.T) *world {
 	}
 	if strings.HasSuffix(t.Name(), "/notice") { // without mail, notices must be recorded by hand
 		cfg.Mail = config.Default().Mail
+	}
+	switch name := t.Name(); {
+	case strings.HasSuffix(name, "/guide_test"):
+		cfg.Endpoint = config.Endpoint{Host: "127.0.0.1"}
+	case strings.HasSuffix(name, "/guide_nameless"):
+		cfg.Endpoint = config.Endpoint{}
+	case strings.HasSuffix(name, "/policy"):
+		cfg.Keys.MadeBy, cfg.Users.NameRule = model.KeysByOperator, "account-id"
+		cfg.Contacts.Needed = map[string]int{model.RoleTechnical: 1, model.RoleSecurity: 1}
+	case strings.HasSuffix(name, "/policy_customer"):
+		cfg.Keys.MadeBy = model.KeysByCustomer
+		cfg.Users = config.Users{NameRule: "pattern", NamePattern: "{account}-*"}
 	}
 	w.node.config = cfg
 	w.start()

@@ -89,11 +89,29 @@ func (a *app) printChecks(list []model.Check) {
 		case !c.OK:
 			mark = "MISSING"
 		}
-		fmt.Fprintln(a.Out, valid.Printable(fmt.Sprintf("%-8s %-15s %s", mark, c.What, c.Says)))
+		a.hanging(fmt.Sprintf("%-8s %-15s ", mark, c.What), indent, c.Says)
 		if next := nextStep(c.Hint, c.Action); next != "" {
 			fmt.Fprintln(a.Out, indent+valid.Printable("next: "+next))
 		}
 	}
+}
+
+// hanging prints a sentence behind a head. Lines that would be very long go on under an indent.
+func (a *app) hanging(head, indent, text string) {
+	const width = 110
+	line := head
+	for i, word := range strings.Fields(valid.Printable(text)) {
+		if i > 0 && len(line)+1+len(word) > width {
+			fmt.Fprintln(a.Out, line)
+			line = indent + word
+			continue
+		}
+		if i > 0 {
+			line += " "
+		}
+		line += word
+	}
+	fmt.Fprintln(a.Out, line)
 }
 
 func (a *app) sitesCommand() *cobra.Command {

@@ -53,6 +53,9 @@ func dropState(d model.Drop) string {
 	if d.Duplicate != "" {
 		state += ", duplicate (" + d.Duplicate + ")"
 	}
+	if d.Flag != "" {
+		state += ", " + d.Flag
+	}
 	if d.Withdrawn {
 		state += ", withdrawn"
 	}

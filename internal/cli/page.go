@@ -30,7 +30,7 @@ func (a *app) section(title string, more bool, t table) {
 	if width > 0 {
 		width = max(width-2, 1)
 	}
-	text := layout{head: t.head, rows: t.texts(), width: width}.text()
+	text := grid{head: t.head, rows: t.texts(), width: width}.text()
 	for line := range strings.Lines(text) {
 		fmt.Fprint(a.Out, "  "+line)
 	}

@@ -67,7 +67,7 @@ func (a *app) show(v any, t table) error {
 	if t.more > 0 && !a.wide {
 		head = head[:len(head)-t.more]
 	}
-	_, err := fmt.Fprint(a.Out, layout{head: head, rows: t.texts(), width: a.width(), long: t.long}.text())
+	_, err := fmt.Fprint(a.Out, grid{head: head, rows: t.texts(), width: a.width(), long: t.long}.text())
 	return err
 }
 
@@ -172,8 +172,8 @@ func writeCSV(w *csv.Writer, rows ...[]any) error {
 // digest matches the hashes and fingerprints that are shortened if a table does not fit.
 var digest = regexp.MustCompile(`^([0-9a-f]{12})[0-9a-f]{52}$|^(SHA256:[A-Za-z0-9+/]{8})[A-Za-z0-9+/]{35}$`)
 
-// layout is a table as text.
-type layout struct {
+// grid is a table as text.
+type grid struct {
 	head  []string
 	rows  [][]string // may have more cells than the head, which are left out
 	width int        // 0: no limit
@@ -191,7 +191,7 @@ const (
 
 // text lays the table out: as it is, if it fits; else with hashes shortened; else with cells that have
 // several lines; and if even that is too wide, as a record for each row.
-func (l layout) text() string {
+func (l grid) text() string {
 	head, texts := l.head, []string(nil)
 	if l.long {
 		last := len(head) - 1
@@ -233,7 +233,7 @@ func (l layout) text() string {
 }
 
 // records is the table as a record for each row.
-func (l layout) records() string {
+func (l grid) records() string {
 	var out strings.Builder
 	for i, r := range l.rows {
 		if i > 0 {

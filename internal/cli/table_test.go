@@ -14,7 +14,7 @@ import (
 // TestTablesFitTheTerminal: a table keeps to the width, in the gentlest form that does.
 func TestTablesFitTheTerminal(t *testing.T) {
 	hash := strings.Repeat("0123456789abcdef", 4)
-	l := layout{head: []string{"ID", "AT", "NAME", "SHA-256"}, rows: [][]string{
+	l := grid{head: []string{"ID", "AT", "NAME", "SHA-256"}, rows: [][]string{
 		{"01M6DDFPW6V8SGVEDHB4D9FX5S", "2026-11-29 08:21 AEDT", "a name of several words", hash},
 		{"01M6DDFPW6V8SGVEDHB4D9FX5T", "2026-11-29 08:21 AEDT", "請求書の一覧", "-"}}}
 	for _, c := range []struct {
@@ -46,7 +46,7 @@ func TestTablesFitTheTerminal(t *testing.T) {
 func TestIdsStayInOnePiece(t *testing.T) {
 	id := "01M6DDFPW6V8SGVEDHB4D9FX5S"
 	for width := 1; width < 120; width++ {
-		l := layout{head: []string{"ID", "TEXT"}, rows: [][]string{{id, strings.Repeat("word ", 30)}}, width: width}
+		l := grid{head: []string{"ID", "TEXT"}, rows: [][]string{{id, strings.Repeat("word ", 30)}}, width: width}
 		if text := l.text(); !strings.Contains(text, id) {
 			t.Fatalf("%d columns:\n%s", width, text)
 		}

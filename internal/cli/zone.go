@@ -27,8 +27,8 @@ func whenPtr(t *time.Time) string {
 	return when(*t)
 }
 
-// place is where and when the operator is, as the server says.
-type place struct {
+// serverTime is where and when the operator is, as the server says.
+type serverTime struct {
 	zone  *time.Location
 	ahead time.Duration // of the server's clock, before this machine's
 }
@@ -38,9 +38,9 @@ const patience = 5 * time.Second
 
 // askPlace returns a function that asks the server once. If the server does not answer, the place is
 // that of this machine; what the command asks for itself says why.
-func (a *app) askPlace() func(context.Context) place {
+func (a *app) askPlace() func(context.Context) serverTime {
 	var once sync.Once
-	var p place
+	var p serverTime
 	return func(ctx context.Context) place {
 		once.Do(func() {
 			p.zone = time.Local

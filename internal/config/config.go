@@ -4,6 +4,7 @@
 package config
 
 import (
+	"cmp"
 	"encoding/hex"
 	"fmt"
 	"strings"
@@ -35,6 +36,7 @@ type Config struct {
 	Metrics  Metrics           `yaml:"metrics" envPrefix:"METRICS_"`
 	Mail     Mail              `yaml:"mail" envPrefix:"MAIL_"`
 	Webhooks Webhooks          `yaml:"webhooks" envPrefix:"WEBHOOKS_"`
+	Expect   Expect            `yaml:"expectations" envPrefix:"EXPECTATIONS_"`
 	Inbox    Inbox             `yaml:"inbox" envPrefix:"INBOX_"`
 	Folder   Folder            `yaml:"folder" envPrefix:"FOLDER_"`
 	Retain   Retention         `yaml:"retention" envPrefix:"RETENTION_"`

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
 )
@@ -39,6 +40,13 @@ type Webhooks struct {
 	Allow     []string `yaml:"allow" env:"ALLOW"`           // private networks that are allowed
 	AllowHTTP bool     `yaml:"allow_http" env:"ALLOW_HTTP"` // without TLS
 	Keep      Duration `yaml:"keep" env:"KEEP"`             // how long sent webhook messages and mails are kept
+}
+
+// Expect says what happens to received files that are not as expected: flag marks them in lists, tell tells the
+// operator, too, and refuse refuses them with the reason.
+type Expect struct {
+	Larger string `yaml:"larger" env:"LARGER"` // than an expectation's most bytes
+	Later  string `yaml:"later" env:"LATER"`   // than its deadline
 }
 
 // Inbox says how received files are handled.
@@ -77,6 +85,7 @@ type Audit struct {
 func defaultExchange(c *Config) {
 	c.Mail = Mail{TLS: "starttls", Language: "en", Welcome: true}
 	c.Webhooks.Keep = Duration(400 * 24 * time.Hour)
+	c.Expect = Expect{Larger: exchange.OddTell, Later: exchange.OddTell}
 	c.Inbox = Inbox{Lease: Duration(15 * time.Minute), After: "keep"}
 	c.Folder = Folder{Every: Duration(2 * time.Second), Settle: Duration(5 * time.Second),
 		Keep: Duration(7 * 24 * time.Hour)}
@@ -101,6 +110,10 @@ func (c *Config) checkExchange(f *findings) {
 		if _, ok := valid.ParseNetwork(s); !ok {
 			f.bad("webhooks.allow", "%q is not an address or network.", s)
 		}
+	}
+	for setting, what := range map[string]string{"expectations.larger": c.Expect.Larger,
+		"expectations.later": c.Expect.Later} {
+		f.oneOf(setting, what, exchange.OddFlag, exchange.OddTell, exchange.OddRefuse)
 	}
 	if l := time.Duration(c.Inbox.Lease); l < time.Second || l > 24*time.Hour {
 		f.bad("inbox.lease", "from 1s to 24h.")

@@ -135,7 +135,11 @@ var meanings = map[string]string{
 	"webhooks.allow_http": "true: receivers without TLS are allowed.",
 	"webhooks.keep":       "How long sent webhook messages and mails are kept.",
 
-	"inbox":           "How received files are handled.",
+	"inbox":               "How received files are handled.",
+	"expectations":        "Files that are not as expected: flag marks them where they are listed, tell also tells people, refuse refuses them.",
+	"expectations.larger": "Files larger than an expectation's most bytes: flag, tell or refuse.",
+	"expectations.later":  "Files that come after their deadline: flag, tell or refuse.",
+
 	"inbox.lease":     "How long a claim lasts that does not say so itself.",
 	"inbox.scanner":   "The consumer, such as a virus scanner, that must accept every file first. Empty: none.",
 	"inbox.after_ack": "What happens to a file once it was accepted: keep, or move (to the folder processed).",

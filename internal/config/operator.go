@@ -87,11 +87,12 @@ func readLogo(name string) ([]byte, error) {
 // logoKind returns the media type of a logo. In an <img>, an SVG's scripts do not run and nothing is loaded; what
 // counts here is that browsers can show it.
 func logoKind(content []byte) (string, error) {
-	if c, kind, err := image.DecodeConfig(bytes.NewReader(content)); err == nil {
+	// Other packages of the process may have registered more formats.
+	if c, kind, err := image.DecodeConfig(bytes.NewReader(content)); err == nil && (kind == "png" || kind == "jpeg") {
 		if c.Width > maxLogoPixels || c.Height > maxLogoPixels {
 			return "", fmt.Errorf("it has %d × %d pixels, and %d are enough", c.Width, c.Height, maxLogoPixels)
 		}
-		return "image/" + kind, nil // png or jpeg: no other format is registered here
+		return "image/" + kind, nil
 	}
 	root := ""
 	for d := xml.NewDecoder(bytes.NewReader(content)); ; {

@@ -23,18 +23,28 @@ import (
 
 // Service manages expectations.
 type Service struct {
-	store *store.Store
-	clock exchange.Clock
-	ids   *exchange.IDs
-	log   *slog.Logger
-	lines *lines
+	store  *store.Store
+	clock  exchange.Clock
+	ids    *exchange.IDs
+	log    *slog.Logger
+	lines  *lines
+	policy Policy
 }
 
-// New returns the service. count returns the number of non-empty lines of a version's content.
-// If it is nil, lines are not checked.
-func New(s *store.Store, clock exchange.Clock, ids *exchange.IDs, log *slog.Logger,
-	count func(versionID string) (int64, error)) *Service {
-	return &Service{s, clock, ids, log, &lines{count: count, known: map[string]int64{}}}
+// Options are the dependencies and the policy of the service.
+type Options struct {
+	Store *store.Store
+	Clock exchange.Clock
+	IDs   *exchange.IDs
+	Log   *slog.Logger
+	// Count returns the number of non-empty lines of a version's content. If it is nil, lines are not checked.
+	Count  func(versionID string) (int64, error)
+	Policy Policy
+}
+
+// New returns the service.
+func New(o Options) *Service {
+	return &Service{o.Store, o.Clock, o.IDs, o.Log, &lines{count: o.Count, known: map[string]int64{}}, o.Policy}
 }
 
 func (r *Service) now() time.Time { return r.clock().UTC().Truncate(time.Microsecond) }
@@ -48,7 +58,8 @@ func (r *Service) audit(tx *store.Tx, actor, action, subject string, detail map[
 func (r *Service) Add(ctx context.Context, actor string, n model.NewExpectation) (model.Expectation, error) {
 	const op = "expect.Add"
 	e := model.Expectation{Name: n.Name, User: n.User, Feed: n.Feed, Account: n.Account, Glob: n.Glob, AtLeast: n.AtLeast,
-		LeastBytes: 1, LeastRows: n.LeastRows, Days: n.Days, Clock: n.Clock, Zone: n.Zone, Tell: n.Tell}
+		LeastBytes: 1, LeastRows: n.LeastRows, MostBytes: n.MostBytes, Days: n.Days, Clock: n.Clock,
+		Zone: n.Zone, Tell: n.Tell}
 	if n.LeastBytes != nil {
 		e.LeastBytes = *n.LeastBytes
 	}
@@ -75,6 +86,12 @@ func (r *Service) Add(ctx context.Context, actor string, n model.NewExpectation)
 	}
 	if e.LeastBytes < 0 || e.LeastRows < 0 {
 		return e, fault.E(op, fault.Invalid, "A least size is not negative.")
+	}
+	if e.MostBytes < 0 || e.MostBytes > 0 && e.MostBytes < e.LeastBytes {
+		return e, fault.E(op, fault.Invalid, "The largest size is below the least, which is %d bytes.", e.LeastBytes)
+	}
+	if e.MostBytes > 0 && e.User == "" {
+		return e, fault.E(op, fault.Invalid, "A largest size is for a user's uploads only.").WithHint("give --user NAME")
 	}
 	s, err := parseSchedule(e)
 	if err != nil {
@@ -113,8 +130,8 @@ func (r *Service) add(tx *store.Tx, actor string, e model.Expectation) (model.Ex
 	return e, r.audit(tx, actor, "expectation.add", e.Name,
 		map[string]string{"user": e.User, "feed": e.Feed, "account": e.Account, "pattern": e.Glob,
 			"at_least": strconv.FormatInt(e.AtLeast, 10), "least_bytes": strconv.FormatInt(e.LeastBytes, 10),
-			"least_rows": strconv.FormatInt(e.LeastRows, 10),
-			"days":       e.Days, "by": e.Clock, "zone": e.Zone, "tell_partner": strconv.FormatBool(e.Tell)})
+			"least_rows": strconv.FormatInt(e.LeastRows, 10), "most_bytes": strconv.FormatInt(e.MostBytes, 10),
+			"days": e.Days, "by": e.Clock, "zone": e.Zone, "tell_partner": strconv.FormatBool(e.Tell)})
 }
 
 // List lists expectations with their next deadlines.
@@ -154,6 +171,9 @@ func words(e model.Expectation) string {
 	}
 	if e.LeastRows > 0 {
 		what += fmt.Sprintf(" with at least %d lines", e.LeastRows)
+	}
+	if e.MostBytes > 0 {
+		what += fmt.Sprintf(" of at most %d bytes", e.MostBytes)
 	}
 	if e.User != "" {
 		return what + " from " + e.User

@@ -123,6 +123,10 @@ func (r *Service) late(tx *store.Tx, e *model.Expectation, now time.Time) error 
 		localText(*e.DueAt, e.Zone), e.Zone, e.Name)
 	partner := fmt.Sprintf("What we expected by %s (%s) has come: %s. Thank you. There is nothing to do.",
 		localText(*e.DueAt, e.Zone), e.Zone, words(*e))
+	if r.policy.Later == exchange.OddFlag {
+		return r.audit(tx, "system:expect", "expectation.meet", e.Name,
+			map[string]string{"due": e.DueAt.Format(time.RFC3339), "text": text})
+	}
 	return r.raise(tx, e, "expectation.meet", model.Event{Type: model.EventMet,
 		Data: model.ExpectationChanged{Came: n, Words: text, Partner: partner}})
 }

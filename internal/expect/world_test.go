@@ -34,7 +34,7 @@ func (w *world) begin(t testing.TB) *world {
 	w.zone, err = time.LoadLocation("Australia/Sydney")
 	testkit.Must(t, err)
 	w.at("2026-10-30 12:00")
-	w.service = expect.New(w.Store, w.Clock, w.IDs, slog.New(slog.DiscardHandler), w.count)
+	w.service = w.open(expect.Policy{})
 	w.Customers("acme", "beta")
 	w.Write(func(tx *store.Tx) error {
 		return tx.AddFeed(model.Feed{Name: "data", Kind: "data", Types: []string{}, Recipients: []string{},
@@ -42,6 +42,12 @@ func (w *world) begin(t testing.TB) *world {
 	})
 	w.Exec("DELETE FROM outbox")
 	return w
+}
+
+// open makes the service with a policy.
+func (w *world) open(p expect.Policy) *expect.Service {
+	return expect.New(expect.Options{Store: w.Store, Clock: w.Clock, IDs: w.IDs, Log: slog.New(slog.DiscardHandler),
+		Count: w.count, Policy: p})
 }
 
 // at moves the clock to a time in the world's zone.
@@ -56,7 +62,7 @@ type stories = testkit.Stories[*world]
 
 func TestExpectations(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, url string) {
-		testkit.Tell(t, newWorld(t, url), (*world).begin, addStories, judgeStories)
+		testkit.Tell(t, newWorld(t, url), (*world).begin, addStories, judgeStories, oddStories)
 	})
 }
 

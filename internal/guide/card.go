@@ -40,6 +40,7 @@ type Card struct {
 	Support  exchange.Support
 	Feeds    []Feed
 	Outbound []Outbound // feeds that it publishes in
+	Expected []Expected // what it should send, and by when
 	Inbox    bool       // it fetches what partners sent
 	Removal  time.Time  // the next day on which old files are removed; zero: not known
 	Made     time.Time
@@ -76,6 +77,13 @@ func (f Feed) called() string {
 		return f.Name
 	}
 	return f.Title
+}
+
+// Expected is a file that the user should send by a time.
+type Expected struct {
+	Glob, Days, Clock, Zone string
+	MostBytes               int64 // 0: any size
+	Larger, Later           bool  // larger or later files are refused
 }
 
 // Outbound is a feed that the user publishes in.

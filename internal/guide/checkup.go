@@ -46,8 +46,12 @@ func (t *tests) add(c model.Check) {
 
 // untested says what a test from here can't show.
 func (t *tests) untested() string {
+	where := t.card.Address()
+	if t.card.Host == "" {
+		where = "this server"
+	}
 	says := "This ran on the server's own machine, with a key made for the moment. So it does not show whether the " +
-		"partner's network lets it reach " + t.card.Address() + ", nor whether its program uses the right key."
+		"partner's network lets it reach " + where + ", nor whether its program uses the right key."
 	if t.card.sends() {
 		says += " Nothing was sent or read."
 	}

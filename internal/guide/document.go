@@ -48,6 +48,11 @@ func (c Card) tame() *Card {
 	c.Operator.Name, c.Operator.URL = plainName(c.Operator.Name), plainName(c.Operator.URL)
 	c.Support = exchange.Support{Email: plainName(c.Support.Email), URL: plainName(c.Support.URL),
 		Phone: plainName(c.Support.Phone)}
+	c.Expected = slices.Clone(c.Expected)
+	for i := range c.Expected {
+		e := &c.Expected[i]
+		e.Glob, e.Days, e.Clock, e.Zone = plainName(e.Glob), plainName(e.Days), plainName(e.Clock), plainName(e.Zone)
+	}
 	c.Folders, c.Feeds, c.Outbound = slices.Clone(c.Folders), slices.Clone(c.Feeds), slices.Clone(c.Outbound)
 	for i := range c.Outbound {
 		c.Outbound[i].Name, c.Outbound[i].Title = plainName(c.Outbound[i].Name), plainName(c.Outbound[i].Title)

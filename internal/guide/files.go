@@ -1,7 +1,9 @@
 package guide
 
 import (
+	"fmt"
 	"path"
+	"strconv"
 	"strings"
 )
 
@@ -33,30 +35,65 @@ func (c *Card) sending() section {
 			dirs = append(dirs, code(f.Path))
 		}
 	}
-	return section{title: "Send files", steps: []string{
-		"Put your files into " + listed(dirs, "or") + ".",
+	steps := []string{"Put your files into " + listed(dirs, "or") + "."}
+	for _, e := range c.Expected {
+		steps = append(steps, e.says())
+	}
+	return section{title: "Send files", steps: append(steps,
 		"A file counts when it has arrived whole. If the connection breaks, send it again, or let your program resume it.",
-		"If we can't use a file, we tell you why in a note: " + code(path.Join(c.sendDir(), "refused")) +
-			". Correct it, and send it again.",
-	}}
+		"If we can't use a file, we tell you why in a note in "+code(c.refusedDir())+". Correct it, and send it again.",
+	)}
+}
+
+// says puts what is expected into words.
+func (e Expected) says() string {
+	what := "a file"
+	if e.Glob != "" {
+		what += " called " + code(e.Glob)
+	}
+	days := "on " + e.Days
+	switch n, err := strconv.Atoi(e.Days); {
+	case e.Days == "daily":
+		days = "every day"
+	case e.Days == "weekdays":
+		days = "from Monday to Friday"
+	case err == nil:
+		days = fmt.Sprintf("on day %d of each month", n)
+	}
+	text := fmt.Sprintf("We expect %s %s by %s (%s)", what, days, e.Clock, e.Zone)
+	if e.Later {
+		text += "; what comes later is refused"
+	}
+	if e.MostBytes > 0 {
+		text += fmt.Sprintf(". It has %d bytes at most", e.MostBytes)
+		if e.Larger {
+			text += "; what is larger is refused"
+		}
+	}
+	return text + "."
+}
+
+// refusedDir is where the notes on refused files lie: in the top directory of the files.
+func (c *Card) refusedDir() string {
+	top, _, _ := strings.Cut(strings.TrimPrefix(c.sendDir(), "/"), "/")
+	return path.Join("/", top, "refused")
 }
 
 func (c *Card) fetching() []string {
 	var steps []string
-	for _, f := range c.Feeds {
-		if len(steps) == 0 {
-			steps = append(steps, "New files arrive in the folders above, such as "+code(f.Dir)+
-				". Fetch them as often as you like, while we keep them.")
-		}
-	}
 	remove := false
 	for _, f := range c.Feeds {
 		remove = remove || f.MayRemove
 	}
-	switch {
-	case len(c.Feeds) == 0:
-		steps = append(steps, "Fetch files from "+code(c.fetchDir())+" as often as you like, while we keep them.")
-	case !remove:
+	if len(c.Feeds) == 0 {
+		return []string{"Fetch files from " + code(c.fetchDir()) + " as often as you like, while we keep them."}
+	}
+	where := "the folders above"
+	if dir := c.fetchDir(); dir != "/" {
+		where += ", such as " + code(dir)
+	}
+	steps = append(steps, "New files arrive in "+where+". Fetch them as often as you like, while we keep them.")
+	if !remove {
 		steps = append(steps,
 			"They can't be removed by you; if your program removes files after the transfer, switch that off.")
 	}

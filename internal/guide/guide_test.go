@@ -79,6 +79,9 @@ func poisoned(name string) guide.Card {
 	c.Feeds = []guide.Feed{{Name: name, Title: name, Dir: "/" + name, Types: []string{name}, Retention: name}}
 	c.Support = exchange.Support{Email: name, URL: name, Phone: name}
 	c.Keys[0].Comment, c.Keys[0].Holder = name, name
+	c.Operator.Name, c.Operator.URL, c.Vendor = name, name, name
+	c.Outbound = []guide.Outbound{{Name: name, Title: name}}
+	c.Expected = []guide.Expected{{Glob: name, Days: "daily", Clock: "06:00", Zone: "UTC"}}
 	return c
 }
 

@@ -40,7 +40,8 @@ type Options struct {
 		Period(userID, path, feed string) string
 		NextRun() time.Time
 	}
-	Probes *exchange.Probes // log-ins of our own, for Test
+	Larger, Later string           // what happens to files that are not as expected: exchange.OddRefuse
+	Probes        *exchange.Probes // log-ins of our own, for Test
 	// Resolve and Dial are for tests, and nil otherwise.
 	Resolve func(ctx context.Context, host string) ([]string, error)
 	Dial    func(ctx context.Context, network, address string) (net.Conn, error)
@@ -152,6 +153,9 @@ func (s *Service) fillFiles(q *store.Q, u model.User, c *Card) (err error) {
 		c.Folders[i].Retention = s.o.Retention.Period(u.ID, c.Folders[i].Path+"/", "")
 	}
 	c.Removal = s.o.Retention.NextRun()
+	if c.Expected, err = s.expected(q, u.ID); err != nil {
+		return err
+	}
 	subs, err := q.SubscriptionsOf(u.ID)
 	for _, sub := range subs {
 		f := Feed{Name: sub.Feed, Title: sub.Title, Dir: sub.Dir,
@@ -163,6 +167,23 @@ func (s *Service) fillFiles(q *store.Q, u model.User, c *Card) (err error) {
 		c.Feeds = append(c.Feeds, f)
 	}
 	return err
+}
+
+// mostExpected is how many expectations a card names.
+const mostExpected = 5
+
+// expected lists what is expected of a user and concerns it: it is told when it is missed, or what is not as expected
+// is refused.
+func (s *Service) expected(q *store.Q, userID string) (out []Expected, err error) {
+	list, err := q.ExpectationsOf(userID)
+	for _, e := range list {
+		v := Expected{Glob: e.Glob, Days: e.Days, Clock: e.Clock, Zone: e.Zone, MostBytes: e.MostBytes,
+			Larger: s.o.Larger == exchange.OddRefuse && e.MostBytes > 0, Later: s.o.Later == exchange.OddRefuse}
+		if (e.Tell || v.Larger || v.Later) && len(out) < mostExpected {
+			out = append(out, v)
+		}
+	}
+	return out, err
 }
 
 // public returns the address that partners are told. Without a configured name it is the listener's, if that is an

@@ -104,14 +104,25 @@ func (c *Card) places() (rows []row) {
 		}
 		rows = append(rows, row{"You receive", text})
 	}
+	if n := len(c.Outbound); n > mostOutbound {
+		rows = append(rows, row{"You publish", fmt.Sprintf("in %d feeds, in `/outbound/…`", n)})
+		return append(rows, c.inboxRow()...)
+	}
 	for _, f := range c.Outbound {
 		rows = append(rows, row{"You publish", Feed{Name: f.Name, Title: f.Title}.called() + " in " +
 			code("/outbound/"+f.Name+"/…")})
 	}
-	if c.Inbox {
-		rows = append(rows, row{"You fetch", "what partners sent, in `/inbox/…`"})
+	return append(rows, c.inboxRow()...)
+}
+
+// mostOutbound is how many feeds to publish in a card names; more are counted.
+const mostOutbound = 8
+
+func (c *Card) inboxRow() []row {
+	if !c.Inbox {
+		return nil
 	}
-	return rows
+	return []row{{"You fetch", "what partners sent, in `/inbox/…`"}}
 }
 
 // address returns the server's address. A host name comes with a hint to use it instead of a

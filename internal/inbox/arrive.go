@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"path"
 	"slices"
 	"time"
@@ -38,11 +39,12 @@ func (r *Service) Arrived(tx *store.Tx, list []exchange.Arrival) error {
 		if !d.ReadyAt.IsZero() {
 			continue // its event is emitted when it is handed on
 		}
-		e, err := r.received(tx, list[i].Login.User, d, list[i].At)
+		more, err := r.handOn(tx, arriving{NewDrop: d, user: list[i].Login.User, at: list[i].At,
+			cleared: d.Scanner == ""}, list[i].At)
 		if err != nil {
 			return err
 		}
-		events = append(events, e)
+		events = append(events, more...)
 	}
 	return tx.Emit(events...)
 }
@@ -155,20 +157,31 @@ func (r *Service) Renamed(tx *store.Tx, first bool, a exchange.Arrival) error {
 	if err := tx.RenameDrop(now); err != nil {
 		return err
 	}
+	named := arriving{NewDrop: now, user: uploader(d), at: d.ReceivedAt, cleared: d.Cleared, flag: d.Flag}
 	switch {
 	case !now.ReadyAt.IsZero():
 		return nil
 	case d.ReadyAt != nil: // its event was not emitted yet
-		e, err := r.received(tx, model.User{Account: d.Account, Name: d.User, Vendor: d.Vendor}, now, a.At)
+		events, err := r.handOn(tx, named, a.At)
 		if err != nil {
 			return err
 		}
-		return tx.Emit(e)
+		return tx.Emit(events...)
 	}
-	return tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventRenamed, At: a.At, Account: d.Account, User: d.User,
+	events, refused, err := r.odd(tx, named)
+	if err != nil || refused {
+		return errors.Join(err, tx.Emit(events...))
+	}
+	return tx.Emit(append(events, model.Event{ID: r.o.IDs.New(), Type: model.EventRenamed, At: a.At, Account: d.Account,
+		User: d.User,
 		Data: model.FileRenamed{
 			Drop: d.ID, Path: valid.Printable(a.Path), Name: valid.Printable(path.Base(a.Path)), Size: d.Size, SHA256: d.SHA256,
-			Was: valid.Printable(was)}})
+			Was: valid.Printable(was)}})...)
+}
+
+// uploader returns what a drop says of the user who sent it.
+func uploader(d model.Drop) model.User {
+	return model.User{ID: d.UserID, Account: d.Account, Name: d.User, Vendor: d.Vendor}
 }
 
 // newName returns the row of a drop under another path: whether it is a duplicate by that name,
@@ -246,11 +259,12 @@ func (r *Service) ripenSome(tx *store.Tx, ids []string, now time.Time) error {
 		if err != nil {
 			return err
 		}
-		e, err := r.received(tx, model.User{Account: d.Account, Name: d.User, Vendor: d.Vendor}, row, now)
+		more, err := r.handOn(tx, arriving{NewDrop: row, user: uploader(d), at: d.ReceivedAt, cleared: d.Cleared,
+			flag: d.Flag}, now)
 		if err != nil {
 			return err
 		}
-		events = append(events, e)
+		events = append(events, more...)
 	}
 	return tx.Emit(events...)
 }

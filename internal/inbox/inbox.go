@@ -53,6 +53,8 @@ type Options struct {
 	After   string        // AfterKeep or AfterMove
 	// Names returns the rules for the names of a user's files. nil: every name is final.
 	Names func(userID, path string) exchange.NameRules
+	// Odd says what is not as expected about a received file. nil: everything is as expected.
+	Odd func(q *store.Q, f exchange.Received) (exchange.Odd, error)
 	// KeptUntil returns when retention may remove a version at the earliest, or the zero time if
 	// that is unknown.
 	KeptUntil func(ctx context.Context, versionID string) time.Time

@@ -73,28 +73,35 @@ func (r *Service) Reject(ctx context.Context, actor, id, claim, reason, advice s
 		if err != nil {
 			return d, err
 		}
-		now := r.now()
 		if d.Consumer == "" {
 			d.Consumer = valid.Printable(actor)
 		}
+		now := r.now()
 		d.State, d.SettledAt, d.Reason, d.Advice, d.Claim, d.ClaimUntil = model.DropRejected, &now, reason, advice, "", nil
-		if err := tx.SettleDrop(d, d.Cleared, actor, pendingTell); err != nil {
-			return d, err
-		}
-		name := path.Base(pathOf(d))
-		if err := r.digest(tx, d.UserID, now, name, reason, advice); err != nil {
-			return d, err
-		}
-		if err := tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventRejected, At: now, Account: d.Account, User: d.User,
-			Data: model.FileRejected{
-				Drop: d.ID, Path: valid.Printable(pathOf(d)), Name: valid.Printable(name), Size: d.Size, SHA256: d.SHA256,
-				Reason: reason, Advice: advice,
-				Consumer: d.Consumer}}); err != nil {
-			return d, err
-		}
-		return d, r.audit(tx, actor, "drop.reject", d,
-			map[string]string{"consumer": d.Consumer, "reason": reason, "sha256": d.SHA256})
+		return d, r.reject(tx, actor, d)
 	})
+}
+
+// reject records that a drop was refused, with its Reason and Advice, and tells its uploader and the operator.
+func (r *Service) reject(tx *store.Tx, actor string, d model.Drop) error {
+	now := r.now()
+	d.State, d.SettledAt = model.DropRejected, &now
+	if err := tx.SettleDrop(d, d.Cleared, actor, pendingTell); err != nil {
+		return err
+	}
+	name := path.Base(pathOf(d))
+	if err := r.digest(tx, d.UserID, now, name, d.Reason, d.Advice); err != nil {
+		return err
+	}
+	if err := tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventRejected, At: now, Account: d.Account, User: d.User,
+		Data: model.FileRejected{
+			Drop: d.ID, Path: valid.Printable(pathOf(d)), Name: valid.Printable(name), Size: d.Size, SHA256: d.SHA256,
+			Reason: d.Reason, Advice: d.Advice,
+			Consumer: d.Consumer}}); err != nil {
+		return err
+	}
+	return r.audit(tx, actor, "drop.reject", d,
+		map[string]string{"consumer": d.Consumer, "reason": d.Reason, "sha256": d.SHA256})
 }
 
 // pathOf returns a drop's path with its original bytes.

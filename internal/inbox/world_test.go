@@ -31,6 +31,7 @@ type world struct {
 	after   string
 	names   exchange.NameRules
 	kept    time.Time
+	odd     func(*store.Q, exchange.Received) (exchange.Odd, error)
 }
 
 // boxes records what the inbox does in mailboxes.
@@ -64,7 +65,7 @@ func (w *world) begin(t testing.TB) *world {
 	t.Helper()
 	w.Begin(t)
 	w.Set(time.Date(2026, 10, 31, 9, 0, 0, 0, time.UTC))
-	w.boxes, w.scanner, w.after, w.kept = &boxes{}, "", inbox.AfterKeep, time.Time{}
+	w.boxes, w.scanner, w.after, w.kept, w.odd = &boxes{}, "", inbox.AfterKeep, time.Time{}, nil
 	w.names = exchange.NameRules{Doubtful: []string{"tmp.*"}, Grace: time.Minute}
 	w.OpenBlobs()
 	w.Customers("acme", "beta")
@@ -76,6 +77,7 @@ func (w *world) begin(t testing.TB) *world {
 func (w *world) open() {
 	w.service = inbox.New(inbox.Options{Store: w.Store, Blobs: w.Blobs, Clock: w.Clock, IDs: w.IDs,
 		Log: slog.New(slog.DiscardHandler), Key: w.Key, Mailbox: w.boxes, Lease: lease, Scanner: w.scanner,
+		Odd:   w.odd,
 		Names: func(string, string) exchange.NameRules { return w.names }, After: w.after,
 		KeptUntil: func(context.Context, string) time.Time { return w.kept }})
 }
@@ -85,7 +87,7 @@ type stories = testkit.Stories[*world]
 func TestInbox(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, url string) {
 		testkit.Tell(t, newWorld(t, url), (*world).begin, claimStories, scannerStories, settleStories, afterStories,
-			twinStories, nameStories)
+			twinStories, nameStories, oddStories)
 	})
 }
 

@@ -27,6 +27,9 @@ var sampleFiles = []FileFacts{
 var sampleExpected = ExpectedFacts{Expectation: "acme-cdr", Pattern: "cdr_*.csv", AtLeast: 1, Due: sampleTime,
 	TooSmall: []string{"cdr_20261102.csv (0 bytes)"}, Again: true}
 
+var sampleLarger = ExpectedFacts{Expectation: "acme-cdr", Pattern: "cdr_*.csv", AtLeast: 1, Came: 1, Due: sampleTime,
+	File: "cdr_20261102.csv", Size: 48_213_004, Most: 10_000_000}
+
 // Kinds lists the kinds of letter: those to partners first, then those to the operator.
 var Kinds = []Kind{
 	{"welcome", "A user's first key works: how to connect, with the guide. To technical contacts.",
@@ -62,6 +65,7 @@ var Kinds = []Kind{
 	{"expected-missed", "A file that we expected did not come. To technical contacts, if the expectation says so.",
 		sampleExpected},
 	{"expected-met", "A file that had been missed came. To technical contacts, if the expectation says so.", sampleExpected},
+	{"expected-larger", "A file is larger than expected. To technical contacts, if the expectation says so.", sampleLarger},
 	{"expiring", "Files will be removed. To billing and technical contacts.",
 		RemovalFacts{FilesFacts: FilesFacts{Files: sampleFiles, Total: 6, More: 4}, Due: sampleTime.AddDate(0, 1, 0),
 			Ages: []string{"12mo"}, Missed: 1, Names: []string{"cdr_20261101.csv"}}},
@@ -72,6 +76,7 @@ var Kinds = []Kind{
 
 	{"missed", "Operator: a file that was expected did not come.", sampleExpected},
 	{"met", "Operator: a file that had been missed came.", sampleExpected},
+	{"larger", "Operator: a file is larger than expected.", sampleLarger},
 	{"gap", "Operator: numbers are missing in a feed.", GapFacts{Feed: "cdr", File: "cdr-0007.csv", First: 5, Final: 6}},
 	{"left", "Operator: an upload kept a temporary name.",
 		LeftFacts{Path: "/upload/cdr.csv.tmp", Stored: sampleTime, Size: 48_213_004}},

@@ -140,7 +140,9 @@ type (
 		AtLeast, Came              int64
 		Due                        time.Time
 		TooSmall                   []string
-		Again                      bool // it was missed the time before, too
+		Again                      bool   // it was missed the time before, too
+		File                       string // that is larger than expected
+		Size, Most                 int64  // its bytes, and how many are expected at most
 	}
 
 	// GapFacts are about numbers that are missing in a feed's names.

@@ -131,7 +131,7 @@ func cleanEvents(in []string) ([]string, error) {
 	known := []string{model.EventReceived, model.EventPublished, model.EventCollected, model.EventRejected,
 		model.EventExpiring, model.EventRemoved, model.EventLeft, model.EventLimit, model.EventAlarm, model.EventGap,
 		model.EventMissed,
-		model.EventMet, model.EventRefused,
+		model.EventMet, model.EventLarger, model.EventRefused,
 		model.EventTest, model.EventRetention, model.EventAccountsAll, model.EventKeysAll, "file.*", "expectation.*", "*"}
 	out := []string{}
 	for _, t := range in {

@@ -28,7 +28,7 @@ func (r *Service) webhookMessage(w model.Webhook, e model.Event) (model.Message,
 func operatorLetter(e model.Event) (Letter, bool) {
 	switch d := e.Data.(type) {
 	case model.ExpectationChanged:
-		kind := map[string]string{model.EventMissed: "missed", model.EventMet: "met"}[e.Type]
+		kind := map[string]string{model.EventMissed: "missed", model.EventMet: "met", model.EventLarger: "larger"}[e.Type]
 		return Letter{Kind: kind, Facts: ExpectedFacts{Expectation: d.Expectation, Feed: d.Feed, Pattern: d.Pattern,
 			AtLeast: d.AtLeast, Came: d.Came, Due: d.Due, TooSmall: d.TooSmall, Again: d.Again}}, kind != ""
 	case model.FeedGap:

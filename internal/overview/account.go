@@ -105,7 +105,7 @@ func (s *Service) usersOf(q *store.Q, p *model.AccountPage) ([]model.User, error
 
 // expectationsOf lists an account's expectations with their next deadlines.
 func (s *Service) expectationsOf(ctx context.Context, q *store.Q, account string) ([]model.Expectation, error) {
-	own, err := q.ExpectationsOf(account)
+	own, err := q.AccountExpectations(account)
 	if err != nil || len(own) == 0 {
 		return []model.Expectation{}, err
 	}

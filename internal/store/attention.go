@@ -191,9 +191,9 @@ func (q *Q) HoldsOf(account string, most int) ([]model.Hold, error) {
 		OR kind = 'user' AND target IN (SELECT id FROM users WHERE account_id = $1)) ORDER BY id LIMIT $2`, account, most)
 }
 
-// ExpectationsOf lists the expectations of an account: of its users' uploads, and of what is published
+// AccountExpectations lists the expectations of an account: of its users' uploads, and of what is published
 // to it.
-func (q *Q) ExpectationsOf(account string) ([]model.Expectation, error) {
-	return collect(q, "ExpectationsOf", scanExpectation, expectationColumns+` WHERE e.account_id = $1
+func (q *Q) AccountExpectations(account string) ([]model.Expectation, error) {
+	return collect(q, "AccountExpectations", scanExpectation, expectationColumns+` WHERE e.account_id = $1
 		OR e.user_id IN (SELECT id FROM users WHERE account_id = $1) ORDER BY e.name`, account)
 }

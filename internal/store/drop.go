@@ -69,7 +69,7 @@ const dropColumns = `SELECT d.id, d.user_id, u.name, u.account_id, COALESCE(u.ve
 	d.fingerprint, d.address,
 	d.state, d.withdrawn, d.received_at, d.duplicate, d.duplicate_of, d.claim, d.consumer, d.claim_until, d.settled_at,
 	d.reason, d.advice, d.removed_at,
-	d.cleared, d.ready_at
+	d.cleared, d.ready_at, d.flag
 	FROM drops d JOIN users u ON u.id = d.user_id`
 
 func scanDrop(r *sql.Rows) (d model.Drop, err error) {
@@ -78,7 +78,7 @@ func scanDrop(r *sql.Rows) (d model.Drop, err error) {
 	err = r.Scan(&d.ID, &d.UserID, &d.User, &d.Account, &d.Vendor, &path, &d.Size, &sum, &d.Fingerprint, &d.Address,
 		&d.State, &d.Withdrawn, stamp{&d.ReceivedAt}, &d.Duplicate, &d.DuplicateOf, &d.Claim, &d.Consumer,
 		stampPtr{&d.ClaimUntil}, stampPtr{&d.SettledAt}, &d.Reason, &d.Advice, stampPtr{&d.RemovedAt}, &d.Cleared,
-		stamp{&ready})
+		stamp{&ready}, &d.Flag)
 	d.Path, d.Raw = valid.Text(string(path))
 	d.SHA256 = hex.EncodeToString(sum)
 	if micros(ready) > 0 {
@@ -184,6 +184,11 @@ func (tx *Tx) SettleDrop(d model.Drop, cleared bool, by, pending string) error {
 		by, d.Reason, d.Advice, flag(cleared), pending)
 }
 
+// FlagDrop notes what is not as expected about a drop; "" for nothing.
+func (tx *Tx) FlagDrop(id, words string) error {
+	return tx.execOne("FlagDrop", `UPDATE drops SET flag = $2 WHERE id = $1`, id, words)
+}
+
 // PendingUsers lists the users with drops that have pending work of a kind (SettleDrop).
 func (q *Q) PendingUsers(what string) ([]string, error) {
 	// "<> ''" makes the partial index on pending drops usable.
@@ -210,7 +215,8 @@ func (tx *Tx) PendingDone(id string) error {
 }
 
 // DropsBetween lists up to 10,000 drops of a user received in [from, to), in the order received,
-// without withdrawn and superseded ones.
+// without withdrawn and superseded ones, and those that were refused for what was expected
+// (exchange.OddConsumer).
 func (q *Q) DropsBetween(userID string, from, to time.Time) ([]Came, error) {
 	return collect(q, "DropsBetween", func(r *sql.Rows) (c Came, err error) {
 		var b []byte
@@ -218,7 +224,7 @@ func (q *Q) DropsBetween(userID string, from, to time.Time) ([]Came, error) {
 		c.Name, c.Version = path.Base(string(b)), c.ID
 		return c, err
 	}, `SELECT id, path, size, received_at FROM drops WHERE user_id = $1 AND received_at >= $2 AND received_at < $3
-		AND withdrawn = 0 AND state <> 'superseded'
+		AND withdrawn = 0 AND state <> 'superseded' AND NOT (state = 'rejected' AND consumer = 'system:expect')
 		ORDER BY received_at LIMIT 10000`, userID, micros(from), micros(to))
 }
 

@@ -7,14 +7,14 @@ import (
 )
 
 const expectationColumns = `SELECT e.id, e.name, e.user_id, COALESCE(u.name, ''), e.feed, e.account_id, e.glob,
-	e.at_least, e.least_bytes, e.least_rows, e.days, e.clock, e.zone, e.tell,
+	e.at_least, e.least_bytes, e.least_rows, e.most_bytes, e.days, e.clock, e.zone, e.tell,
 	e.created_at, e.checked_at, e.state, e.due_at, e.since, e.changed_at FROM expectations e LEFT
 	JOIN users u ON u.id = e.user_id`
 
 func scanExpectation(r *sql.Rows) (e model.Expectation, err error) {
 	err = r.Scan(&e.ID, &e.Name, &e.UserID, &e.User, &e.Feed, &e.Account, &e.Glob, &e.AtLeast, &e.LeastBytes, &e.LeastRows,
-		&e.Days, &e.Clock, &e.Zone, &e.Tell, stamp{&e.CreatedAt}, stamp{&e.CheckedAt}, &e.State, stampPtr{&e.DueAt},
-		stampPtr{&e.Since}, stampPtr{&e.ChangedAt})
+		&e.MostBytes, &e.Days, &e.Clock, &e.Zone, &e.Tell, stamp{&e.CreatedAt}, stamp{&e.CheckedAt}, &e.State,
+		stampPtr{&e.DueAt}, stampPtr{&e.Since}, stampPtr{&e.ChangedAt})
 	return e, err
 }
 
@@ -22,6 +22,12 @@ func scanExpectation(r *sql.Rows) (e model.Expectation, err error) {
 func (q *Q) Expectations(p model.Paging) ([]model.Expectation, error) {
 	return collect(q, "Expectations", scanExpectation, expectationColumns+` WHERE e.name > $1 ORDER BY e.name LIMIT $2`,
 		p.Cursor, most(p))
+}
+
+// ExpectationsOf lists what is expected of a user, by name.
+func (q *Q) ExpectationsOf(userID string) ([]model.Expectation, error) {
+	return collect(q, "ExpectationsOf", scanExpectation, expectationColumns+` WHERE e.user_id = $1 ORDER BY e.name`,
+		userID)
 }
 
 // Expectation finds one by name.
@@ -44,10 +50,10 @@ func (tx *Tx) LockExpectation(id string) (model.Expectation, error) {
 // AddExpectation records an expectation.
 func (tx *Tx) AddExpectation(e model.Expectation) error {
 	_, err := tx.exec("AddExpectation", `INSERT INTO expectations (id, name, user_id, feed, account_id, glob, at_least,
-		days, clock, zone, tell, created_at, checked_at, state, least_bytes, least_rows)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`, e.ID, e.Name, e.UserID, e.Feed,
+		days, clock, zone, tell, created_at, checked_at, state, least_bytes, least_rows, most_bytes)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`, e.ID, e.Name, e.UserID, e.Feed,
 		e.Account, e.Glob, e.AtLeast, e.Days, e.Clock, e.Zone, flag(e.Tell),
-		micros(e.CreatedAt), micros(e.CheckedAt), e.State, e.LeastBytes, e.LeastRows)
+		micros(e.CreatedAt), micros(e.CheckedAt), e.State, e.LeastBytes, e.LeastRows, e.MostBytes)
 	return err
 }
 

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/handover"
 	"github.com/sallyport-sftp/sallyport/internal/keys"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
@@ -395,4 +396,39 @@ func TestALinkOfUnknownStateIsNotCalledUnused(t *testing.T) {
 		t.Fatalf("%d: %s", page.Code, text)
 	}
 	w.wantState(id, model.LinkOpened)
+}
+
+func TestPagesNameTheOperator(t *testing.T) {
+	w := newWorld(t)
+	const logo = "data:image/svg+xml;base64,PHN2Zz48c2NyaXB0Pg=="
+	w.pages = web.New(web.Options{HandOver: w.links, Log: slog.New(slog.NewTextHandler(w.log, nil)),
+		Operator: exchange.Operator{Name: `Example <b>"Networks"</b>`, URL: "https://www.example.net", Logo: logo}})
+	path, _ := w.link(model.LinkPassphrase, w.ann, keys.File{Name: "passphrase.txt", Content: []byte("seven words")})
+	for _, got := range []*httptest.ResponseRecorder{w.ask("GET", path), w.ask("POST", path), w.ask("GET", path)} {
+		text := html.UnescapeString(got.Body.String())
+		if !strings.Contains(text, `<img src="`+logo+`" alt="Example <b>"Networks"</b>">`) ||
+			!strings.Contains(text, `href="https://www.example.net" rel="noreferrer"`) ||
+			!strings.Contains(text, ` · Example <b>"Networks"</b></title>`) {
+			t.Errorf("%d: %s", got.Code, text)
+		}
+		if strings.Contains(got.Body.String(), "<b>\"") || strings.Contains(got.Body.String(), "<script") {
+			t.Errorf("the name became part of the page: %s", got.Body)
+		}
+		if csp := got.Header().Get("Content-Security-Policy"); !strings.Contains(csp, "img-src data:;") {
+			t.Errorf("the picture is not shown under %q", csp)
+		}
+	}
+}
+
+// Who confirms an address once saw the support of another region.
+func TestALinkWithoutAUserHasTheSupportOfItsContact(t *testing.T) {
+	w := newWorld(t)
+	w.pages = web.New(web.Options{HandOver: w.links, Log: slog.New(slog.NewTextHandler(w.log, nil)), Help: "elsewhere",
+		HelpFor: func(_ context.Context, l model.Link) string { return "desk of contact " + l.ContactID }})
+	path, _ := w.link(model.LinkVerify, w.jo)
+	for _, method := range []string{"GET", "POST"} {
+		if text := w.ask(method, path).Body.String(); !strings.Contains(text, "desk of contact "+w.jo.ID) {
+			t.Errorf("%s: %s", method, text)
+		}
+	}
 }

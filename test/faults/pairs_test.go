@@ -89,7 +89,7 @@ func newPairs(t *testing.T, database string) *pairs {
 		Class: p.retain.Class})
 	p.inbox = inbox.New(inbox.Options{Store: p.store, Blobs: blobs, Clock: time.Now, IDs: p.ids, Log: log, Key: key,
 		Lease: time.Second})
-	p.expect = expect.New(p.store, time.Now, p.ids, log, nil)
+	p.expect = expect.New(expect.Options{Store: p.store, Clock: time.Now, IDs: p.ids, Log: log})
 	p.links = handover.New(p.store, time.Now, p.ids)
 	p.tell = notify.New(notify.Options{Store: p.store, Clock: time.Now, IDs: p.ids, Log: log})
 	p.tree, err = tree.New(tree.Options{Store: p.store, Blobs: blobs, Clock: time.Now, IDs: p.ids, Log: log,
