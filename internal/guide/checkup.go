@@ -36,7 +36,7 @@ func (s *Service) Test(ctx context.Context, user string) ([]model.Check, error) 
 		return nil, err
 	}
 	e := s.o.Endpoint(a.Region)
-	t := tests{card: &c, setting: e.Setting}
+	t := tests{card: &c, setting: e.Setting, probe: s.o.Probe}
 	t.server(ctx)
 	t.region(a.Region, e.Known)
 	t.standing(u, a)
@@ -50,6 +50,7 @@ func (s *Service) Test(ctx context.Context, user string) ([]model.Check, error) 
 type tests struct {
 	card    *Card
 	setting string // where the server address is configured
+	probe   func() (version string, done func())
 	out     []model.Check
 }
 
@@ -83,6 +84,11 @@ func (t *tests) server(ctx context.Context) {
 			seen = ssh.FingerprintSHA256(k)
 			return errSeen
 		}}
+	if t.probe != nil {
+		version, done := t.probe()
+		defer done()
+		conf.ClientVersion = version
+	}
 	nc, err := new(net.Dialer).DialContext(ctx, "tcp", c.Address())
 	if err != nil {
 		t.add("Port", false, fmt.Sprintf("%s can't be reached from here: %v.", c.Address(), err),

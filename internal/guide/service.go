@@ -36,6 +36,9 @@ type Options struct {
 	Listener string                           // address of the listener; "": none
 	Endpoint func(region string) Endpoint     // from the configuration
 	FeedsMay func(kind model.UserKind) string // what users of a kind may do with delivered files
+	// Probe returns the version line of a client whose connections leave no record, until done is called. Nil: they leave
+	// one.
+	Probe func() (version string, done func())
 	// Retention says how long files are kept, and when old files are removed next.
 	Retention interface {
 		Period(userID, path, feed string) string

@@ -11,7 +11,7 @@ import (
 // buildGuide builds the service that writes partners' guides.
 func (n *Node) buildGuide() *guide.Service {
 	o := guide.Options{Store: n.store, Accounts: n.accounts, Clock: n.clock, HostKeys: n.hostKeys, Retention: n.retain,
-		Endpoint: n.endpoint, FeedsMay: n.feedsMay}
+		Endpoint: n.endpoint, FeedsMay: n.feedsMay, Probe: func() (string, func()) { return n.ssh.Probe() }}
 	if len(n.listeners) > 0 {
 		o.Listener = n.listeners[0].Addr().String()
 	}

@@ -53,7 +53,9 @@ func (s *Server) handle(l Listener, nc net.Conn, from netip.Addr, place *halfOpe
 		sess.login.Session, sess.login.User.ID
 	s.o.Log.Info("logged in", "reference", a.rec.Reference, "user", sess.login.User.Name, "address", from,
 		"client", a.rec.Client, "key", sess.login.Fingerprint, "session", sess.login.Session)
-	s.o.Authority.Ended(a.rec) // records the log-in; ended records the end of the session
+	if !s.ours(a) {
+		s.o.Authority.Ended(a.rec) // records the log-in; ended records the end of the session
+	}
 	s.serve(a.ctx, sess, conn, chans, requests)
 	if sess.wire.Overrun() { // asked here, because conn.Wait would wait for a client that reads nothing
 		sess.refused(model.ReasonUnread, "")
@@ -75,7 +77,9 @@ func (s *Server) handle(l Listener, nc net.Conn, from netip.Addr, place *halfOpe
 func (s *Server) ended(a *attempt) {
 	now := s.o.Clock()
 	a.rec.EndedAt = &now
-	s.o.Authority.Ended(a.rec)
+	if !s.ours(a) {
+		s.o.Authority.Ended(a.rec)
+	}
 }
 
 // admit reports whether a connection may go on. It refuses a banned address and one that is
@@ -151,6 +155,7 @@ func (s *Server) handshake(a *attempt, nc net.Conn) (
 	tune(nc, s.o.Limits)
 	wire, hello, err := sshwire.Peek(nc, Version, began.Add(s.o.Limits.Handshake))
 	a.hello, a.rec.Client = hello, valid.Excerpt(hello.Version, maxSaid)
+	_, a.probe = s.probes.Load(a.rec.Client)
 	if err != nil {
 		return nil, nil, nil, err
 	}
