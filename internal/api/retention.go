@@ -21,7 +21,8 @@ func (rt *routes) retention() {
 		func(ctx context.Context, in *BodyOf[model.SetPolicy]) (model.RetentionPolicy, error) {
 			return service.SetPolicy(ctx, actor(ctx), in.Body)
 		})
-	route(rt, "forecast", "GET", "/retention/forecast", "What is announced, what will be announced next, and what is due when",
+	route(rt, "forecast", "GET", "/retention/forecast",
+		"What is announced, what will be announced next, and what is due when",
 		func(ctx context.Context, in *model.ForecastQuery) (model.Forecast, error) {
 			return service.Forecast(ctx, *in)
 		})

@@ -162,7 +162,8 @@ func (a *app) nextRun(v model.Forecast, whose string, list bool) error {
 	if v.Files == 1 {
 		verb = "is"
 	}
-	text := fmt.Sprintf("By %s, %s%s %s due that no announced run names.", when(v.At), counted(v.Files, v.Bytes), whose, verb)
+	text := fmt.Sprintf("By %s, %s%s %s due that no announced run names.", when(v.At), counted(v.Files, v.Bytes), whose,
+		verb)
 	if v.AnnounceAt != nil {
 		text = fmt.Sprintf("The next run, of %s, will be announced on %s and name %s%s.", when(v.At), day(*v.AnnounceAt),
 			counted(v.Files, v.Bytes), whose)
@@ -177,7 +178,8 @@ func (a *app) nextRun(v model.Forecast, whose string, list bool) error {
 	if len(v.Lines) == 0 {
 		return nil
 	}
-	t := table{head: []string{"ACCOUNT", "POLICY", "KEEPS", "FILES", "SIZE", "NEVER DOWNLOADED", "NOT ACCEPTED YET", "STAY"}}
+	t := table{head: []string{"ACCOUNT", "POLICY", "KEEPS", "FILES", "SIZE", "NEVER DOWNLOADED", "NOT ACCEPTED YET",
+		"STAY"}}
 	for _, l := range v.Lines {
 		t.add(l.Account, l.Class, l.Keep, fmt.Sprint(l.Files), size(l.Bytes), fmt.Sprint(l.Uncollected),
 			fmt.Sprint(l.Unclaimed), fmt.Sprint(l.Stay))

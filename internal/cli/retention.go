@@ -70,7 +70,8 @@ func (a *app) retentionForecast() *cobra.Command {
 			}
 			return a.forecast(ctx, q)
 		})
-	c.Flags().StringVar(&at, "at", "", "what is due by this day: 2027-01-01 (default: by the run that will be announced next)")
+	c.Flags().StringVar(&at, "at", "",
+		"what is due by this day: 2027-01-01 (default: by the run that will be announced next)")
 	c.Flags().StringVar(&q.Account, "account", "", "only this account's")
 	c.Flags().BoolVar(&q.List, "list", false, "name every file")
 	return c

@@ -67,7 +67,7 @@ var recordStories = stories{
 		if n, m := w.Count("connections WHERE logged_in = 0"), w.Count("activity"); n != 50 || m != 10 {
 			t.Errorf("%d of the newest 50 failures and %d of the newest 10 sights are left", n, m)
 		}
-		if n := w.Count("connections WHERE address = '2001:db8::95'"); n != 1 {
+		if n := w.Count("connections WHERE address = '2001:db8:0:95::1'"); n != 1 {
 			t.Error("the newest failure is gone")
 		}
 		if n := w.Count("addresses WHERE last_ok IS NOT NULL"); n != 1 {
