@@ -88,10 +88,16 @@ func announcedSentence(n model.ForecastRun) string {
 		return text + ", but removes nothing: all that it names stays."
 	}
 	text += ", and removes " + counted(n.Files, n.Bytes)
-	if len(n.Lines) > 1 {
-		text += fmt.Sprintf(" of %d accounts", len(n.Lines))
-	} else if n.Run.Kind != model.RunClosing {
-		text += " of account " + n.Lines[0].Account
+	var of []string
+	for _, l := range n.Lines {
+		if l.Files > l.Stay {
+			of = append(of, l.Account)
+		}
+	}
+	if len(of) > 1 {
+		text += fmt.Sprintf(" of %d accounts", len(of))
+	} else if n.Run.Kind != model.RunClosing && len(of) == 1 {
+		text += " of account " + of[0]
 	}
 	if n.Waits {
 		text += ", once it is confirmed"

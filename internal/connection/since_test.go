@@ -156,7 +156,7 @@ var sinceStories = stories{
 		e := w.explain("acme")
 		want := "The upload of /upload/big.csv was refused on 2026-01-05 at 09:00 UTC: " + whole + " It has at least 32768 " +
 			"bytes. That happened 2 times."
-		if !contains(e.Summary, want+" (edit-user quota_bytes= user=acme)") || len(e.Explanations[0].Uploads) != 3 ||
+		if !contains(e.Summary, want+" Raise the quota, if that is in order. (edit-user quota_bytes= user=acme)") || len(e.Explanations[0].Uploads) != 3 ||
 			e.Explanations[0].Uploads[0].Words != want || strings.Contains(e.Explanations[0].Sentence, "..") ||
 			!strings.HasPrefix(e.Explanations[0].Advice, "Your file is larger than all the space") {
 			t.Fatalf("%q\n%+v", e.Summary, e.Explanations[0])

@@ -171,6 +171,7 @@ func (r *Service) failedUploads(q *store.Q, u model.User, out *model.Explained) 
 		told[f.Path] = true
 		finding := out.Find("%s", f.Words)
 		if f.Reason == fault.Quota.String() {
+			finding.Text += " Raise the quota, if that is in order."
 			finding.Action = model.Do("edit-user", "user", u.Name, "quota_bytes", "")
 		}
 	}
