@@ -213,7 +213,7 @@ func forecast(ctx context.Context, dir string, z sizes) (float64, error) {
 	}
 	return compareRegistries(ctx, dir, z, due, func(l *lab, _ model.User) error {
 		for range 5 {
-			f, err := l.retain.Forecast(ctx, time.Time{}, "", false)
+			f, err := l.retain.Forecast(ctx, model.ForecastQuery{})
 			if err != nil || f.Files != 1000 {
 				return errors.Join(err, fmt.Errorf("%d files are due", f.Files))
 			}

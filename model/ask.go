@@ -31,7 +31,7 @@ type GuideQuery struct {
 
 // ForecastQuery asks what retention would remove.
 type ForecastQuery struct {
-	At      time.Time `query:"at" doc:"The next run's time unless given"`
+	At      time.Time `query:"at" doc:"What is due by then; the next run that will be announced unless given"`
 	Account string    `query:"account" names:"account"`
 	List    bool      `query:"list" doc:"Name every file"`
 }

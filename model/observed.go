@@ -66,6 +66,7 @@ type RefusedUpload struct {
 	Fingerprint string     `json:"fingerprint"`
 	Address     string     `json:"address"`
 	Stored      *time.Time `json:"stored,omitempty" doc:"When a file of this path was stored after that"`
+	Words       string     `json:"words,omitempty" doc:"All of this in a sentence"`
 }
 
 // Ban blocks an address for a while, because too many of its connections failed.

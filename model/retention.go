@@ -147,26 +147,60 @@ type Why struct {
 	Reason string `json:"reason"`
 }
 
-// Forecast is what retention would remove at a time, by account and policy.
+// Forecast is what retention removes: what is announced, what will be announced next, and what is due later.
 type Forecast struct {
-	At    time.Time      `json:"at"`
-	Files int64          `json:"files"`
-	Bytes int64          `json:"bytes"`
-	Lines []ForecastLine `json:"lines"`
-	Named []ForecastItem `json:"items,omitempty"`
-	Holds []Hold         `json:"holds" doc:"Holds in force, which keep what they are on"`
+	Announced []ForecastRun `json:"announced" doc:"Runs that are announced or going on, the first due first"`
+
+	At         time.Time       `json:"at" doc:"The run that will be announced next, or the time that was asked for"`
+	AnnounceAt *time.Time      `json:"announce_at,omitempty" doc:"When that run will be announced"`
+	Confirm    string          `json:"confirm,omitempty" doc:"Why it will wait for an administrator's confirmation"`
+	Files      int64           `json:"files" doc:"Due by then, and not in an announced run"`
+	Bytes      int64           `json:"bytes"`
+	Lines      []ForecastLine  `json:"lines"`
+	Stays      []ForecastStay  `json:"stays" doc:"Of the files: what keeps them"`
+	Named      []ForecastItem  `json:"items,omitempty"`
+	Holds      []Hold          `json:"holds" doc:"Holds in force, which keep what they are on"`
+	Later      []ForecastLater `json:"later,omitempty" doc:"What the runs after that will name, beyond the files above"`
 }
 
-// ForecastLine sums up what would be removed of one account by one policy.
+// ForecastRun is an announced run, and what would become of the files that it names.
+type ForecastRun struct {
+	Run         RetentionRun   `json:"run"`
+	Waits       bool           `json:"waits,omitempty" doc:"It waits for an administrator's confirmation"`
+	ConfirmFrom *time.Time     `json:"confirm_from,omitempty" doc:"From when on it can be confirmed"`
+	Files       int64          `json:"files" doc:"That it will remove"`
+	Bytes       int64          `json:"bytes"`
+	Lines       []ForecastLine `json:"lines" doc:"By account"`
+	Stays       []ForecastStay `json:"stays" doc:"What it names and will not remove, and why"`
+	Named       []ForecastItem `json:"items,omitempty"`
+}
+
+// ForecastStay counts files that stay for one reason.
+type ForecastStay struct {
+	Why   string `json:"why"`
+	Files int64  `json:"files"`
+	Bytes int64  `json:"bytes"`
+}
+
+// ForecastLater counts what a later run will name.
+type ForecastLater struct {
+	At    time.Time `json:"at"`
+	Files int64     `json:"files"`
+	Bytes int64     `json:"bytes"`
+}
+
+// ForecastLine sums up what would be removed of one account, by one policy or by an announced run.
 type ForecastLine struct {
 	Account     string `json:"account"`
-	Class       string `json:"class"`
-	Keep        string `json:"keep"`
-	Files       int64  `json:"files"`
+	Class       string `json:"class,omitempty"`
+	Keep        string `json:"keep,omitempty"`
+	Files       int64  `json:"files" doc:"Due, with those that stay"`
 	Bytes       int64  `json:"bytes"`
 	Uncollected int64  `json:"uncollected" doc:"Deliveries that were never downloaded in full"`
 	Unclaimed   int64  `json:"unclaimed" doc:"Received files that nobody has accepted or refused"`
 	Held        int64  `json:"held" doc:"Of the files: kept by a hold"`
+	Stay        int64  `json:"stay" doc:"Of the files: kept by a hold or for another reason"`
+	Told        string `json:"told,omitempty" doc:"Whether an announced run's notice has reached its people"`
 }
 
 // ForecastItem is one file that would be removed.
@@ -178,4 +212,5 @@ type ForecastItem struct {
 	StoredAt time.Time `json:"stored_at"`
 	Fetched  string    `json:"fetched,omitempty"`
 	Held     bool      `json:"held,omitempty"`
+	Stays    string    `json:"stays,omitempty" doc:"Why it stays"`
 }

@@ -21,9 +21,10 @@ func (rt *routes) retention() {
 		func(ctx context.Context, in *BodyOf[model.SetPolicy]) (model.RetentionPolicy, error) {
 			return service.SetPolicy(ctx, actor(ctx), in.Body)
 		})
-	route(rt, "forecast", "GET", "/retention/forecast", "What would go at a time, by account and policy",
+	route(rt, "forecast", "GET", "/retention/forecast",
+		"What is announced, what will be announced next, and what is due when",
 		func(ctx context.Context, in *model.ForecastQuery) (model.Forecast, error) {
-			return service.Forecast(ctx, in.At, in.Account, in.List)
+			return service.Forecast(ctx, *in)
 		})
 	list(rt, "list-holds", "/retention/holds", "List holds", func(h model.Hold) string { return h.ID }, service.Holds)
 	create(rt, "add-hold", "/retention/holds", "Keep files, whatever their age", service.Hold)

@@ -36,6 +36,7 @@ var changing = []struct {
 	{regexp.MustCompile(`\+([0-9a-f]{8}\+[A-Za-z0-9+/]{44})`), "SIGNING-KEY", false},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d[ T]\d\d(:\d\d:\d\d(?:\.\d+)?)`), ":mm:ss", false},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d(?:[ T]| at )\d\d(:\d\d)\b`), ":mm", false},
+	{regexp.MustCompile(`\bat \d\d(:\d\d) UTC`), ":mm", false},
 	{regexp.MustCompile(`(?:[Rr]eference"?:? "?|"about": ")([2-9a-hjkmnp-z]{4}-[2-9a-hjkmnp-z]{4})\b`), "REFERENCE", true},
 	// the client chooses one that the processor is fast at
 	{regexp.MustCompile(`\b(?:aes128-gcm|aes256-gcm|chacha20-poly1305)@openssh\.com\b`), "CIPHER", false},

@@ -176,6 +176,17 @@ func (w *world) prepare(words []string) {
 		testkit.Must(w, err)
 		testkit.Must(w, f.Close())
 		w.disconnect()
+	case "refuse-upload": // refuse-upload jo acme calls.csv /upload/calls.csv: an upload that fails
+		c := w.sftp(words[1], words[2])
+		f, err := c.Create(words[4])
+		testkit.Must(w, err)
+		if _, err = f.Write(testkit.MustRead(w, words[3])); err == nil {
+			err = f.Close()
+		}
+		if err == nil {
+			w.Fatalf("%q was stored", words)
+		}
+		w.disconnect()
 	case "download": // download jo acme /download/cdr/calls.csv
 		c := w.sftp(words[1], words[2])
 		f, err := c.Open(words[3])

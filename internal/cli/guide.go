@@ -205,7 +205,8 @@ func (a *app) showBounds() error {
 // alike reports whether two connections went the same way. A job that tries every minute is then
 // shown once.
 func alike(x, y model.Explanation) bool {
-	return x.Sentence == y.Sentence && x.Connection.Address == y.Connection.Address &&
+	return x.Sentence == y.Sentence && x.Since == y.Since && len(x.Uploads)+len(y.Uploads) == 0 &&
+		x.Connection.Address == y.Connection.Address &&
 		x.Connection.User == y.Connection.User && x.Connection.Client == y.Connection.Client
 }
 
@@ -218,14 +219,19 @@ func (a *app) printExplanation(e, oldest model.Explanation, n int) {
 	if c.Client != "" {
 		who = append(who, "with "+strings.TrimPrefix(c.Client, "SSH-2.0-"))
 	}
-	fmt.Fprintf(a.Out, "\n%s  reference %s  %s  [%s]\n", whenExactly(c.At), c.Reference,
-		valid.Printable(strings.Join(who, ", ")),
-		model.Word(c.Outcome))
+	fmt.Fprintf(a.Out, "\n%s  reference %s  %s\n", whenExactly(c.At), c.Reference,
+		valid.Printable(strings.Join(who, ", ")))
 	if n > 1 {
 		fmt.Fprintf(a.Out, "  %d times alike since %s (reference %s).\n", n, whenExactly(oldest.Connection.At),
 			oldest.Connection.Reference)
 	}
 	fmt.Fprintf(a.Out, "  %s\n", valid.Printable(nextStep(e.Sentence, e.Action)))
+	if e.Since != "" {
+		fmt.Fprintf(a.Out, "  %s\n", valid.Printable(e.Since))
+	}
+	for _, u := range e.Uploads {
+		fmt.Fprintf(a.Out, "  %s\n", valid.Printable(u.Words))
+	}
 	if e.Advice != "" {
 		fmt.Fprintf(a.Out, "  Tell the partner: %s\n", valid.Printable(e.Advice))
 	}

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -50,7 +49,8 @@ func (a *app) retentionPolicy() *cobra.Command {
 func (a *app) retentionForecast() *cobra.Command {
 	var q model.ForecastQuery
 	var at string
-	c := command("forecast", "What goes when, how much, and what was never downloaded", cobra.NoArgs,
+	c := command("forecast",
+		"What goes when: by the runs that are announced, by the next one, and later; and what stays, and why", cobra.NoArgs,
 		func(ctx context.Context, _ []string) (err error) {
 			if at != "" {
 				if q.At, err = parseTime(at, a.now(ctx), ahead, false); err != nil {
@@ -60,48 +60,10 @@ func (a *app) retentionForecast() *cobra.Command {
 			return a.forecast(ctx, q)
 		})
 	c.Flags().StringVar(&at, "at", "",
-		"as of this day: 2027-01-01, or 30d (default: the next run that can still be announced)")
+		"what is due by this day: 2027-01-01, or 30d (default: by the run that will be announced next)")
 	c.Flags().StringVar(&q.Account, "account", "", "only this account's")
 	c.Flags().BoolVar(&q.List, "list", false, "name every file")
 	return c
-}
-
-func (a *app) forecast(ctx context.Context, q model.ForecastQuery) error {
-	v, err := a.client().Forecast(ctx, q)
-	if err != nil {
-		return err
-	}
-	if a.json {
-		return a.show(v, table{})
-	}
-	held := int64(0)
-	for _, l := range v.Lines {
-		held += l.Held
-	}
-	fmt.Fprintf(a.Out, "By %s: %d files, %s, are due", when(v.At), v.Files, size(v.Bytes))
-	if held > 0 {
-		fmt.Fprintf(a.Out, "; %d of them are held and stay", held)
-	}
-	fmt.Fprintln(a.Out, ". Files that an announced run names already are in that run (sallyport retention runs).")
-	t := table{head: []string{"ACCOUNT", "POLICY", "KEEPS", "FILES", "SIZE", "NEVER DOWNLOADED", "NOT ACCEPTED YET",
-		"HELD"}, none: "Nothing would go."}
-	for _, l := range v.Lines {
-		t.add(l.Account, l.Class, l.Keep, fmt.Sprint(l.Files), size(l.Bytes), fmt.Sprint(l.Uncollected),
-			fmt.Sprint(l.Unclaimed), fmt.Sprint(l.Held))
-	}
-	if err := a.show(nil, t); err != nil || !q.List || len(v.Named) == 0 {
-		return err
-	}
-	t = table{head: []string{"ACCOUNT", "USER", "PATH", "SIZE", "STORED", "FETCHED", "HELD"}}
-	for _, i := range v.Named {
-		held := ""
-		if i.Held {
-			held = "held"
-		}
-		t.add(i.Account, i.User, i.Path, size(i.Size), when(i.StoredAt), i.Fetched, held)
-	}
-	fmt.Fprintln(a.Out)
-	return a.show(nil, t)
 }
 
 func (a *app) retentionHold() *cobra.Command {
@@ -160,37 +122,21 @@ func (a *app) retentionRun() *cobra.Command {
 		"Plan, tell and run what is due now; --dry-run only says what would go. No run comes before its day and its notices",
 		cobra.NoArgs, func(ctx context.Context, _ []string) error {
 			if dry {
-				return a.dryRun(ctx)
+				return a.forecast(ctx, model.ForecastQuery{})
 			}
 			v, err := a.client().RunRetention(ctx)
 			if err != nil {
 				return err
 			}
-			return a.show(v, runTable(v, "Nothing is due. See what is planned: sallyport retention runs"))
-		})
-	c.Flags().BoolVar(&dry, "dry-run", false,
-		"say what the announced runs name, and what would be announced next; remove nothing")
-	return c
-}
-
-// dryRun prints what the announced runs would remove, and what comes after them.
-func (a *app) dryRun(ctx context.Context) error {
-	if !a.json {
-		open := []model.RetentionRun{}
-		for r, err := range client.Each(ctx, a.client().ListRuns, model.EveryFilter{}) {
-			if err != nil {
+			if err := a.show(v, runTable(v, "Nothing is due. See what is planned: sallyport retention forecast")); err != nil {
 				return err
 			}
-			if r.State == model.RunAnnounced {
-				open = append(open, r)
-			}
-		}
-		if err := a.show(open, runTable(open, "No run is announced.")); err != nil {
-			return err
-		}
-		fmt.Fprintln(a.Out)
-	}
-	return a.forecast(ctx, model.ForecastQuery{})
+			a.confirmHints(v)
+			return nil
+		})
+	c.Flags().BoolVar(&dry, "dry-run", false,
+		"only print the forecast; announce and remove nothing")
+	return c
 }
 
 // runColumns are the headings of runRow.

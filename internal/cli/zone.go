@@ -41,7 +41,7 @@ const patience = 5 * time.Second
 func (a *app) askPlace() func(context.Context) serverTime {
 	var once sync.Once
 	var p serverTime
-	return func(ctx context.Context) place {
+	return func(ctx context.Context) serverTime {
 		once.Do(func() {
 			p.zone = time.Local
 			ctx, cancel := context.WithTimeout(ctx, patience)

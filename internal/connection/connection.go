@@ -82,8 +82,8 @@ type Service struct {
 	failing bool       // a write of unsaved has failed; guarded by writing
 
 	mu     sync.Mutex
-	recent map[netip.Addr]seen // last times by address, not yet in the database
-	flying map[netip.Addr]seen // those that are being written
+	recent map[netip.Prefix]seen // last times by address, or IPv6 network, not yet in the database
+	flying map[netip.Prefix]seen // those that are being written
 	seen   map[sight]*store.Observation
 
 	refusals map[upload]*refusal // of uploads, until nothing is added to them
@@ -105,7 +105,7 @@ func (s seen) merge(o seen) seen {
 // New starts the service. It stops when ctx ends; Wait waits for that.
 func New(ctx context.Context, o Options) *Service {
 	r := &Service{o: o, queue: make(chan Record, queueLength), limit: rate.NewLimiter(failedRate, failedBurst),
-		guard: newGuard(o.Store, o.Policy.Bans), recent: map[netip.Addr]seen{}, seen: map[sight]*store.Observation{},
+		guard: newGuard(o.Store, o.Policy.Bans), recent: map[netip.Prefix]seen{}, seen: map[sight]*store.Observation{},
 		refusals: map[upload]*refusal{}}
 	r.guard.load(o.Clock(), o.Log)
 	r.done.Go(func() { r.run(ctx) })
@@ -151,21 +151,24 @@ func (r *Service) remember(c Record) {
 	if len(r.recent) >= queueLength {
 		return
 	}
-	s := r.recent[c.From]
+	of := unit(c.From)
+	s := r.recent[of]
 	if c.LoggedIn {
 		s.ok = at
 	} else {
 		s.failed = at
 	}
-	r.recent[c.From] = s
+	r.recent[of] = s
 }
 
-// History returns when a log-in from an address last succeeded, and last failed; zero if never.
+// History returns when a log-in from an address, or from its IPv6 network, last succeeded, and last failed; zero if
+// never.
 func (r *Service) History(from netip.Addr) (ok, failed time.Time) {
+	of := unit(from)
 	r.mu.Lock()
-	s := r.flying[from].merge(r.recent[from])
+	s := r.flying[of].merge(r.recent[of])
 	r.mu.Unlock()
-	a, err := r.o.Store.Read(context.Background()).Address(from.String())
+	a, err := r.o.Store.Read(context.Background()).Address(unitName(of))
 	if err != nil {
 		return s.ok, s.failed
 	}
@@ -225,7 +228,7 @@ func (r *Service) flush() (n int, more bool) {
 	}
 	r.mu.Lock()
 	recent := r.recent
-	r.recent, r.flying = map[netip.Addr]seen{}, recent
+	r.recent, r.flying = map[netip.Prefix]seen{}, recent
 	r.mu.Unlock()
 	if len(batch)+len(recent) == 0 {
 		return 0, false
@@ -247,7 +250,7 @@ func (r *Service) flush() (n int, more bool) {
 // retain keeps a batch that could not be written, to be tried again. If the second try fails, too,
 // although the database answers, it writes the records one by one and drops those that fail, so
 // that a single record cannot block all others.
-func (r *Service) retain(batch []Record, recent map[netip.Addr]seen, err error) {
+func (r *Service) retain(batch []Record, recent map[netip.Prefix]seen, err error) {
 	if !r.failing {
 		r.o.Log.Error("connection records could not be written; they are kept", "count", len(batch), "err", err)
 	}
@@ -269,7 +272,7 @@ func (r *Service) retain(batch []Record, recent map[netip.Addr]seen, err error) 
 	}
 }
 
-func write(tx *store.Tx, batch []Record, recent map[netip.Addr]seen) error {
+func write(tx *store.Tx, batch []Record, recent map[netip.Prefix]seen) error {
 	used := map[string]store.KeyUse{}
 	for _, c := range batch {
 		add := tx.AddConnection
@@ -286,7 +289,7 @@ func write(tx *store.Tx, batch []Record, recent map[netip.Addr]seen) error {
 		return err
 	}
 	for addr, s := range recent {
-		if err := tx.SeenAddress(store.Address{Address: addr.String(), LastOK: s.ok, LastFailed: s.failed}); err != nil {
+		if err := tx.SeenAddress(store.Address{Address: unitName(addr), LastOK: s.ok, LastFailed: s.failed}); err != nil {
 			return err
 		}
 	}

@@ -56,7 +56,8 @@ func (r *Service) aboutAddress(q *store.Q, addr netip.Addr, out *model.Explained
 	switch {
 	case err == nil && now.Before(b.Until):
 		out.Find("Banned since %s until %s, after %d failed connections (the last: %s); turned away %d times since.",
-			stamp(b.Since), stamp(b.Until), b.Failures, b.Reason, b.Refused).Action = model.Do("lift-ban", "address", b.Address)
+			stamp(b.Since), stamp(b.Until), b.Failures, Words(b.Reason), b.Refused).
+			Action = model.Do("lift-ban", "address", b.Address)
 	case err == nil:
 		out.Find("Not banned now; it was until %s.", stamp(b.Until))
 	case fault.Is(err, fault.NotFound):
@@ -137,15 +138,21 @@ func (r *Service) standing(q *store.Q, u model.User, out *model.Explained) error
 	if ips := slices.Concat(u.AllowIPs, a.AllowIPs); len(ips) > 0 {
 		out.Find("May log in only from %s.", strings.Join(ips, ", "))
 	}
+	if err := r.bannedWith(q, keys, out); err != nil {
+		return err
+	}
+	barred := !u.Enabled || a.State == model.AccountSuspended || a.State == model.AccountClosed
 	switch good := r.good(keys); {
 	case len(keys) == 0:
 		out.Find("No key is on file.").Action = model.Do("add-keys", "user", u.Name)
 	case len(good) == 0:
 		out.Find("None of the %d keys on file works any more.", len(keys)).Action = model.Do("list-keys", "user", u.Name)
+	case barred:
+		out.Find("So it can't log in, although its keys are in order: %s.", strings.Join(good, ", "))
 	default:
 		out.Find("Can log in with %s.", strings.Join(good, " or "))
 	}
-	if err := r.bannedWith(q, keys, out); err != nil {
+	if err := r.failedUploads(q, u, out); err != nil {
 		return err
 	}
 	r.limits(u, out)
@@ -250,16 +257,12 @@ func (r *Service) similar(q *store.Q, name string) []string {
 }
 
 // lists returns the allow-lists that a user's log-ins must pass.
-func (r *Service) lists(q *store.Q, u model.User) ([]allowList, error) {
-	a, err := q.Account(u.Account)
-	if err != nil {
-		return nil, err
-	}
+func (r *Service) lists(u model.User, a model.Account) []allowList {
 	endpoint, ok := r.o.Policy.EndpointIPs[a.Region]
 	if !ok {
 		endpoint = r.o.Policy.EndpointIPs[""]
 	}
-	return []allowList{{"user", u.AllowIPs}, {"account", a.AllowIPs}, {"server address", endpoint}}, nil
+	return []allowList{{"user", u.AllowIPs}, {"account", a.AllowIPs}, {"server address", endpoint}}
 }
 
 // userAt finds the user that had the name of a connection then. If the user has another name since, f says which.
@@ -285,13 +288,7 @@ func (r *Service) explain(q *store.Q, c model.Connection) (model.Explanation, er
 	u, err := userAt(q, c, &f)
 	switch {
 	case err == nil:
-		f.user = &u
-		keys, err := q.Keys(u.ID)
-		if err != nil {
-			return model.Explanation{}, err
-		}
-		f.good = r.good(keys)
-		if f.lists, err = r.lists(q, u); err != nil {
+		if err := r.ofUser(q, u, &f); err != nil {
 			return model.Explanation{}, err
 		}
 	case fault.Is(err, fault.NotFound):
@@ -318,12 +315,44 @@ func (r *Service) explain(q *store.Q, c model.Connection) (model.Explanation, er
 	if !known {
 		w.says = say("Ended with " + c.Outcome + ".")
 	}
-	e := model.Explanation{Connection: c, Sentence: w.says(&f), Action: w.helps}
+	e := model.Explanation{Connection: c, Sentence: w.says(&f), Action: w.helps, Uploads: f.uploads}
 	if f.user == nil && c.User != "" && c.Outcome != model.ReasonUnknownUser {
 		e.Sentence += fmt.Sprintf(" And there is no user %q.", c.User) + like(f.similar)
 	}
 	if w.tells != nil {
 		e.Advice = w.tells(&f)
 	}
-	return e, nil
+	s, err := r.changed(q, &f)
+	if e.Since = s.says; s.tells != "" {
+		e.Advice, e.Action = s.tells, nil
+	}
+	return e, err
+}
+
+// ofUser adds what is known of the user of a connection.
+func (r *Service) ofUser(q *store.Q, u model.User, f *facts) error {
+	f.user = &u
+	keys, err := q.Keys(u.ID)
+	if err != nil {
+		return err
+	}
+	f.works = r.good(keys)
+	for _, k := range keys {
+		if workedAt(&k, f.c.At) {
+			f.good = append(f.good, k.Fingerprint)
+		}
+	}
+	a, err := q.Account(u.Account)
+	if err != nil {
+		return err
+	}
+	f.state, f.lists = a.State, r.lists(u, a)
+	if f.c.Session == "" {
+		return nil
+	}
+	list, err := q.RefusedUploadsIn(f.c.Session, uploadsTold)
+	if err == nil {
+		f.uploads, err = stored(q, u.ID, list)
+	}
+	return err
 }

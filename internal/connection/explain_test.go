@@ -94,7 +94,7 @@ var explainStories = stories{
 			"frozen and revoked": {model.ReasonKeyRevoked, own,
 				func(s scene) string { s.freeze(); s.revoke(false); return ": the laptop was lost." }, "was revoked"},
 			"address": {model.ReasonAddress, own,
-				func(s scene) string { s.allow("198.51.100.0/24"); return "203.0.113.7 is not on the list" },
+				func(s scene) string { s.allow("198.51.100.0/24"); return "203.0.113.7 was not on the list" },
 				"came from 203.0.113.7"},
 			"address, the list": {model.ReasonAddress, own,
 				func(s scene) string { s.allow("198.51.100.0/24"); return "(user: 198.51.100.0/24)" }, "came from 203.0.113.7"},
@@ -189,12 +189,12 @@ var explainStories = stories{
 		e := w.explain("::ffff:203.0.113.7")
 		if e.About != "203.0.113.7" || len(e.Explanations) != 20 ||
 			!strings.Contains(e.Summary[0].String(),
-				"after 20 failed connections (the last: unknown_user); turned away 1 times since. (lift-ban "+
+				"after 20 failed connections (the last: there is no such user); turned away 1 times since. (lift-ban "+
 					"address=203.0.113.7)") {
 			t.Fatalf("%s: %q", e.About, e.Summary)
 		}
-		if got := e.Explanations[0].Sentence; !strings.Contains(got, "banned until") ||
-			!strings.Contains(got, "after 20 failed connections (unknown_user)") {
+		if got := e.Explanations[0].Sentence; !strings.Contains(got, "was banned until") ||
+			!strings.Contains(got, "after 20 failed connections. The last of them: there is no such user.") {
 			t.Fatalf("%q", got)
 		}
 		w.Pass(16 * time.Minute)
@@ -318,6 +318,7 @@ func reasonCodes(t testing.TB) (codes []string) {
 type scene struct {
 	*world
 	good, other, others, stranger model.Key
+	late                          model.Key // nobody's yet
 }
 
 func newScene(w *world) scene {

@@ -1,6 +1,7 @@
 package connection
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
@@ -17,10 +19,13 @@ type facts struct {
 	user    *model.User    // nil: there is none of this name
 	renamed *model.Renamed // not nil: a user had this name, and has another one now
 	similar []string       // users whose names are like it
-	good    []string       // fingerprints of the user's keys that work
+	good    []string       // fingerprints of the user's keys that worked then
+	works   []string       // those that work now
 	offered []offer        // keys offered, with what is known of each
 	lists   []allowList
 	ban     *model.Ban
+	state   model.AccountState // of the user's account, now
+	uploads []model.RefusedUpload
 }
 
 // allowList is one list of networks that a log-in must come from. of says whose it is.
@@ -62,6 +67,9 @@ var reasons = map[string]words{
 				return fmt.Sprintf("There is no user %q: it was renamed to %q on %s.", f.c.User, f.renamed.To,
 					stamp(f.renamed.At))
 			}
+			if f.user != nil {
+				return fmt.Sprintf("There was no user %q then.", f.c.User)
+			}
 			return fmt.Sprintf("There is no user %q.", f.c.User) + like(f.similar)
 		},
 		tells: func(f *facts) string {
@@ -76,7 +84,12 @@ var reasons = map[string]words{
 		},
 	},
 	model.ReasonUnknownKey: {
-		says:  func(f *facts) string { return "Offered " + f.keys() + ", which nobody has here." + f.expected() },
+		says: func(f *facts) string {
+			if f.enrolledSince() {
+				return "Offered " + f.keys() + ", which nobody had here then." + f.expected()
+			}
+			return "Offered " + f.keys() + ", which nobody has here." + f.expected()
+		},
 		tells: describeGoodKey,
 	},
 	model.ReasonOtherUsersKey: {
@@ -136,8 +149,8 @@ var reasons = map[string]words{
 	model.ReasonBanned: {
 		says: func(f *facts) string {
 			if f.ban != nil {
-				return fmt.Sprintf("Turned away: the address is banned until %s, after %d failed connections (%s).",
-					stamp(f.ban.Until), f.ban.Failures, f.ban.Reason)
+				return fmt.Sprintf("Turned away: the address was banned until %s, after %d failed connections. The last of them: "+
+					"%s.", stamp(f.ban.Until), f.ban.Failures, Words(f.ban.Reason))
 			}
 			return "Turned away: the address was banned at that time, after too many failed connections."
 		},
@@ -145,20 +158,20 @@ var reasons = map[string]words{
 			"job that keeps trying, correct its settings, and then try again."),
 	},
 	model.ReasonUserDisabled: {
-		says:  say("The key is right, but the user is disabled."),
+		says:  say("The key was right, but the user was disabled."),
 		tells: say("Your access is switched off at the moment. Please ask us."),
 	},
 	model.ReasonSuspended: {
-		says:  say("The key is right, but the account is suspended."),
+		says:  say("The key was right, but the account was suspended."),
 		tells: say("The account is suspended at the moment. Please ask us."),
 	},
 	model.ReasonClosed: {
-		says:  say("The key is right, but the account is closed."),
+		says:  say("The key was right, but the account was closed."),
 		tells: say("The account is closed."),
 	},
 	model.ReasonAddress: {
 		says: func(f *facts) string {
-			return fmt.Sprintf("The address %s is not on the list of those that may come in%s.", f.c.Address, f.allowed())
+			return fmt.Sprintf("The address %s was not on the list of those that may come in%s.", f.c.Address, f.allowed())
 		},
 		tells: func(f *facts) string {
 			return fmt.Sprintf("Your connection came from %s, which is not on the list that we agreed on. Connect from a "+
@@ -229,7 +242,12 @@ var reasons = map[string]words{
 		says: func(f *facts) string {
 			return "Logged in" + f.with() + ", and an upload did not fit" + f.detail() + "."
 		},
-		tells: say("Your space is full. Remove files that you no longer need, or ask us for more."),
+		tells: func(f *facts) string {
+			if strings.Contains(f.c.Detail, exchange.LargerThanQuota) || slices.ContainsFunc(f.uploads, tooLarge) {
+				return "Your file is larger than all the space that you have here. Please ask us for more."
+			}
+			return "Your space is full. Remove files that you no longer need, or ask us for more."
+		},
 	},
 	model.ReasonSlowed: {
 		says: func(f *facts) string {
@@ -274,6 +292,48 @@ var reasons = map[string]words{
 	},
 }
 
+// short are the words for a reason in a list or in the middle of a sentence.
+var short = map[string]string{
+	model.ReasonOK:             "logged in",
+	model.ReasonNoKeyOffered:   "no key was offered",
+	model.ReasonPassword:       "a password was tried",
+	model.ReasonUnknownUser:    "there is no such user",
+	model.ReasonUnknownKey:     "nobody has the key",
+	model.ReasonOtherUsersKey:  "the key is another user's",
+	model.ReasonKeyRevoked:     "the key is revoked",
+	model.ReasonKeyExpired:     "the key has expired",
+	model.ReasonKeyBurned:      "the key is blocked: its private half was exposed",
+	model.ReasonKeyPending:     "the key waits for your word",
+	model.ReasonKeyReplaced:    "the key was replaced",
+	model.ReasonKeyFrozen:      "the key is frozen",
+	model.ReasonNotSigned:      "the key was not unlocked",
+	model.ReasonBadSignature:   "the signature was wrong",
+	model.ReasonBanned:         "the address was banned",
+	model.ReasonUserDisabled:   "the user is disabled",
+	model.ReasonSuspended:      "the account is suspended",
+	model.ReasonClosed:         "the account is closed",
+	model.ReasonAddress:        "the address is not on the list",
+	model.ReasonTooMany:        "too many sessions",
+	model.ReasonWeakAlgorithm:  "the signature is of a kind that is not taken",
+	model.ReasonNoAlgorithm:    "no algorithm in common",
+	model.ReasonTimeout:        "the log-in took too long",
+	model.ReasonSecondRequest:  "a second log-in on one connection",
+	model.ReasonTooManyTries:   "too many keys were offered",
+	model.ReasonProtocol:       "broken off before the log-in, or not SSH",
+	model.ReasonSilent:         "a port check",
+	model.ReasonNoSFTP:         "something other than SFTP was asked for",
+	model.ReasonDirectory:      "refused in a directory",
+	model.ReasonQuota:          "an upload did not fit",
+	model.ReasonSlowed:         "slowed down",
+	model.ReasonUnread:         "more was sent than was read",
+	model.ReasonChannels:       "too many channels",
+	model.ReasonServerOverload: "the server was overloaded",
+	model.ReasonUnavailable:    "the database could not be asked",
+}
+
+// Words returns the words for a reason code.
+func Words(reason string) string { return cmp.Or(short[reason], reason) }
+
 func say(text string) func(*facts) string { return func(*facts) string { return text } }
 
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 MST") }
@@ -284,10 +344,10 @@ func describeGoodKey(f *facts) string {
 	if len(f.offered) > 0 {
 		text += " (" + f.offered[len(f.offered)-1].fingerprint + ")"
 	}
-	if len(f.good) == 0 {
+	if len(f.works) == 0 {
 		return text + ". Please send us your public key file."
 	}
-	return text + ". The one that we have is " + strings.Join(f.good, " or ") +
+	return text + ". The one that we have is " + strings.Join(f.works, " or ") +
 		": choose its private key file, or send us the public file of the other."
 }
 
@@ -308,7 +368,7 @@ func (f *facts) owners() string {
 	var out []string
 	for _, o := range f.offered {
 		for _, k := range o.holders {
-			if k.User != f.c.User && k.RevokedAt == nil {
+			if k.User != f.c.User && !k.CreatedAt.After(f.c.At) && (k.RevokedAt == nil || k.RevokedAt.After(f.c.At)) {
 				out = append(out, k.User)
 			}
 		}
@@ -347,8 +407,10 @@ func (f *facts) expected() string {
 	switch {
 	case f.user == nil:
 		return ""
-	case len(f.good) == 0:
+	case len(f.good) == 0 && len(f.works) == 0:
 		return fmt.Sprintf(" User %s has no key on file that works.", f.user.Name)
+	case len(f.good) == 0:
+		return fmt.Sprintf(" User %s had no key on file then that worked.", f.user.Name)
 	}
 	return " Expected: " + strings.Join(f.good, " or ") + "."
 }
@@ -368,19 +430,30 @@ func (f *facts) detail() string {
 	if f.c.Detail == "" {
 		return ""
 	}
-	return ": " + f.c.Detail
+	return ": " + strings.TrimSuffix(f.c.Detail, ".")
 }
 
-// allowed names the lists that do not contain the client's address.
-func (f *facts) allowed() string {
-	var out []string
+// refusing returns the lists that do not contain the client's address.
+func (f *facts) refusing() (out []allowList) {
 	from, _ := netip.ParseAddr(f.c.Address)
 	for _, l := range f.lists {
 		in := slices.ContainsFunc(l.networks,
 			func(n string) bool { p, err := netip.ParsePrefix(n); return err == nil && p.Contains(from) })
 		if len(l.networks) > 0 && !in {
-			out = append(out, l.of+": "+strings.Join(l.networks, ", "))
+			out = append(out, l)
 		}
+	}
+	return out
+}
+
+// refusedAddress reports whether the client's address is refused now.
+func (f *facts) refusedAddress() bool { return len(f.refusing()) > 0 || f.c.Detail != "" }
+
+// allowed names the lists that do not contain the client's address now.
+func (f *facts) allowed() string {
+	var out []string
+	for _, l := range f.refusing() {
+		out = append(out, l.of+": "+strings.Join(l.networks, ", "))
 	}
 	if len(out) == 0 {
 		return f.detail()

@@ -36,7 +36,7 @@ var recordStories = stories{
 	},
 	"what is queued is written when the service ends": func(t *testing.T, w *world) {
 		for i := range 1000 {
-			w.failed(fmt.Sprintf("2001:db8::%x", i), "acme", model.ReasonUnknownKey)
+			w.failed(fmt.Sprintf("2001:db8:0:%x::1", i), "acme", model.ReasonUnknownKey)
 		}
 		w.open()
 		if n, m := w.Count("connections"), w.Count("addresses"); n != 1000 ||
@@ -49,7 +49,7 @@ var recordStories = stories{
 		w.open()
 		u, k := w.customer("acme")
 		for i := range 150 {
-			w.failed(fmt.Sprintf("2001:db8::%x", i), "root", model.ReasonUnknownUser)
+			w.failed(fmt.Sprintf("2001:db8:0:%x::1", i), "root", model.ReasonUnknownUser)
 			w.login("203.0.113.7", u, k)
 			w.service.Seen(&exchange.Login{User: u, Fingerprint: k.Fingerprint, Session: "s"}, model.ActivityRead,
 				fmt.Sprint("/", i), 1)
@@ -67,7 +67,7 @@ var recordStories = stories{
 		if n, m := w.Count("connections WHERE logged_in = 0"), w.Count("activity"); n != 50 || m != 10 {
 			t.Errorf("%d of the newest 50 failures and %d of the newest 10 sights are left", n, m)
 		}
-		if n := w.Count("connections WHERE address = '2001:db8::95'"); n != 1 {
+		if n := w.Count("connections WHERE address = '2001:db8:0:95::1'"); n != 1 {
 			t.Error("the newest failure is gone")
 		}
 		if n := w.Count("addresses WHERE last_ok IS NOT NULL"); n != 1 {

@@ -3,6 +3,7 @@ package connection
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -125,6 +126,54 @@ func stored(q *store.Q, userID string, list []model.RefusedUpload) ([]model.Refu
 			u.Stored = &at
 		}
 		u.Path = valid.Printable(u.Path)
+		u.Words = uploadText(*u)
 	}
 	return list, nil
+}
+
+// tooLarge reports whether an upload was refused because it was larger than the whole quota.
+func tooLarge(u model.RefusedUpload) bool { return strings.HasPrefix(u.Said, exchange.LargerThanQuota) }
+
+// uploadText says what became of an upload that failed.
+func uploadText(u model.RefusedUpload) string {
+	text := fmt.Sprintf("The upload of %s was refused %s: %s", u.Path, "on "+u.At.UTC().Format("2006-01-02 at 15:04 MST"),
+		u.Said)
+	switch {
+	case u.Reason == unfinished:
+		text = fmt.Sprintf("The upload of %s broke off on %s, after %d bytes: the connection ended.", u.Path,
+			u.At.UTC().Format("2006-01-02 at 15:04 MST"), u.Size)
+	case u.Size > 0:
+		text += fmt.Sprintf(" It has at least %d bytes.", u.Size)
+	}
+	if u.Times > 1 {
+		text += fmt.Sprintf(" That happened %d times.", u.Times)
+	}
+	if u.Stored != nil {
+		text += fmt.Sprintf(" It came %s.", u.Stored.UTC().Format("2006-01-02 at 15:04 MST"))
+	}
+	return text
+}
+
+// failedUploads adds a user's newest uploads that failed and did not come later.
+func (r *Service) failedUploads(q *store.Q, u model.User, out *model.Explained) error {
+	list, err := q.RefusedUploadsOf(u.ID, explained)
+	if err == nil {
+		list, err = stored(q, u.ID, list)
+	}
+	if err != nil {
+		return err
+	}
+	told := map[string]bool{}
+	for _, f := range list {
+		if f.Stored != nil || told[f.Path] || len(told) == uploadsTold {
+			continue
+		}
+		told[f.Path] = true
+		finding := out.Find("%s", f.Words)
+		if f.Reason == fault.Quota.String() {
+			finding.Text += " Raise the quota, if that is in order."
+			finding.Action = model.Do("edit-user", "user", u.Name, "quota_bytes", "")
+		}
+	}
+	return nil
 }

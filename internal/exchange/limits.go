@@ -38,3 +38,7 @@ func (d DefaultLimits) Of(own model.StorageLimits) model.StorageLimits {
 // AccountLimits bound what the users of an account keep alive together, unless it
 // has limits of its own; 0 is no limit.
 type AccountLimits struct{ Bytes, Items int64 }
+
+// LargerThanQuota begins the sentence that refuses a file that is larger than its user's whole quota: removing other
+// files does not help.
+const LargerThanQuota = "The file is larger than the whole quota"

@@ -33,6 +33,10 @@ func (a authority) Confirm(ctx context.Context, l exchange.Login) (bool, error) 
 
 func (a authority) History(from netip.Addr) (ok, failed time.Time) { return a.n.records.History(from) }
 
+func (a authority) LogsInWell(user string, from netip.Addr) bool {
+	return a.n.records.LogsInWell(user, from)
+}
+
 func (a authority) Admit(from netip.Addr) sshd.Admission {
 	return sshd.Admission(a.n.records.Admit(from))
 }

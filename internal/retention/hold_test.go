@@ -35,7 +35,7 @@ var holdStories = stories{
 			{"user", "bolt", "bolt:/b.csv bolt:/inv/INV-1.pdf"}, {"feed", "inv", "acme:/inv/INV-1.pdf bolt:/inv/INV-1.pdf"},
 			{"file", "acme:/a.csv", "acme:/a.csv acme:/a.csv+"}, {"file", version, "acme:/a.csv acme:/a.csv+"}} {
 			h := w.hold(c.kind, c.label)
-			f, err := w.service.Forecast(ctx, w.Clock().Add(400*day), "", true)
+			f, err := w.service.Forecast(ctx, model.ForecastQuery{At: w.Clock().Add(400 * day), List: true})
 			testkit.Must(t, err)
 			held := 0
 			for _, i := range f.Named {

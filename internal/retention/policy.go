@@ -286,8 +286,17 @@ func (r *Service) noteShortened(tx *store.Tx, before *rules, p model.RetentionPo
 	if !shorter(r.now(), keep, longest) {
 		return nil
 	}
-	return r.NeedConfirmation(tx, fmt.Sprintf("the policy %s was shortened from %s to %s on %s", r.shown(p), longest, keep,
-		r.now().Format(time.DateOnly)))
+	on, name := r.now().Format(time.DateOnly), r.shown(p)
+	why := fmt.Sprintf("the policy %s was shortened from %s to %s on %s", name, longest, keep, on)
+	switch {
+	case p.Keep == "":
+		why = fmt.Sprintf("the policy %s, which kept files for %s, was taken away on %s, and its files may now be kept for "+
+			"%s only", name, longest, on, keep)
+	case before.keep[p.Class] == "":
+		why = fmt.Sprintf("the policy %s was added on %s: it keeps files for %s, and they may have been kept for %s before",
+			name, on, keep, longest)
+	}
+	return r.NeedConfirmation(tx, why)
 }
 
 // NeedConfirmation makes the next planned run, and every later one until then, wait for an

@@ -82,26 +82,31 @@ var policyStories = stories{
 		w.put(u, "/upload/a.csv", "aaa")
 		w.put(u, "/docs/b.csv", "bb")
 		w.set(model.SetPolicy{Folder: "/docs", Keep: "90d"})
-		f, err := w.service.Forecast(ctx, w.Clock().Add(100*day), "", true)
+		f, err := w.service.Forecast(ctx, model.ForecastQuery{At: w.Clock().Add(100 * day), List: true})
 		testkit.Must(t, err)
 		if f.Files != 1 || f.Bytes != 2 || len(f.Lines) != 1 || f.Lines[0].Keep != "90d" ||
 			f.Lines[0].Class != "folder:/docs" || f.Named[0].Path != "/docs/b.csv" {
 			t.Errorf("in 100 days: %+v", f)
 		}
-		f, err = w.service.Forecast(ctx, w.Clock().Add(400*day), "acme", false)
+		f, err = w.service.Forecast(ctx, model.ForecastQuery{At: w.Clock().Add(400 * day), Account: "acme", List: false})
 		testkit.Must(t, err)
 		if f.Files != 2 || f.Bytes != 5 || len(f.Lines) != 2 || len(f.Named) != 0 {
 			t.Errorf("in 400 days: %+v", f)
 		}
-		if f, err = w.service.Forecast(ctx, w.Clock().Add(400*day), "other", true); err != nil || f.Files != 0 {
+		w.customer("other")
+		f, err = w.service.Forecast(ctx, model.ForecastQuery{At: w.Clock().Add(400 * day), Account: "OTHER", List: true})
+		if err != nil || f.Files != 0 {
 			t.Errorf("of another: %+v %v", f, err)
 		}
+		_, err = w.service.Forecast(ctx, model.ForecastQuery{Account: "nobody"})
+		testkit.WantKind(t, err, fault.NotFound)
 		if _, err := w.service.Hold(ctx, "op:jo",
 			model.NewHold{Kind: model.HoldFile, Target: "acme:/docs/b.csv", Reason: "court"}); err != nil {
 			t.Fatal(err)
 		}
-		if f, err = w.service.Forecast(ctx, w.Clock().Add(100*day), "", true); err != nil || f.Lines[0].Held != 1 ||
-			!f.Named[0].Held || len(f.Holds) != 1 {
+		f, err = w.service.Forecast(ctx, model.ForecastQuery{At: w.Clock().Add(100 * day), List: true})
+		if err != nil || f.Lines[0].Held != 1 || f.Lines[0].Stay != 1 || !f.Named[0].Held || len(f.Holds) != 1 ||
+			len(f.Stays) != 1 || !strings.HasSuffix(f.Stays[0].Why, "on file acme:/docs/b.csv: court") {
 			t.Errorf("with a hold: %+v %v", f, err)
 		}
 	},

@@ -36,8 +36,8 @@ func (r *Service) runDue(ctx context.Context) error {
 }
 
 // RunNow does what is due without waiting for the next minute. It returns the runs that changed
-// state or were announced. It skips no date and no notice. It is a Conflict if another node has
-// the lease.
+// state or were announced, and those that are due and wait for a confirmation. It skips no date and no
+// notice. It is a Conflict if another node has the lease.
 func (r *Service) RunNow(ctx context.Context) ([]model.RetentionRun, error) {
 	before, err := r.o.Store.Read(ctx).OpenRuns()
 	if err != nil {
@@ -58,8 +58,9 @@ func (r *Service) RunNow(ctx context.Context) ([]model.RetentionRun, error) {
 	}
 	out := []model.RetentionRun{}
 	for _, run := range after {
+		waits := run.State == model.RunAnnounced && run.Confirm != "" && run.ConfirmedAt == nil && !r.now().Before(run.DueAt)
 		was := slices.IndexFunc(before, func(b model.RetentionRun) bool { return b.ID == run.ID })
-		if was >= 0 && before[was].State != run.State || was < 0 && run.State == model.RunAnnounced {
+		if waits || was >= 0 && before[was].State != run.State || was < 0 && run.State == model.RunAnnounced {
 			run.Report = ""
 			out = append(out, run)
 		}
@@ -240,7 +241,7 @@ func (r *Service) removeSome(tx *store.Tx, run model.RetentionRun, items []model
 		case err != nil:
 			return err
 		default:
-			i.State, i.Why = r.judge(run, k, holds, rules, told)
+			i.State, i.Why = r.judge(run, k, holds, rules, told, r.now())
 		}
 		err = tx.ItemDone(run.ID, i)
 		if fault.Is(err, fault.NotFound) { // another node handled it
@@ -278,20 +279,28 @@ func lockAll(tx *store.Tx, items []model.RetentionItem) (map[string]*mailbox.Box
 	return boxes, tx.LockDrops(versions)
 }
 
-// judge decides whether a named version is removed.
+// reachedNobody is why files stay whose people were not told.
+const reachedNobody = "its notice reached nobody"
+
+// holdText says which hold keeps a file.
+func holdText(h *model.Hold) string {
+	return "hold " + h.ID + " on " + string(h.Kind) + " " + h.Label + ": " + h.Reason
+}
+
+// judge decides whether a named version is removed by a run at a time.
 func (r *Service) judge(run model.RetentionRun, k store.Kept, holds []model.Hold, rules *rules,
-	told map[string]time.Time) (state model.ItemState, why string) {
+	told map[string]time.Time, at time.Time) (state model.ItemState, why string) {
 	if h := holding(holds, k.Account, k.UserID, k.Feed, k.FileID); h != nil {
-		return model.ItemHeld, "hold " + h.ID + " on " + string(h.Kind) + " " + h.Label + ": " + h.Reason
+		return model.ItemHeld, holdText(h)
 	}
 	since, known := told[k.Account]
 	if !known {
-		return model.ItemKept, "its notice reached nobody"
+		return model.ItemKept, reachedNobody
 	}
-	if run.Kind == model.RunRegular && r.now().Sub(since) < r.o.Policy.Reminder {
+	if run.Kind == model.RunRegular && at.Sub(since) < r.o.Policy.Reminder {
 		return model.ItemKept, "its notice came too late"
 	}
-	if k.Drop == model.DropClaimed && k.ClaimUntil.After(r.now()) {
+	if k.Drop == model.DropClaimed && k.ClaimUntil.After(at) {
 		return model.ItemKept, "a consumer is working on it"
 	}
 	if run.Kind == model.RunRegular {

@@ -21,9 +21,10 @@ import (
 
 // The banner's rules (docs/decisions/0004-banner.md).
 const (
-	recentFailure  = 15 * time.Minute
-	recentSuccess  = 30 * 24 * time.Hour
-	refusalsBefore = 2 // keys refused on one connection before the banner is sent
+	recentFailure = 15 * time.Minute
+	// refusalsBefore is how many keys are refused on one connection before the banner is sent. OpenSSH's server ends a
+	// connection after six tries, so whoever logs in elsewhere with an agent full of keys has the right one among six.
+	refusalsBefore = 6
 )
 
 // errRefused is returned to the library for every refusal. The reason is kept in the
@@ -241,16 +242,18 @@ func (a *attempt) say(method string, err error) {
 	if a.bannered {
 		return
 	}
-	ok, failed := a.s.o.Authority.History(a.from)
-	now := a.s.o.Clock()
 	say := false
 	switch method {
 	case "none":
-		say = failed.After(ok) && now.Sub(failed) < recentFailure
+		ok, failed := a.s.o.Authority.History(a.from)
+		say = failed.After(ok) && a.s.o.Clock().Sub(failed) < recentFailure
 	case "password", "keyboard-interactive":
 		say = true
 	case "publickey":
-		say = a.refused >= refusalsBefore && now.Sub(ok) > recentSuccess
+		say = a.refused >= refusalsBefore
+	}
+	if say && method != "password" && method != "keyboard-interactive" {
+		say = !a.s.o.Authority.LogsInWell(a.rec.User, a.from)
 	}
 	if say && a.pre != nil {
 		a.bannered = true

@@ -75,7 +75,15 @@ func (s *Server) handle(l Listener, nc net.Conn, from netip.Addr, place *halfOpe
 func (s *Server) ended(a *attempt) {
 	now := s.o.Clock()
 	a.rec.EndedAt = &now
-	s.o.Authority.Ended(a.rec)
+	if !s.healthCheck(a) {
+		s.o.Authority.Ended(a.rec)
+	}
+}
+
+// healthCheck reports whether a connection is that of a trusted proxy itself, which speaks for nobody (a
+// LOCAL PROXY header). It leaves no record.
+func (s *Server) healthCheck(a *attempt) bool {
+	return !a.rec.LoggedIn && a.rec.Outcome != model.ReasonBanned && s.trusted(a.from)
 }
 
 // admit reports whether a connection may go on. It refuses a banned address and one that is

@@ -48,6 +48,9 @@ type Authority interface {
 	// History returns when a log-in from an address last succeeded and last
 	// failed; zero times mean never.
 	History(from netip.Addr) (ok, failed time.Time)
+	// LogsInWell reports whether a user, by its name as typed, has logged in from an
+	// address lately, and did not fail several times since.
+	LogsInWell(user string, from netip.Addr) bool
 	// Ended is called once if a connection fails to log in; otherwise when it has
 	// logged in, and again when its session has ended. It must not block.
 	Ended(Record)

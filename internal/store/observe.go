@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
@@ -69,6 +70,33 @@ func (q *Q) Address(address string) (a Address, err error) {
 		COALESCE((SELECT last_failed FROM addresses WHERE address = $1), 0)`, []any{address},
 		stampOrZero{&a.LastOK}, stampOrZero{&a.LastFailed})
 	return a, err
+}
+
+// newestLogins is how many log-ins of a user are looked at for one from a network of IPv6 addresses.
+const newestLogins = 1000
+
+// LastLoginFrom returns when a user, by its name in any case, last logged in from an address, or from one that begins
+// with network, if that is not ""; zero if never.
+func (q *Q) LastLoginFrom(user, address, network string) (at time.Time, err error) {
+	const stored = `COALESCE((SELECT name FROM users WHERE folded = $2), $1)`
+	if network == "" {
+		err = q.scanOne("LastLoginFrom", `SELECT COALESCE((SELECT MAX(at) FROM connections WHERE user_name = `+stored+`
+			AND address = $3 AND logged_in = 1), 0)`, []any{user, valid.Fold(user), address}, stampOrZero{&at})
+		return at, err
+	}
+	err = q.scanOne("LastLoginFrom", `SELECT COALESCE((SELECT MAX(at) FROM (SELECT at, address FROM connections
+		WHERE user_name = `+stored+` AND logged_in = 1 ORDER BY at DESC LIMIT $5) c
+		WHERE address = $3 OR SUBSTR(address, 1, LENGTH($4)) = $4), 0)`,
+		[]any{user, valid.Fold(user), address, network, newestLogins}, stampOrZero{&at})
+	return at, err
+}
+
+// FailedFrom counts, up to limit, a user's failed log-ins from an address after a time.
+func (q *Q) FailedFrom(user, address string, after time.Time, limit int) (n int64, err error) {
+	err = q.scanOne("FailedFrom", `SELECT COUNT(*) FROM (SELECT at FROM connections WHERE address = $1 AND at > $2
+		AND user_name = COALESCE((SELECT name FROM users WHERE folded = $4), $3) AND logged_in = 0 LIMIT $5) c`,
+		[]any{address, micros(after), user, valid.Fold(user), limit}, &n)
+	return n, err
 }
 
 // SeenAddress merges newer times into an address's row; a zero time leaves the stored one.

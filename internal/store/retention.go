@@ -87,6 +87,25 @@ func (q *Q) Due(class string, before, afterAt time.Time, afterID string, limit i
 		ORDER BY v.stored_at, v.id LIMIT $5`, class, micros(before), micros(afterAt), afterID, limit)
 }
 
+// CountDue counts the versions of a class that were stored in [from, before), and their bytes: those of an account, or
+// all if account is "". Versions that an announced or running run names are left out.
+func (q *Q) CountDue(class, account string, from, before time.Time) (files, bytes int64, err error) {
+	err = q.scanOne("CountDue", `SELECT COUNT(*), COALESCE(SUM(b.size), 0) FROM versions v JOIN blobs b ON b.id = v.blob_id
+		JOIN users u ON u.id = v.user_id WHERE v.class = $1 AND v.stored_at >= $2 AND v.stored_at < $3
+		AND ($4 = '' OR u.account_id = $4)
+		AND NOT EXISTS (SELECT 1 FROM retention_runs n JOIN retention_items i ON i.run_id = n.id
+		AND i.account_id = u.account_id AND i.version_id = v.id
+			WHERE n.state IN ('announced', 'running'))`, []any{class, micros(from), micros(before), account}, &files, &bytes)
+	return files, bytes, err
+}
+
+// KeptOfRun lists up to limit versions that a run names and that have no outcome yet, with ids after one, in their
+// order. Those that are gone are left out.
+func (q *Q) KeptOfRun(runID, after string, limit int) ([]Kept, error) {
+	return collect(q, "KeptOfRun", scanKept, keptColumns+` WHERE v.id IN (SELECT version_id FROM retention_items
+		WHERE run_id = $1 AND state = 'named' AND version_id > $2) ORDER BY v.id LIMIT $3`, runID, after, limit)
+}
+
 // KeptOf lists up to limit versions with ids after one, of a user, or of all if userID is "", in the
 // order of their ids.
 func (q *Q) KeptOf(userID, after string, limit int) ([]Kept, error) {

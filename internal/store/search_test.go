@@ -17,7 +17,8 @@ func TestSearchByPartOnBoth(t *testing.T) {
 		w.Begin(t)
 		w.OpenAccounts()
 		u, other := w.Customer("acme"), w.Customer("globex")
-		names := []string{"Bill-1.csv", "bill_2.csv", "old bill.csv", "Müller.csv", "m\xffller.csv", `back\slash`, "100%.csv", "x"}
+		names := []string{"Bill-1.csv", "bill_2.csv", "old bill.csv", "Müller.csv", "m\xffller.csv", `back\slash`,
+			"100%.csv", "x"}
 		for i, name := range names {
 			of := u
 			if name == "x" {
@@ -78,7 +79,8 @@ func TestSearchByPartOnBoth(t *testing.T) {
 		}
 		edge, err := q.RefusedUploadEdge(3)
 		testkit.Must(t, err)
-		n, err := store.Change(t.Context(), w.Store, func(tx *store.Tx) (int64, error) { return tx.PruneRefusedUploads(edge) })
+		n, err := store.Change(t.Context(), w.Store,
+			func(tx *store.Tx) (int64, error) { return tx.PruneRefusedUploads(edge) })
 		if err != nil || n != int64(len(names)-3) {
 			t.Errorf("pruned %d, %v", n, err)
 		}

@@ -50,7 +50,8 @@ func (w *walker) add(f model.TracedFile) {
 	if !w.asked(f) {
 		return
 	}
-	if slices.ContainsFunc(w.t.Files, func(have model.TracedFile) bool { return have.ID == f.ID && have.State == f.State }) {
+	same := func(have model.TracedFile) bool { return have.ID == f.ID && have.State == f.State }
+	if slices.ContainsFunc(w.t.Files, same) {
 		return
 	}
 	w.t.Files = append(w.t.Files, f)
@@ -262,8 +263,8 @@ func (w *walker) unreceived(files []store.Unreceived) error {
 		}
 		step(&out, f.StoredAt, "stored whole by "+f.User)
 		step(&out, w.t.At, "not handed on: "+why)
-		out.Sentence = fmt.Sprintf("%s was stored whole by %s %s, but not handed on: %s.", out.Name, f.User, clock(f.StoredAt),
-			why)
+		out.Sentence = fmt.Sprintf("%s was stored whole by %s %s, but not handed on: %s.", out.Name, f.User,
+			clock(f.StoredAt), why)
 		w.add(out)
 	}
 	return nil
@@ -324,8 +325,8 @@ func (w *walker) unfinished(userID string, matches func(name string) bool) error
 				p.Began.UTC().Format("15:04"), p.Size)
 		} else {
 			step(&f, p.Touched, fmt.Sprintf("the last of %d bytes came; it is unfinished, and can be resumed", p.Size))
-			f.Sentence = fmt.Sprintf("The upload of %s by %s is unfinished: %d bytes are here, and the last came %s. It was not "+
-				"received whole.", f.Name, u.Name, p.Size, clock(p.Touched))
+			f.Sentence = fmt.Sprintf("The upload of %s by %s is unfinished: %d bytes are here, and the last came %s. It was "+
+				"not received whole.", f.Name, u.Name, p.Size, clock(p.Touched))
 		}
 		w.add(f)
 	}

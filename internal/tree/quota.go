@@ -49,7 +49,7 @@ func (s *Session) reserve(img *image, size int64) error {
 	}
 	switch {
 	case size > limits.QuotaBytes: // removing other files would not help
-		return fault.E(op, fault.Quota, "The file is larger than the whole quota of %d bytes.", limits.QuotaBytes)
+		return fault.E(op, fault.Quota, exchange.LargerThanQuota+" of %d bytes.", limits.QuotaBytes)
 	case used+need > limits.QuotaBytes:
 		return fault.E(op, fault.Quota, "Quota exceeded: %d of %d bytes are in use.", use.Bytes, limits.QuotaBytes)
 	case kept > limits.KeepBytes-size:

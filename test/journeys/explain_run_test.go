@@ -152,8 +152,8 @@ func (p *caller) asked(w way, about, out string) (e model.Explanation) {
 		[]string{"explain", about}); code != 0 {
 		p.t.Errorf("explain %s: %d %s", about, code, &errs)
 	}
-	for _, word := range []string{"[" + w.code + "]", valid.Printable(strings.TrimSuffix(e.Sentence, ".")),
-		e.Connection.Reference, "from " + p.from} {
+	for _, word := range []string{valid.Printable(strings.TrimSuffix(e.Sentence, ".")), e.Connection.Reference,
+		"from " + p.from} {
 		if !strings.Contains(text.String(), word) {
 			p.t.Errorf("explain %s does not print %q:\n%s", about, word, &text)
 		}

@@ -117,20 +117,20 @@ var ways = []way{
 			p.sftp("nobody", "id", "ls\n")
 		}
 		return p.sftp(p.user, "id", "ls\n")
-	}, code: model.ReasonBanned, says: "banned until|4 failed connections|unknown_user",
+	}, code: model.ReasonBanned, says: "banned until|4 failed connections|there is no such user",
 		tells: "has to wait|Stop the program or job", nameless: true},
 	{name: "psftp as a disabled user", does: func(p *caller) string {
 		p.once("PATCH", "/users/"+p.user, map[string]any{"enabled": false})
 		return p.psftp("-i", p.ppk("id", ""))
-	}, code: model.ReasonUserDisabled, client: "PuTTY", says: "user is disabled", tells: "switched off|ask us"},
+	}, code: model.ReasonUserDisabled, client: "PuTTY", says: "user was disabled", tells: "switched off|ask us"},
 	{name: "a suspended account", does: func(p *caller) string {
 		p.once("PATCH", "/accounts/"+p.user, map[string]any{"state": model.AccountSuspended})
 		return p.sftp(p.user, "id", "ls\n")
-	}, code: model.ReasonSuspended, client: "OpenSSH", says: "account is suspended", tells: "suspended|ask us"},
+	}, code: model.ReasonSuspended, client: "OpenSSH", says: "account was suspended", tells: "suspended|ask us"},
 	{name: "asyncssh on a closed account", does: func(p *caller) string {
 		p.once("PATCH", "/accounts/"+p.user, map[string]any{"state": model.AccountClosed})
 		return p.python(asyncsshScript, "id")
-	}, code: model.ReasonClosed, client: "AsyncSSH", says: "account is closed", tells: "account is closed"},
+	}, code: model.ReasonClosed, client: "AsyncSSH", says: "account was closed", tells: "account is closed"},
 	{name: "an address that is not on the user's list", does: func(p *caller) string {
 		p.once("PATCH", "/users/"+p.user, map[string]any{"allow_ips": []string{"198.51.100.7"}})
 		return p.sftp(p.user, "id", "ls\n")
@@ -208,7 +208,7 @@ var ways = []way{
 	{name: "an upload that does not fit", does: func(p *caller) string {
 		p.once("PATCH", "/users/"+p.user, map[string]any{"quota_bytes": 10})
 		return p.sftp(p.user, "id", "put id.pub /upload/x\n")
-	}, code: model.ReasonQuota, client: "OpenSSH", says: "did not fit", tells: "space is full|Remove files",
+	}, code: model.ReasonQuota, client: "OpenSSH", says: "did not fit", tells: "larger than all the space",
 		unshown: true},
 	{name: "a log-in that works", does: func(p *caller) string { return p.python(asyncsshScript, "id") },
 		code: model.ReasonOK, client: "AsyncSSH", says: "Logged in with SHA256:", unshown: true},

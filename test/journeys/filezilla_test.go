@@ -46,7 +46,7 @@ func TestFileZilla(t *testing.T) {
 		d.awaitActivity("list", "/")
 		d.picture("own-key-2-logged-in")
 		if said := d.sallyport("explain", "acme"); !strings.Contains(said, "with FileZilla") ||
-			!strings.Contains(said, "[ok]") || strings.Count(said, "reference") != 1 {
+			!strings.Contains(said, "  Logged in with SHA256:") || strings.Count(said, "reference") != 1 {
 			t.Errorf("not one good connection:\n%s", said)
 		}
 	})
