@@ -45,13 +45,13 @@ type EveryFilter struct{ Paging }
 
 // AccountFilter chooses accounts.
 type AccountFilter struct {
-	Tag string `query:"tag" doc:"Only those with this tag"`
+	Tag string `query:"tag" names:"tag" doc:"Only those with this tag"`
 	Paging
 }
 
 // VendorFilter chooses vendors.
 type VendorFilter struct {
-	Tag string `query:"tag" doc:"Only those with this tag"`
+	Tag string `query:"tag" names:"tag" doc:"Only those with this tag"`
 	Paging
 }
 
@@ -59,7 +59,7 @@ type VendorFilter struct {
 type UserFilter struct {
 	Account  string `query:"account" names:"account" doc:"Only this account's"`
 	Vendor   string `query:"vendor" names:"vendor" doc:"Only this vendor's"`
-	Tag      string `query:"tag" doc:"Only those with this tag, or of an account with it"`
+	Tag      string `query:"tag" names:"tag" doc:"Only those with this tag, or of an account with it"`
 	Inactive string `query:"inactive" doc:"Only those that have not logged in for so long: 90d"`
 	Paging
 }

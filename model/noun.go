@@ -12,4 +12,5 @@ const (
 	NounOwner       = "account or vendor"
 	NounPublication = "publication"
 	NounRun         = "run"
+	NounTag         = "tag"
 )

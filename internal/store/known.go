@@ -21,28 +21,34 @@ const (
 type noun struct {
 	find, all string
 	list      string // the operation that lists them
+	many      bool   // each row of all is a list of names
 }
 
 var nouns = map[string]noun{
-	model.NounAccount: {`SELECT id FROM accounts WHERE folded = $2 AND $1 = $1`,
-		`SELECT id, name FROM accounts LIMIT $1`, "list-accounts"},
-	model.NounUser: {`SELECT name FROM users WHERE folded = $2 AND $1 = $1`,
-		`SELECT name, '' FROM users LIMIT $1`, "list-users"},
-	model.NounVendor: {`SELECT short FROM vendors WHERE short = $1 AND $2 = $2`,
-		`SELECT short, name FROM vendors LIMIT $1`, "list-vendors"},
-	model.NounFeed: {`SELECT name FROM feeds WHERE name = $1 AND $2 = $2`,
-		`SELECT name, title FROM feeds LIMIT $1`, "list-feeds"},
-	model.NounWebhook: {`SELECT name FROM webhooks WHERE name = $1 AND $2 = $2`,
-		`SELECT name, '' FROM webhooks LIMIT $1`, "list-webhooks"},
-	model.NounReceiver: {`SELECT name FROM webhooks WHERE name = $1
+	model.NounAccount: {find: `SELECT id FROM accounts WHERE folded = $2 AND $1 = $1`,
+		all: `SELECT id, name FROM accounts LIMIT $1`, list: "list-accounts"},
+	model.NounUser: {find: `SELECT name FROM users WHERE folded = $2 AND $1 = $1`,
+		all: `SELECT name, '' FROM users LIMIT $1`, list: "list-users"},
+	model.NounVendor: {find: `SELECT short FROM vendors WHERE short = $1 AND $2 = $2`,
+		all: `SELECT short, name FROM vendors LIMIT $1`, list: "list-vendors"},
+	model.NounFeed: {find: `SELECT name FROM feeds WHERE name = $1 AND $2 = $2`,
+		all: `SELECT name, title FROM feeds LIMIT $1`, list: "list-feeds"},
+	model.NounWebhook: {find: `SELECT name FROM webhooks WHERE name = $1 AND $2 = $2`,
+		all: `SELECT name, '' FROM webhooks LIMIT $1`, list: "list-webhooks"},
+	model.NounReceiver: {find: `SELECT name FROM webhooks WHERE name = $1
 		UNION ALL SELECT email FROM contacts WHERE LOWER(email) = $2
 		UNION ALL SELECT target FROM (SELECT target FROM messages WHERE target = $1 LIMIT 1) m`,
-		`SELECT name, '' FROM webhooks UNION ALL SELECT email, '' FROM contacts LIMIT $1`, "list-webhooks"},
-	model.NounOwner: {`SELECT id FROM accounts WHERE folded = $2 UNION ALL SELECT short FROM vendors WHERE short = $1`,
-		`SELECT id, name FROM accounts UNION ALL SELECT short, name FROM vendors LIMIT $1`, "list-accounts"},
-	model.NounPublication: {`SELECT id FROM publications WHERE id = $1 AND $2 = $2`, "", ""},
-	model.NounRun:         {`SELECT id FROM retention_runs WHERE id = $1 AND $2 = $2`, "", "list-runs"},
+		all: `SELECT name, '' FROM webhooks UNION ALL SELECT email, '' FROM contacts LIMIT $1`, list: "list-webhooks"},
+	model.NounOwner: {find: `SELECT id FROM accounts WHERE folded = $2 UNION ALL SELECT short FROM vendors WHERE short = $1`,
+		all: `SELECT id, name FROM accounts UNION ALL SELECT short, name FROM vendors LIMIT $1`, list: "list-accounts"},
+	model.NounPublication: {find: `SELECT id FROM publications WHERE id = $1 AND $2 = $2`},
+	model.NounRun:         {find: `SELECT id FROM retention_runs WHERE id = $1 AND $2 = $2`, list: "list-runs"},
+	model.NounTag: {find: `SELECT tags FROM ` + tagLists + ` t WHERE ` + tagged("tags", "$1") + ` AND $2 = $2 LIMIT 1`,
+		all: `SELECT DISTINCT tags, '' FROM ` + tagLists + ` t LIMIT $1`, many: true},
 }
+
+// tagLists are the tags of whatever has some, as lists.
+const tagLists = `(SELECT tags FROM accounts UNION ALL SELECT tags FROM vendors UNION ALL SELECT tags FROM users)`
 
 // Known returns nil if a thing of the kind has the name. Otherwise it returns NotFound, which says
 // what else has that name, or which name is most similar. A kind is one of the model's nouns.
@@ -90,6 +96,9 @@ func (q *Q) nearest(n noun, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if n.many {
+		list = apart(list)
+	}
 	of, known := map[string]spelling{}, make([]string, 0, 2*len(list))
 	for _, s := range list {
 		for _, word := range []string{s.name, s.title} {
@@ -104,6 +113,16 @@ func (q *Q) nearest(n noun, name string) (string, error) {
 		return fmt.Sprintf("%s (%s)", s.name, valid.Printable(s.title)), nil
 	}
 	return s.name, nil
+}
+
+// apart returns the names of lists.
+func apart(lists []spelling) (out []spelling) {
+	for _, l := range lists {
+		for _, name := range list(l.name) {
+			out = append(out, spelling{name: name})
+		}
+	}
+	return out
 }
 
 // otherwise says what a name is that is not of the kind that was asked for, and what to name in its
