@@ -69,7 +69,7 @@ type stories = testkit.Stories[*world]
 func TestConnections(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
-		parts := []stories{recordStories, explainStories, activityStories, banStories}
+		parts := []stories{recordStories, explainStories, renamedStories, activityStories, banStories}
 		if url != "" { // their bounds are in memory, so one database is enough
 			parts = append(parts, crowdStories)
 		}
