@@ -110,40 +110,41 @@ func (r *Service) Reopen(ctx context.Context, actor, id string) (model.Account, 
 				a.ClosedAt.Format(time.DateOnly), a.FilesUntil.Format(time.DateOnly)).
 				WithHint("add a new account")
 		}
-		if err := r.callOff(tx, row, a); err != nil {
+		run, err := r.callOff(tx, row, a)
+		if err != nil {
 			return a, err
 		}
 		row.Subject = a.ID
-		row.Detail = map[string]string{"state": string(a.State + " → " + a.ClosedFrom)}
+		row.Detail = map[string]string{"state": string(a.State + " → " + a.ClosedFrom), "called_off": run}
 		a.State, a.ClosedFrom, a.ClosedAt, a.FilesUntil = a.ClosedFrom, "", nil, nil
 		return a, tx.SetAccount(a)
 	})
 }
 
-// callOff cancels the removal of a closed account's files. A plan that is not announced yet discards itself
-// when it finds the account open.
-func (r *Service) callOff(tx *store.Tx, row *model.AuditRow, a model.Account) error {
+// callOff cancels the removal of a closed account's files, and returns the id of the run if it was announced. A
+// plan that is not announced yet discards itself when it finds the account open.
+func (r *Service) callOff(tx *store.Tx, row *model.AuditRow, a model.Account) (string, error) {
 	run, err := tx.ClosingRun(a)
 	if fault.Is(err, fault.NotFound) {
-		return nil
+		return "", nil
 	} else if err != nil {
-		return err
+		return "", err
 	}
 	run, err = tx.LockRun(run.ID)
 	switch {
 	case err != nil:
-		return err
+		return "", err
 	case run.State == model.RunRunning || run.State == model.RunDone:
-		return fault.E("account.Reopen", fault.Conflict, "The files of the account %q are being removed, or are removed.",
+		return "", fault.E("account.Reopen", fault.Conflict, "The files of the account %q are being removed, or are removed.",
 			a.ID).WithHint("add a new account")
 	case run.State != model.RunAnnounced:
-		return nil
+		return "", nil
 	}
 	run.State = model.RunCancelled
 	if err := tx.PutRun(run); err != nil {
-		return err
+		return "", err
 	}
-	return tx.Audit(model.AuditRow{ID: r.ids.New(), At: row.At, Actor: row.Actor, Action: "retention.cancel",
+	return run.ID, tx.Audit(model.AuditRow{ID: r.ids.New(), At: row.At, Actor: row.Actor, Action: "retention.cancel",
 		Subject: run.ID, Detail: map[string]string{"reason": "the account " + a.ID + " was reopened"}})
 }
 

@@ -45,6 +45,9 @@ var keyWords = map[string]string{
 	"key.approve": "A key that was waiting was approved for %s.",
 }
 
+// accountReopened is the event of a closed account that was opened again.
+const accountReopened = "account.reopened"
+
 // mails writes the mails for an event.
 func (r *Service) mails(tx *store.Tx, e model.Event) error {
 	if r.o.Mailer == nil {
@@ -59,6 +62,11 @@ func (r *Service) mails(tx *store.Tx, e model.Event) error {
 			}
 		}
 		return r.partnerMails(tx, e)
+	}
+	if run := e.Text("called_off"); e.Type == accountReopened && run != "" {
+		_, err := r.MailPeople(tx, Letter{Kind: "reopened", Account: e.Account, Text: "The account " + e.Account +
+			" is no longer closed. Its files are not removed, as we had announced: they stay. There is nothing to do."}, run)
+		return err
 	}
 	// the people of an exposed key get a notice instead
 	if words := keyWords[e.Type]; words != "" && e.User != "" && e.Text("sent_for") == "" {
@@ -89,6 +97,11 @@ func (r *Service) partnerMails(tx *store.Tx, e model.Event) error {
 // userMails writes a letter to each contact of an event's user who has one of the roles.
 func (r *Service) userMails(tx *store.Tx, e model.Event, l Letter, roles ...string) error {
 	u, err := tx.User(e.User)
+	if fault.Is(err, fault.NotFound) { // perhaps it was renamed since
+		if was, werr := tx.FormerName(e.User); werr == nil {
+			u, err = tx.UserByID(was.UserID)
+		}
+	}
 	if err != nil {
 		return unlessGone(err)
 	}
