@@ -20,8 +20,8 @@ var renamedStories = stories{
 		late := w.failed("203.0.113.7", "acme", model.ReasonUnknownUser)
 
 		old := w.explain("acme")
-		if len(old.Explanations) != 3 || !contains(old.Summary, "The user acme was renamed to acme-au on 2026-01-05 10:00 UTC. "+
-			"(explain about=acme-au)") {
+		if len(old.Explanations) != 3 || !contains(old.Summary,
+			"The user acme was renamed to acme-au on 2026-01-05 10:00 UTC. (explain about=acme-au)") {
 			t.Errorf("%q, %d connections", old.Summary, len(old.Explanations))
 		}
 		if e := w.explain("acme-au"); !contains(e.Summary, "Until 2026-01-05 10:00 UTC its name was acme; connections from "+
