@@ -2,6 +2,8 @@ package account
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/fault"
@@ -188,8 +190,28 @@ func (r *Service) Closing(ctx context.Context, ask model.ClosingQuery) (out mode
 	if out.Publishes, err = q.FeedsOfProducer(a.ID); err != nil {
 		return out, err
 	}
-	out.Children, err = q.Children(a.ID)
+	if out.Children, err = q.Children(a.ID); err != nil {
+		return out, err
+	}
+	holds, err := q.Holds(model.HoldFilter{})
+	out.Holds = holdsOf(holds, out, users)
 	return out, err
+}
+
+// holdsOf names the holds that keep files of an account, whatever is closed.
+func holdsOf(holds []model.Hold, c model.Closing, users []model.User) []string {
+	out := []string{}
+	for _, h := range holds {
+		concerns := h.Kind == model.HoldAccount && h.Target == c.Account.ID ||
+			h.Kind == model.HoldFeed && slices.Contains(c.Feeds, h.Target) ||
+			slices.ContainsFunc(users, func(u model.User) bool {
+				return h.Kind == model.HoldUser && h.Target == u.ID || h.Kind == model.HoldFile && strings.HasPrefix(h.Label, u.Name+":")
+			})
+		if concerns {
+			out = append(out, string(h.Kind)+" "+h.Label)
+		}
+	}
+	return out
 }
 
 // mayDownload reports whether a user of a closed account may still log in to download.

@@ -125,7 +125,22 @@ var closeStories = stories{
 		w.Vendor("telco", "acme")
 		_, err := w.Accounts.AddAccount(ctx, "test", model.NewAccount{ID: "child", Name: "C", Parent: "acme"})
 		testkit.Must(t, err)
+		w.Must(testkit.Write(ctx, w.Store, func(tx *store.Tx) error {
+			tx.Unaudited("a test")
+			for _, h := range []model.Hold{{Kind: model.HoldUser, Target: w.id("acme-telco"), Label: "acme-telco"},
+				{Kind: model.HoldAccount, Target: "child", Label: "child"},
+				{Kind: model.HoldFile, Target: "v", Label: "acme:/upload/f"}} {
+				h.ID, h.Reason, h.Actor, h.At = w.IDs.New(), "case 17", "test", w.Clock()
+				if err := tx.AddHold(h); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
 		c, err := w.Accounts.Closing(ctx, model.ClosingQuery{Account: "acme", KeepFiles: "10d"})
+		if slices.Sort(c.Holds); !slices.Equal(c.Holds, []string{"file acme:/upload/f", "user acme-telco"}) {
+			t.Errorf("held: %q", c.Holds)
+		}
 		if err != nil || !slices.Equal(c.Users, []string{"acme", "acme-telco"}) ||
 			!slices.Equal(c.Children, []string{"child"}) || !c.Until.Equal(w.Clock().Add(10*day)) || c.Access != model.CloseReadOnly {
 			t.Fatalf("%+v, %v", c, err)

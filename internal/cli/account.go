@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
 )
@@ -96,11 +97,19 @@ func (a *app) accountState(use, short string, state model.AccountState) *cobra.C
 		if readOnly {
 			in.State = new(model.AccountReadOnly)
 		}
+		was, err := a.client().ShowAccount(ctx, args[0])
+		if err != nil && !fault.Is(err, fault.NotFound) { // the server says what is missing
+			return err
+		}
 		v, err := a.client().EditAccount(ctx, args[0], in)
 		if err != nil {
 			return err
 		}
-		return a.done(v, "Account %s is %s now.", v.ID, v.State)
+		open := ""
+		if was.State == model.AccountReadOnly && v.State == model.AccountActive {
+			open = " Sessions that are open stay read-only until they log in again."
+		}
+		return a.done(v, "Account %s is %s now.%s", v.ID, v.State, open)
 	})
 	if state == model.AccountSuspended {
 		c.Flags().BoolVar(&readOnly, "read-only", false, "let its users in to fetch, but not to send")
@@ -177,9 +186,14 @@ func (a *app) sayClosing(c model.Closing) error {
 	if len(c.Children) > 0 {
 		children = strings.Join(c.Children, ", ") + ": they stay open"
 	}
+	held := ""
+	if len(c.Holds) > 0 {
+		held = strings.Join(c.Holds, ", ") + ": what is held stays"
+	}
 	fmt.Fprintf(a.Out, "Closing the account %s (%s):\n", c.Account.ID, valid.Printable(c.Account.Name))
 	return a.card(nil, [2]string{"Files", files},
-		[2]string{"Removed", "all of them, with older versions, on " + when(c.Until)}, [2]string{"Users", users},
+		[2]string{"Removed", "all of them, with older versions, on " + when(c.Until)}, [2]string{"Held", held},
+		[2]string{"Users", users},
 		[2]string{"Feeds", feeds}, [2]string{"Own feeds", publishes}, [2]string{"Accounts below", children})
 }
 
@@ -195,8 +209,11 @@ func (a *app) accountReopen() *cobra.Command {
 				return err
 			}
 			missed := ""
+			if was.Access == model.CloseReadOnly {
+				missed = " Sessions that are open stay read-only until they log in again."
+			}
 			if len(was.Feeds) > 0 {
-				missed = fmt.Sprintf(" What was published into %s since %s did not reach it: publish it again.",
+				missed += fmt.Sprintf(" What was published into %s since %s did not reach it: publish it again.",
 					strings.Join(was.Feeds, ", "), whenPtr(was.Account.ClosedAt))
 			}
 			return a.done(v, "Account %s is %s again, and its files stay.%s", v.ID, v.State, missed)
