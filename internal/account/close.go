@@ -205,7 +205,8 @@ func holdsOf(holds []model.Hold, c model.Closing, users []model.User) []string {
 		concerns := h.Kind == model.HoldAccount && h.Target == c.Account.ID ||
 			h.Kind == model.HoldFeed && slices.Contains(c.Feeds, h.Target) ||
 			slices.ContainsFunc(users, func(u model.User) bool {
-				return h.Kind == model.HoldUser && h.Target == u.ID || h.Kind == model.HoldFile && strings.HasPrefix(h.Label, u.Name+":")
+				return h.Kind == model.HoldUser && h.Target == u.ID ||
+					h.Kind == model.HoldFile && strings.HasPrefix(h.Label, u.Name+":")
 			})
 		if concerns {
 			out = append(out, string(h.Kind)+" "+h.Label)

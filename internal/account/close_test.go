@@ -142,7 +142,8 @@ var closeStories = stories{
 			t.Errorf("held: %q", c.Holds)
 		}
 		if err != nil || !slices.Equal(c.Users, []string{"acme", "acme-telco"}) ||
-			!slices.Equal(c.Children, []string{"child"}) || !c.Until.Equal(w.Clock().Add(10*day)) || c.Access != model.CloseReadOnly {
+			!slices.Equal(c.Children, []string{"child"}) || !c.Until.Equal(w.Clock().Add(10*day)) ||
+			c.Access != model.CloseReadOnly {
 			t.Fatalf("%+v, %v", c, err)
 		}
 		_, err = w.Accounts.Closing(ctx, model.ClosingQuery{Account: "acme", KeepFiles: "soon"})

@@ -224,7 +224,8 @@ func mayStage(q *store.Q, at found, path string) error {
 		return err
 	}
 	return fault.E(op, fault.Conflict,
-		"Only an empty directory becomes a staging folder, or stops being one; %q is not empty.", path).WithHint("move what is in it first, or add another directory")
+		"Only an empty directory becomes a staging folder, or stops being one; %q is not empty.", path).
+		WithHint("move what is in it first, or add another directory")
 }
 
 // setDir changes a directory's row, and ends the user's sessions if they may read or write there no more.
