@@ -60,7 +60,7 @@ func (a *app) accountSet() *cobra.Command {
 	optText(c, &in.Region, "region", "", "region")
 	c.Flags().Var(optList{to: &in.AllowIPs, none: "any"}, "allow-ip",
 		"address or network that its users may log in from (repeatable); any: from everywhere")
-	optSize(c, &in.KeepBytes, "keep", "bytes that its users may keep alive together: 2TB; default")
+	optSize(c, &in.KeepBytes, "keep", "bytes that its users may keep alive together: 2TB, or default")
 	optNumber(c, &in.KeepItems, "keep-items", "contents and directories that they may keep together; 0 for the default")
 	c.MarkFlagsOneRequired("name", "parent", "region", "allow-ip", "keep", "keep-items")
 	return c

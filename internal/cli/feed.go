@@ -80,7 +80,7 @@ func (a *app) feedSet() *cobra.Command {
 			}
 			return a.done(v, "Feed %s was changed. What its files' retention means: sallyport retention forecast", v.Name)
 		})
-	optText(c, &keep, "retention", "default", feedRetention+"; default")
+	optText(c, &keep, "retention", "default", "how long its files stay: 12mo, 90d; default: as the nearest policy says")
 	for _, f := range []struct {
 		to          **string
 		name, usage string

@@ -72,10 +72,10 @@ func (a *app) userSet() *cobra.Command {
 		})
 	optText(c, &in.StartDir, "start-dir", "", "directory that sessions start in, from their next log-in on")
 	c.Flags().BoolVar(&in.MakeStartDir, "make", false, "make --start-dir if it is missing")
-	optSize(c, &in.QuotaBytes, "quota", "bytes that its files may take: 50GB; default")
+	optSize(c, &in.QuotaBytes, "quota", "bytes that its files may take: 50GB, or default")
 	optNumber(c, &in.QuotaFiles, "quota-files", "number of files that it may have; 0 for the default")
 	optSize(c, &in.KeepBytes, "keep",
-		"bytes that it may keep alive, with older versions and removed files that are still needed: 80GB; default")
+		"bytes that it may keep alive, with older versions and removed files that are still needed: 80GB, or default")
 	optNumber(c, &in.KeepItems, "keep-items", "how many of them, and directories; 0 for the default")
 	c.Flags().Var(optList{to: &in.AllowIPs, none: "any"}, "allow-ip",
 		"address or network that it may log in from (repeatable); any: from everywhere")
