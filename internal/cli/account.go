@@ -162,7 +162,7 @@ func (a *app) sayClosing(c model.Closing) error {
 	if a.json {
 		return nil
 	}
-	users := joined(c.Users, "none")
+	users := few(c.Users)
 	switch {
 	case len(c.Users) == 0:
 	case c.Access == model.CloseReadOnly:
@@ -176,25 +176,34 @@ func (a *app) sayClosing(c model.Closing) error {
 	}
 	feeds := ""
 	if len(c.Feeds) > 0 {
-		feeds = strings.Join(c.Feeds, ", ") + ": it gets no new files"
+		feeds = few(c.Feeds) + ": it gets no new files"
 	}
 	publishes := ""
 	if len(c.Publishes) > 0 {
-		publishes = strings.Join(c.Publishes, ", ") + ": its users publish nothing more"
+		publishes = few(c.Publishes) + ": its users publish nothing more"
 	}
 	children := ""
 	if len(c.Children) > 0 {
-		children = strings.Join(c.Children, ", ") + ": they stay open"
+		children = few(c.Children) + ": they stay open"
 	}
 	held := ""
 	if len(c.Holds) > 0 {
-		held = strings.Join(c.Holds, ", ") + ": what is held stays"
+		held = few(c.Holds) + ": what is held stays"
 	}
 	fmt.Fprintf(a.Out, "Closing the account %s (%s):\n", c.Account.ID, valid.Printable(c.Account.Name))
 	return a.card(nil, [2]string{"Files", files},
 		[2]string{"Removed", "all of them, with older versions, on " + when(c.Until)}, [2]string{"Held", held},
 		[2]string{"Users", users},
 		[2]string{"Feeds", feeds}, [2]string{"Own feeds", publishes}, [2]string{"Accounts below", children})
+}
+
+// few names some of a list's words, and how many more there are.
+func few(words []string) string {
+	const most = 10
+	if len(words) <= most {
+		return joined(words, "none")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(words[:most], ","), len(words)-most)
 }
 
 func (a *app) accountReopen() *cobra.Command {
