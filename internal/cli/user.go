@@ -158,12 +158,12 @@ func (a *app) userRename() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.done(v, "User %s is called %s now; its sessions end. Tell its people: only the username changes, the keys "+
-				"stay. Next: sallyport guide %s", valid.Printable(args[0]), v.Name, word(v.Name))
+			return a.done(v, "User %s is called %s now; its sessions end. For its people only the username changes. "+
+				"Next: sallyport guide %s", valid.Printable(args[0]), v.Name, word(v.Name))
 		})
 	c.Long = `Give a user another username. Its keys, mailbox, received and delivered files and its
 history stay with it. Its sessions end, and it logs in under the new name with the same
-key. The old name says "renamed" in "sallyport explain", and nobody else can have it while
+key; its technical contacts are mailed. The old name says "renamed" in "sallyport explain", and nobody else can have it while
 connection records with it are kept (records.keep).`
 	return c
 }

@@ -89,9 +89,14 @@ var mailStories = stories{
 		w.customer("acme", "a@example.com")
 		_, err := w.Accounts.RenameUser(ctx, "test", "acme", model.RenameUser{Name: "acme-au"})
 		testkit.Must(t, err)
-		w.emit("key.add", map[string]any{"fingerprint": "SHA256:abc"})
 		w.until(model.MessageSent, 1)
-		if m := w.sink.to("a@example.com"); len(m) != 1 {
+		if m := w.sink.to("a@example.com"); len(m) != 1 || !strings.Contains(m[0], "Subject: The username is acme-au now") ||
+			!strings.Contains(m[0], "The username acme is acme-au now") {
+			t.Errorf("%q", m)
+		}
+		w.emit("key.add", map[string]any{"fingerprint": "SHA256:abc"}) // under the name acme
+		w.until(model.MessageSent, 2)
+		if m := w.sink.to("a@example.com"); len(m) != 2 {
 			t.Errorf("%q", m)
 		}
 	},
