@@ -163,8 +163,9 @@ func (a *app) userRename() *cobra.Command {
 		})
 	c.Long = `Give a user another username. Its keys, mailbox, received and delivered files and its
 history stay with it. Its sessions end, and it logs in under the new name with the same
-key; its technical contacts are mailed. The old name says "renamed" in "sallyport explain", and nobody else can have it while
-connection records with it are kept (records.keep).`
+key; its technical contacts are mailed. "sallyport explain" says of the old name that it
+was renamed, and nobody else can have it while connection records with it are kept
+(records.keep).`
 	return c
 }
 
