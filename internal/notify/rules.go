@@ -70,8 +70,8 @@ func (r *Service) mails(tx *store.Tx, e model.Event) error {
 	}
 	if e.Type == model.EventUserRenamed {
 		return r.userMails(tx, e, Letter{Kind: "renamed", Text: "The username " + e.Text("from") + " is " + e.Text("to") +
-			" now, and the old name no longer works. Please change it in your SFTP program. All else stays as it is: the server, " +
-			"your key and its passphrase, the folders and the files."}, model.RoleTechnical)
+			" now, and the old name no longer works. Please change it in your SFTP program. All else stays as it is: the " +
+			"server, your key and its passphrase, the folders and the files."}, model.RoleTechnical)
 	}
 	// the people of an exposed key get a notice instead
 	if words := keyWords[e.Type]; words != "" && e.User != "" && e.Text("sent_for") == "" {
