@@ -95,6 +95,7 @@ type Closing struct {
 	Feeds       []string  `json:"feeds" doc:"Feeds that its users get files of"`
 	Publishes   []string  `json:"publishes" doc:"Feeds that its users publish into"`
 	Children    []string  `json:"children" doc:"Accounts below it, which stay open"`
+	Holds       []string  `json:"holds" doc:"What is held; those files stay"`
 	Until       time.Time `json:"until" doc:"When its files are removed; until then it can be reopened"`
 	Access      string    `json:"access" enum:"read-only,none" doc:"What its users may do until then"`
 }

@@ -23,6 +23,7 @@ const (
 	EventMet         = "expectation.met"    // met late, after it was missed
 	EventLarger      = "expectation.larger" // a file is larger than expected
 	EventRefused     = "login.refused"      // a summary of refused log-ins
+	EventUserRenamed = "user.renamed"       // a login has another name
 	EventTest        = "webhook.test"
 	EventCheckpoint  = "audit.checkpoint"  // a checkpoint of the audit log, for keeping elsewhere
 	EventRetention   = "retention.confirm" // a run waits for an administrator
@@ -45,25 +46,26 @@ type Event struct {
 // Payloads maps event types to the types of their data. The data of account and key events, which
 // are not listed, is a RecordChanged.
 var Payloads = map[string]any{
-	EventReceived:   FileReceived{},
-	EventRenamed:    FileRenamed{},
-	EventPublished:  FilePublished{},
-	EventCollected:  FileCollected{},
-	EventRejected:   FileRejected{},
-	EventExpiring:   FilesExpiring{},
-	EventRemoved:    FilesRemoved{},
-	EventLeft:       FileLeft{},
-	EventLimit:      LimitNear{},
-	EventAlarm:      Alarm{},
-	EventFolder:     FolderProblem{},
-	EventGap:        FeedGap{},
-	EventMissed:     ExpectationChanged{},
-	EventMet:        ExpectationChanged{},
-	EventLarger:     ExpectationChanged{},
-	EventRefused:    LoginsRefused{},
-	EventTest:       WebhookTest{},
-	EventCheckpoint: CheckpointMade{},
-	EventRetention:  RunToConfirm{},
+	EventReceived:    FileReceived{},
+	EventRenamed:     FileRenamed{},
+	EventPublished:   FilePublished{},
+	EventCollected:   FileCollected{},
+	EventRejected:    FileRejected{},
+	EventExpiring:    FilesExpiring{},
+	EventRemoved:     FilesRemoved{},
+	EventLeft:        FileLeft{},
+	EventLimit:       LimitNear{},
+	EventAlarm:       Alarm{},
+	EventFolder:      FolderProblem{},
+	EventGap:         FeedGap{},
+	EventMissed:      ExpectationChanged{},
+	EventMet:         ExpectationChanged{},
+	EventRefused:     LoginsRefused{},
+	EventUserRenamed: UserRenamed{},
+	EventTest:        WebhookTest{},
+	EventCheckpoint:  CheckpointMade{},
+	EventRetention:   RunToConfirm{},
+	EventLarger:      ExpectationChanged{},
 }
 
 // UnmarshalJSON reads an event. Data gets the payload type of the event's type.

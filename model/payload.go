@@ -116,6 +116,12 @@ type FileLeft struct {
 	Words  string    `json:"text"`
 }
 
+// UserRenamed says that a login has another name. Its keys and files are the same.
+type UserRenamed struct {
+	From string `json:"from"`
+	To   string `json:"to"`
+}
+
 // LimitNear says that a user or an account is near a storage limit.
 type LimitNear struct {
 	KeptBytes int64  `json:"kept_bytes"`

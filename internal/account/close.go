@@ -2,6 +2,8 @@ package account
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/fault"
@@ -110,40 +112,41 @@ func (r *Service) Reopen(ctx context.Context, actor, id string) (model.Account, 
 				a.ClosedAt.Format(time.DateOnly), a.FilesUntil.Format(time.DateOnly)).
 				WithHint("add a new account")
 		}
-		if err := r.callOff(tx, row, a); err != nil {
+		run, err := r.callOff(tx, row, a)
+		if err != nil {
 			return a, err
 		}
 		row.Subject = a.ID
-		row.Detail = map[string]string{"state": string(a.State + " → " + a.ClosedFrom)}
+		row.Detail = map[string]string{"state": string(a.State + " → " + a.ClosedFrom), "called_off": run}
 		a.State, a.ClosedFrom, a.ClosedAt, a.FilesUntil = a.ClosedFrom, "", nil, nil
 		return a, tx.SetAccount(a)
 	})
 }
 
-// callOff cancels the removal of a closed account's files. A plan that is not announced yet discards itself
-// when it finds the account open.
-func (r *Service) callOff(tx *store.Tx, row *model.AuditRow, a model.Account) error {
+// callOff cancels the removal of a closed account's files, and returns the id of the run if it was announced. A
+// plan that is not announced yet discards itself when it finds the account open.
+func (r *Service) callOff(tx *store.Tx, row *model.AuditRow, a model.Account) (string, error) {
 	run, err := tx.ClosingRun(a)
 	if fault.Is(err, fault.NotFound) {
-		return nil
+		return "", nil
 	} else if err != nil {
-		return err
+		return "", err
 	}
 	run, err = tx.LockRun(run.ID)
 	switch {
 	case err != nil:
-		return err
+		return "", err
 	case run.State == model.RunRunning || run.State == model.RunDone:
-		return fault.E("account.Reopen", fault.Conflict, "The files of the account %q are being removed, or are removed.",
+		return "", fault.E("account.Reopen", fault.Conflict, "The files of the account %q are being removed, or are removed.",
 			a.ID).WithHint("add a new account")
 	case run.State != model.RunAnnounced:
-		return nil
+		return "", nil
 	}
 	run.State = model.RunCancelled
 	if err := tx.PutRun(run); err != nil {
-		return err
+		return "", err
 	}
-	return tx.Audit(model.AuditRow{ID: r.ids.New(), At: row.At, Actor: row.Actor, Action: "retention.cancel",
+	return run.ID, tx.Audit(model.AuditRow{ID: r.ids.New(), At: row.At, Actor: row.Actor, Action: "retention.cancel",
 		Subject: run.ID, Detail: map[string]string{"reason": "the account " + a.ID + " was reopened"}})
 }
 
@@ -187,8 +190,29 @@ func (r *Service) Closing(ctx context.Context, ask model.ClosingQuery) (out mode
 	if out.Publishes, err = q.FeedsOfProducer(a.ID); err != nil {
 		return out, err
 	}
-	out.Children, err = q.Children(a.ID)
+	if out.Children, err = q.Children(a.ID); err != nil {
+		return out, err
+	}
+	holds, err := q.Holds(model.HoldFilter{})
+	out.Holds = holdsOf(holds, out, users)
 	return out, err
+}
+
+// holdsOf names the holds that keep files of an account, whatever is closed.
+func holdsOf(holds []model.Hold, c model.Closing, users []model.User) []string {
+	out := []string{}
+	for _, h := range holds {
+		concerns := h.Kind == model.HoldAccount && h.Target == c.Account.ID ||
+			h.Kind == model.HoldFeed && slices.Contains(c.Feeds, h.Target) ||
+			slices.ContainsFunc(users, func(u model.User) bool {
+				return h.Kind == model.HoldUser && h.Target == u.ID ||
+					h.Kind == model.HoldFile && strings.HasPrefix(h.Label, u.Name+":")
+			})
+		if concerns {
+			out = append(out, string(h.Kind)+" "+h.Label)
+		}
+	}
+	return out
 }
 
 // mayDownload reports whether a user of a closed account may still log in to download.

@@ -125,9 +125,25 @@ var closeStories = stories{
 		w.Vendor("telco", "acme")
 		_, err := w.Accounts.AddAccount(ctx, "test", model.NewAccount{ID: "child", Name: "C", Parent: "acme"})
 		testkit.Must(t, err)
+		w.Must(testkit.Write(ctx, w.Store, func(tx *store.Tx) error {
+			tx.Unaudited("a test")
+			for _, h := range []model.Hold{{Kind: model.HoldUser, Target: w.id("acme-telco"), Label: "acme-telco"},
+				{Kind: model.HoldAccount, Target: "child", Label: "child"},
+				{Kind: model.HoldFile, Target: "v", Label: "acme:/upload/f"}} {
+				h.ID, h.Reason, h.Actor, h.At = w.IDs.New(), "case 17", "test", w.Clock()
+				if err := tx.AddHold(h); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
 		c, err := w.Accounts.Closing(ctx, model.ClosingQuery{Account: "acme", KeepFiles: "10d"})
-		if err != nil || !slices.Equal(c.Users, []string{"acme", "acme-telco"}) || !slices.Equal(c.Children, []string{"child"}) ||
-			!c.Until.Equal(w.Clock().Add(10*day)) || c.Access != model.CloseReadOnly {
+		if slices.Sort(c.Holds); !slices.Equal(c.Holds, []string{"file acme:/upload/f", "user acme-telco"}) {
+			t.Errorf("held: %q", c.Holds)
+		}
+		if err != nil || !slices.Equal(c.Users, []string{"acme", "acme-telco"}) ||
+			!slices.Equal(c.Children, []string{"child"}) || !c.Until.Equal(w.Clock().Add(10*day)) ||
+			c.Access != model.CloseReadOnly {
 			t.Fatalf("%+v, %v", c, err)
 		}
 		_, err = w.Accounts.Closing(ctx, model.ClosingQuery{Account: "acme", KeepFiles: "soon"})
@@ -231,11 +247,12 @@ var limitStories = stories{
 		if a, err := w.Accounts.Account(ctx, "acme"); err != nil || a.KeepBytes != 7 || a.KeepItems != 8 {
 			t.Fatalf("%+v, %v", a, err)
 		}
-		n := model.NewUser{Account: "acme", QuotaBytes: 5, QuotaFiles: 6, KeepBytes: 7, KeepItems: 8, FeedsMay: model.FeedsRemove}
+		n := model.NewUser{Account: "acme", QuotaBytes: 5, QuotaFiles: 6, KeepBytes: 7, KeepItems: 8,
+			FeedsMay: model.FeedsRemove}
 		u, err := w.Accounts.AddUser(ctx, "test", n)
 		testkit.Must(t, err)
-		if u, err = w.Accounts.User(ctx, "acme"); err != nil || u.OwnLimits() != (model.StorageLimits{QuotaBytes: 5, QuotaFiles: 6,
-			KeepBytes: 7, KeepItems: 8}) || u.FeedsMay != model.FeedsRemove {
+		own := model.StorageLimits{QuotaBytes: 5, QuotaFiles: 6, KeepBytes: 7, KeepItems: 8}
+		if u, err = w.Accounts.User(ctx, "acme"); err != nil || u.OwnLimits() != own || u.FeedsMay != model.FeedsRemove {
 			t.Fatalf("%+v, %v", u, err)
 		}
 		_, err = w.Accounts.AddUser(ctx, "test", model.NewUser{Account: "acme", Name: "x", QuotaBytes: -1})

@@ -33,7 +33,8 @@ func startDir(p string) (string, error) {
 
 // found is what a path leads to.
 type found struct {
-	dir     store.Dir       // if found
+	way     []store.Dir     // the directories on the way that exist, root first
+	dir     store.Dir       // the last of them, if found
 	granted exchange.Rights // in the directory, or in the last one on the way that exists
 	found   bool
 }
@@ -45,6 +46,7 @@ func lookDir(q *store.Q, userID, path string) (out found, err error) {
 	if err != nil {
 		return out, err
 	}
+	out.way = have
 	for _, d := range have {
 		if d.Rights != nil {
 			out.granted = *d.Rights
@@ -162,6 +164,9 @@ func (r *Service) AddDir(ctx context.Context, actor, name string, n model.NewDir
 			if err != nil {
 				return err
 			}
+			if err := rows.FixDirs(at.way); err != nil {
+				return err
+			}
 			row.Detail["rights"], row.Detail["staging"] = rightsText(rights), stagingText(n.Staging)
 			id, err := rows.MakeDirs(mailbox.NewDirs{Path: path, Rights: &rights, IDs: r.ids, At: row.At})
 			if err != nil || !n.Staging {
@@ -218,8 +223,9 @@ func mayStage(q *store.Q, at found, path string) error {
 	if err != nil || empty {
 		return err
 	}
-	return fault.E(op, fault.Conflict, "Only an empty directory becomes a staging folder, or stops being one; %q is not empty.",
-		path).WithHint("move what is in it first, or add another directory")
+	return fault.E(op, fault.Conflict,
+		"Only an empty directory becomes a staging folder, or stops being one; %q is not empty.", path).
+		WithHint("move what is in it first, or add another directory")
 }
 
 // setDir changes a directory's row, and ends the user's sessions if they may read or write there no more.
@@ -227,6 +233,9 @@ func (r *Service) setDir(tx *store.Tx, u model.User, at found, rights exchange.R
 	row *model.AuditRow) error {
 	rows, err := mailbox.Lock(tx, u.ID)
 	if err != nil {
+		return err
+	}
+	if err := rows.FixDirs(at.way[:len(at.way)-1]); err != nil {
 		return err
 	}
 	if err := rows.SetDir(at.dir, rights, staging); err != nil {

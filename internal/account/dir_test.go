@@ -104,6 +104,38 @@ var dirStories = stories{
 		_, err = w.Accounts.Dirs(ctx, "billing")
 		testkit.WantKind(t, err, fault.Conflict)
 	},
+	"what the partner made becomes the operator's, with what is above it": func(t *testing.T, w *world) {
+		u := w.Customer("acme")
+		for _, path := range []string{"/mine", "/mine/deep", "/mine/start"} {
+			w.Must(testkit.Write(ctx, w.Store, func(tx *store.Tx) error {
+				tx.Unaudited("a test")
+				rows, err := mailbox.Lock(tx, u.ID)
+				if err != nil {
+					return err
+				}
+				names := store.SplitPath(path)
+				at, err := tx.Walk(u.ID, names)
+				if err != nil {
+					return err
+				}
+				return rows.MakeDir(store.Dir{ID: w.IDs.New(), Parent: at[len(at)-1].ID, Name: names[len(names)-1],
+					Mtime: w.Clock()})
+			}))
+		}
+		count := func() int64 { u, err := w.Accounts.User(ctx, "acme"); w.Must(err); return u.Dirs }
+		if n := count(); n != 3 {
+			t.Fatalf("%d directories are the partner's", n)
+		}
+		testkit.Must(t, w.setDir("/mine/deep", nil, "all"))
+		if n := count(); n != 1 { // /mine/start
+			t.Fatalf("%d directories are the partner's", n)
+		}
+		testkit.Must(t, w.edit(model.EditUser{StartDir: new("/mine/start")}))
+		at, err := w.Store.Read(ctx).Walk(u.ID, []string{"mine", "start"})
+		if n := count(); err != nil || n != 0 || !at[1].Fixed || !at[2].Fixed {
+			t.Fatalf("%d directories are the partner's: %+v, %v", n, at, err)
+		}
+	},
 	"a directory with files does not become a staging folder": func(t *testing.T, w *world) {
 		u := w.Customer("acme")
 		testkit.Must(t, w.addDir("/in", false, "all"))

@@ -23,7 +23,8 @@ func unused(what string, uses []store.Use, instead *model.Action) error {
 	for i, u := range uses {
 		words[i] = fmt.Sprintf("%s (%d)", u.What, u.Count)
 	}
-	e := fault.E("account.unused", fault.Conflict, "%s was used, so it stays: %s.", what, strings.Join(words, ", "))
+	e := fault.E("account.unused", fault.Conflict, "%s cannot be removed. There are records of it: %s.", what,
+		strings.Join(words, ", "))
 	e.Action = instead
 	return e
 }

@@ -41,6 +41,10 @@ func (r *Service) RenameUser(ctx context.Context, actor, name string, to model.R
 				return u, err
 			}
 		}
+		if err := tx.Emit(model.Event{ID: r.ids.New(), Type: model.EventUserRenamed, At: row.At, Account: u.Account,
+			User: u.Name, Data: model.UserRenamed{From: old, To: u.Name}}); err != nil {
+			return u, err
+		}
 		u.Limits = r.limitsOf(u)
 		return u, tx.Revoke(store.Revocation{UserID: u.ID, Reason: "the user was renamed"}, row.At)
 	})

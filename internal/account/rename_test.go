@@ -108,7 +108,7 @@ var removeStories = stories{
 		}{
 			{w.Accounts.RemoveUser(ctx, "test", "globex"), "stored files (1)"},
 			{w.Accounts.RemoveVendor(ctx, "test", "telco"), "users (1)"},
-			{w.Accounts.RemoveAccount(ctx, "test", "globex"), "users (1), contacts (1)"},
+			{w.Accounts.RemoveAccount(ctx, "test", "globex"), "There are records of it: users (1), contacts (1)"},
 			{w.Accounts.RemoveContact(ctx, "test", "jo@globex.example"), "keys (1)"},
 		} {
 			testkit.WantKind(t, c.err, fault.Conflict)

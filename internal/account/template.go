@@ -23,7 +23,8 @@ func (s *step) does() bool { return s.What != model.DirExtra && s.What != model.
 
 // ApplyTemplate brings a user's directories to the template of its kind: missing ones are made, and rights and
 // staging become the template's. Nothing is removed. With DryRun it only says what differs.
-func (r *Service) ApplyTemplate(ctx context.Context, actor, name string, ask model.ApplyTemplate) (model.Applied, error) {
+func (r *Service) ApplyTemplate(ctx context.Context, actor, name string,
+	ask model.ApplyTemplate) (model.Applied, error) {
 	q := r.store.Read(ctx)
 	u, err := r.ofDirs(q, name)
 	if err != nil {

@@ -136,12 +136,15 @@ func (r *Service) makeDirs(tx *store.Tx, u model.User, dirs []TemplateDir, start
 		}
 	}
 	at, err := lookDir(&tx.Q, u.ID, u.StartDir)
-	if err != nil || at.found {
+	if err != nil {
 		return err
 	}
-	if !start {
+	if !at.found && !start {
 		return fault.E("account.makeDirs", fault.NotFound, "There is no directory %q in the mailbox of %s.",
 			valid.Printable(u.StartDir), u.Name).WithHint("--make makes it")
+	}
+	if err := rows.FixDirs(at.way); err != nil || at.found {
+		return err
 	}
 	_, err = rows.MakeDirs(mailbox.NewDirs{Path: u.StartDir, IDs: r.ids, At: r.now()})
 	return err

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sallyport-sftp/sallyport/client"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
 )
@@ -74,7 +75,7 @@ func (a *app) accountSet() *cobra.Command {
 	optText(c, &in.Language, "language", "", "language of mails to its contacts: de, pt-BR; empty: mail.language")
 	c.Flags().Var(optList{to: &in.AllowIPs, none: "any"}, "allow-ip",
 		"address or network that its users may log in from (repeatable); any: from everywhere")
-	optSize(c, &in.KeepBytes, "keep", "bytes that its users may keep alive together: 2TB; default")
+	optSize(c, &in.KeepBytes, "keep", "bytes that its users may keep alive together: 2TB, or default")
 	optNumber(c, &in.KeepItems, "keep-items", "contents and directories that they may keep together; 0 for the default")
 	c.Flags().Var(optional[model.Person]{&in.Manager, parsePerson, "string"}, "manager",
 		"who looks after it on your side: 'Jo Hill <jo@example.com>'; none: nobody")
@@ -119,11 +120,19 @@ func (a *app) accountState(use, short string, state model.AccountState) *cobra.C
 		if readOnly {
 			in.State = new(model.AccountReadOnly)
 		}
+		was, err := a.client().ShowAccount(ctx, args[0])
+		if err != nil && !fault.Is(err, fault.NotFound) { // the server says what is missing
+			return err
+		}
 		v, err := a.client().EditAccount(ctx, args[0], in)
 		if err != nil {
 			return err
 		}
-		return a.done(v, "Account %s is %s now.", v.ID, model.Word(v.State))
+		open := ""
+		if was.State == model.AccountReadOnly && v.State == model.AccountActive {
+			open = " Sessions that are open stay read-only until they log in again."
+		}
+		return a.done(v, "Account %s is %s now.%s", v.ID, model.Word(v.State), open)
 	})
 	if state == model.AccountSuspended {
 		c.Flags().BoolVar(&readOnly, "read-only", false, "let its users in to fetch, but not to send")
@@ -176,7 +185,7 @@ func (a *app) sayClosing(c model.Closing) error {
 	if a.json {
 		return nil
 	}
-	users := joined(c.Users, "none")
+	users := few(c.Users)
 	switch {
 	case len(c.Users) == 0:
 	case c.Access == model.CloseReadOnly:
@@ -190,20 +199,34 @@ func (a *app) sayClosing(c model.Closing) error {
 	}
 	feeds := ""
 	if len(c.Feeds) > 0 {
-		feeds = strings.Join(c.Feeds, ", ") + ": it gets no new files"
+		feeds = few(c.Feeds) + ": it gets no new files"
 	}
 	publishes := ""
 	if len(c.Publishes) > 0 {
-		publishes = strings.Join(c.Publishes, ", ") + ": its users publish nothing more"
+		publishes = few(c.Publishes) + ": its users publish nothing more"
 	}
 	children := ""
 	if len(c.Children) > 0 {
-		children = strings.Join(c.Children, ", ") + ": they stay open"
+		children = few(c.Children) + ": they stay open"
+	}
+	held := ""
+	if len(c.Holds) > 0 {
+		held = few(c.Holds) + ": what is held stays"
 	}
 	fmt.Fprintf(a.Out, "Closing the account %s (%s):\n", c.Account.ID, valid.Printable(c.Account.Name))
 	return a.card(nil, [2]string{"Files", files},
-		[2]string{"Removed", "all of them, with older versions, on " + when(c.Until)}, [2]string{"Users", users},
+		[2]string{"Removed", "all of them, with older versions, on " + when(c.Until)}, [2]string{"Held", held},
+		[2]string{"Users", users},
 		[2]string{"Feeds", feeds}, [2]string{"Own feeds", publishes}, [2]string{"Accounts below", children})
+}
+
+// few names some of a list's words, and how many more there are.
+func few(words []string) string {
+	const most = 10
+	if len(words) <= most {
+		return joined(words, "none")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(words[:most], ","), len(words)-most)
 }
 
 func (a *app) accountReopen() *cobra.Command {
@@ -218,8 +241,11 @@ func (a *app) accountReopen() *cobra.Command {
 				return err
 			}
 			missed := ""
+			if was.Access == model.CloseReadOnly {
+				missed = " Sessions that are open stay read-only until they log in again."
+			}
 			if len(was.Feeds) > 0 {
-				missed = fmt.Sprintf(" What was published into %s since %s did not reach it: publish it again.",
+				missed += fmt.Sprintf(" What was published into %s since %s did not reach it: publish it again.",
 					strings.Join(was.Feeds, ", "), whenPtr(was.Account.ClosedAt))
 			}
 			return a.done(v, "Account %s is %s again, and its files stay.%s", v.ID, v.State, missed)

@@ -29,6 +29,7 @@ const (
 	feedFolders    = "dated sub-folders of deliveries: '{yyyy}/{mm}'"
 	feedProducer   = "account whose users may publish into it, over SFTP in /outbound"
 	feedRecipient  = "account that may subscribe (repeatable; default: all)"
+	feedRetention  = "how long its files stay: 12mo, 90d (default: the policy's)"
 	feedParentSees = "what a parent account's subscribers get of its children's files: nothing, files"
 )
 
@@ -50,7 +51,7 @@ func (a *app) feedAdd() *cobra.Command {
 		{&in.Pattern, "pattern", feedPattern}, {&in.Folders, "folders", feedFolders},
 		{&in.Producer, "producer", feedProducer},
 		{&in.ParentSees, "parent-sees", feedParentSees},
-		{&in.Retention, "retention", "how long its files stay: 12mo, 90d (default: the policy's)"}} {
+		{&in.Retention, "retention", feedRetention}} {
 		c.Flags().StringVar(f.to, f.name, "", f.usage)
 	}
 	c.Flags().StringSliceVar(&in.Types, "types", nil, feedTypes)
@@ -61,14 +62,25 @@ func (a *app) feedAdd() *cobra.Command {
 
 func (a *app) feedSet() *cobra.Command {
 	var in model.EditFeed
+	var keep *string // a retention policy, which has an operation of its own
 	c := command("set NAME", "Change a feed; what was delivered stays as it is", cobra.ExactArgs(1),
 		func(ctx context.Context, args []string) error {
 			v, err := a.client().EditFeed(ctx, args[0], in)
 			if err != nil {
 				return err
 			}
-			return a.done(v, "Feed %s was changed.", v.Name)
+			if keep == nil {
+				return a.done(v, "Feed %s was changed.", v.Name)
+			}
+			if _, err := a.client().SetPolicy(ctx, model.SetPolicy{Feed: args[0], Keep: *keep}); err != nil {
+				return err
+			}
+			if v, err = a.client().ShowFeed(ctx, args[0]); err != nil {
+				return err
+			}
+			return a.done(v, "Feed %s was changed. What its files' retention means: sallyport retention forecast", v.Name)
 		})
+	optText(c, &keep, "retention", "default", "how long its files stay: 12mo, 90d; default: as the nearest policy says")
 	for _, f := range []struct {
 		to          **string
 		name, usage string
@@ -81,6 +93,8 @@ func (a *app) feedSet() *cobra.Command {
 	}
 	c.Flags().Var(optList{to: &in.Types, none: "all", split: true}, "types", feedTypes)
 	c.Flags().Var(optList{to: &in.Recipients, none: "all", split: true}, "recipient", feedRecipient)
+	c.MarkFlagsOneRequired("title", "zone", "checks", "kind", "types", "pattern", "folders", "producer", "recipient",
+		"parent-sees", "retention")
 	return c
 }
 

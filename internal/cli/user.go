@@ -82,10 +82,10 @@ func (a *app) userSet() *cobra.Command {
 		})
 	optText(c, &in.StartDir, "start-dir", "", "directory that sessions start in, from their next log-in on")
 	c.Flags().BoolVar(&in.MakeStartDir, "make", false, "make --start-dir if it is missing")
-	optSize(c, &in.QuotaBytes, "quota", "bytes that its files may take: 50GB; default")
+	optSize(c, &in.QuotaBytes, "quota", "bytes that its files may take: 50GB, or default")
 	optNumber(c, &in.QuotaFiles, "quota-files", "number of files that it may have; 0 for the default")
 	optSize(c, &in.KeepBytes, "keep",
-		"bytes that it may keep alive, with older versions and removed files that are still needed: 80GB; default")
+		"bytes that it may keep alive, with older versions and removed files that are still needed: 80GB, or default")
 	optNumber(c, &in.KeepItems, "keep-items", "how many of them, and directories; 0 for the default")
 	c.Flags().Var(optList{to: &in.AllowIPs, none: "any"}, "allow-ip",
 		"address or network that it may log in from (repeatable); any: from everywhere")
@@ -168,13 +168,14 @@ func (a *app) userRename() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.done(v, "User %s is called %s now; its sessions end. Tell its people: only the username changes, the keys "+
-				"stay. Next: sallyport guide %s", valid.Printable(args[0]), v.Name, word(v.Name))
+			return a.done(v, "User %s is called %s now; its sessions end. For its people only the username changes. "+
+				"Next: sallyport guide %s", valid.Printable(args[0]), v.Name, word(v.Name))
 		})
 	c.Long = `Give a user another username. Its keys, mailbox, received and delivered files and its
 history stay with it. Its sessions end, and it logs in under the new name with the same
-key. The old name says "renamed" in "sallyport explain", and nobody else can have it while
-connection records with it are kept (records.keep).`
+key; its technical contacts are mailed. "sallyport explain" says of the old name that it
+was renamed, and nobody else can have it while connection records with it are kept
+(records.keep).`
 	return c
 }
 

@@ -78,7 +78,8 @@ func (a *app) dirAdd() *cobra.Command {
 			return a.sayDir(d, args[0], "was made")
 		})
 	c.Flags().StringSliceVar(&in.Rights, "rights", nil, rightsHelp)
-	c.Flags().BoolVar(&in.Staging, "staging", false, "a staging folder: files are received only when they are moved out of it")
+	c.Flags().BoolVar(&in.Staging, "staging", false,
+		"a staging folder: files are received only when they are moved out of it")
 	_ = c.MarkFlagRequired("rights")
 	return c
 }
@@ -151,7 +152,8 @@ and stay.`
 
 // dirChanges are the words for what a template changes.
 var dirChanges = map[model.DirChange]string{model.DirMade: "is made", model.DirRights: "gets other rights",
-	model.DirStaging: "staging", model.DirNotEmpty: "staging stays: it is not empty", model.DirExtra: "not in the template, stays"}
+	model.DirStaging: "staging", model.DirNotEmpty: "staging stays: it is not empty",
+	model.DirExtra: "not in the template, stays"}
 
 // aboutUser says which users were handled before an error.
 func aboutUser(err error, user string, before int, dry bool) error {

@@ -69,7 +69,8 @@ type stories = testkit.Stories[*world]
 func TestConnections(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
-		parts := []stories{recordStories, explainStories, activityStories, banStories, bannerStories, sinceStories}
+		parts := []stories{recordStories, explainStories, renamedStories, activityStories, banStories, bannerStories,
+			sinceStories}
 		if url != "" { // their bounds are in memory, so one database is enough
 			parts = append(parts, crowdStories)
 		}

@@ -51,6 +51,22 @@ func (b *Box) free(d store.Dir) error {
 	return b.count(store.Counts{Dirs: -1}, model.StorageLimits{})
 }
 
+// FixDirs has directories belong to the operator, so that partners cannot move them, nor what is below.
+func (b *Box) FixDirs(dirs []store.Dir) error {
+	for _, d := range dirs {
+		if d.Fixed {
+			continue
+		}
+		if err := b.free(d); err != nil {
+			return err
+		}
+		if err := b.tx.FixDir(d.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // SetDir changes what partners may do in a directory and whether it is a staging folder, and fixes it in place.
 func (b *Box) SetDir(d store.Dir, rights exchange.Rights, staging bool) error {
 	if err := b.setRights(d, rights); err != nil || staging == d.Staging {

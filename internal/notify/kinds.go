@@ -71,6 +71,8 @@ var Kinds = []Kind{
 			Ages: []string{"12mo"}, Missed: 1, Names: []string{"cdr_20261101.csv"}}},
 	{"removed", "The files of a closed account were removed, with the signed report. To billing and technical contacts.",
 		RemovedFacts{Total: 6, Signed: sampleSigned}},
+	{"reopened", "An account is no longer closed, and its files stay. To billing and technical contacts.", TextFacts{}},
+	{"renamed", "A username changed. To technical contacts.", RenamedFacts{From: "acme", To: "acme-telecom"}},
 	{"notice", "Something else that people should be told.",
 		TextFacts{Title: "Maintenance on Sunday", Paragraphs: []string{"The server will be away from 02:00 to 02:30."}}},
 

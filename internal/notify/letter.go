@@ -160,6 +160,9 @@ type (
 		Size               int64
 	}
 
+	// RenamedFacts are about a username that changed.
+	RenamedFacts struct{ From, To string }
+
 	// LimitFacts are about a storage limit that is nearly reached.
 	LimitFacts struct{ KeptBytes, KeepBytes, KeptItems, KeepItems, Percent int64 }
 

@@ -84,6 +84,31 @@ var mailStories = stories{
 			t.Errorf("it says %s", m)
 		}
 	},
+	"people who were told of a removal hear that it is called off": func(t *testing.T, w *world) {
+		w.customer("acme", "a@example.com")
+		w.emit("account.reopened", map[string]any{"called_off": ""}) // nothing was announced
+		w.emit("account.reopened", map[string]any{"called_off": "RUN"})
+		w.until(model.MessageSent, 1)
+		if m := w.sink.to("a@example.com"); len(m) != 1 || !strings.Contains(m[0], "Subject: The files of acme stay") ||
+			!strings.Contains(m[0], "is no longer closed") {
+			t.Errorf("%q", m)
+		}
+	},
+	"what happened under a name that the user has no more reaches its people": func(t *testing.T, w *world) {
+		w.customer("acme", "a@example.com")
+		_, err := w.Accounts.RenameUser(ctx, "test", "acme", model.RenameUser{Name: "acme-au"})
+		testkit.Must(t, err)
+		w.until(model.MessageSent, 1)
+		if m := w.sink.to("a@example.com"); len(m) != 1 || !strings.Contains(m[0], "Subject: The username is acme-au now") ||
+			!strings.Contains(m[0], "The username acme is acme-au now") {
+			t.Errorf("%q", m)
+		}
+		w.emit("key.add", map[string]any{"fingerprint": "SHA256:abc"}) // under the name acme
+		w.until(model.MessageSent, 2)
+		if m := w.sink.to("a@example.com"); len(m) != 2 {
+			t.Errorf("%q", m)
+		}
+	},
 	"one of three who is refused for good has bounced, and the others have their mail": func(t *testing.T, w *world) {
 		w.customer("acme", "a@example.com", "gone@example.com", "c@example.com")
 		w.sink.refusing(func(to string) error {

@@ -129,9 +129,8 @@ func (r *Service) AddWebhook(ctx context.Context, actor string, n model.NewWebho
 // cleanEvents validates event types and removes duplicates. No types mean all.
 func cleanEvents(in []string) ([]string, error) {
 	known := []string{model.EventReceived, model.EventPublished, model.EventCollected, model.EventRejected,
-		model.EventExpiring, model.EventRemoved, model.EventLeft, model.EventLimit, model.EventAlarm, model.EventGap,
-		model.EventMissed,
-		model.EventMet, model.EventLarger, model.EventRefused,
+		model.EventExpiring, model.EventRemoved, model.EventLeft, model.EventLimit, model.EventUserRenamed,
+		model.EventAlarm, model.EventGap, model.EventMissed, model.EventMet, model.EventLarger, model.EventRefused,
 		model.EventTest, model.EventRetention, model.EventAccountsAll, model.EventKeysAll, "file.*", "expectation.*", "*"}
 	out := []string{}
 	for _, t := range in {

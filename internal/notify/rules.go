@@ -68,6 +68,9 @@ var keyLetters = map[string]string{
 	"key.thaw":   "key-resumed",
 }
 
+// accountReopened is the event of a closed account that was opened again.
+const accountReopened = "account.reopened"
+
 // mails writes the mails for an event.
 func (r *Service) mails(tx *store.Tx, e model.Event) error {
 	if !r.Mails() {
@@ -85,6 +88,13 @@ func (r *Service) mails(tx *store.Tx, e model.Event) error {
 	if d, ok := e.Data.(model.FileReceived); ok {
 		return r.receivedMails(tx, e, d)
 	}
+	if run := e.Text("called_off"); e.Type == accountReopened && run != "" {
+		_, err := r.MailPeople(tx, Letter{Kind: "reopened", Account: e.Account, Facts: TextFacts{}}, run)
+		return err
+	}
+	if e.Type == model.EventUserRenamed {
+		return r.renamedMails(tx, e)
+	}
 	// the people of an exposed key get a notice instead
 	if kind := keyLetters[e.Type]; kind != "" && e.User != "" && e.Text("sent_for") == "" {
 		return r.keyMails(tx, e, kind)
@@ -92,9 +102,24 @@ func (r *Service) mails(tx *store.Tx, e model.Event) error {
 	return nil
 }
 
+// renamedMails tells a user's people its new name.
+func (r *Service) renamedMails(tx *store.Tx, e model.Event) error {
+	u, err := tx.User(e.User)
+	if err != nil {
+		return unlessGone(err)
+	}
+	return r.contactMails(tx, u, Mailing{Event: e}, Letter{Kind: "renamed", Facts: RenamedFacts{From: e.Text("from"),
+		To: e.Text("to")}}, model.RoleTechnical)
+}
+
 // keyMails mails a user's people about its key. Those of a first key are welcomed.
 func (r *Service) keyMails(tx *store.Tx, e model.Event, kind string) error {
 	u, err := tx.User(e.User)
+	if fault.Is(err, fault.NotFound) { // perhaps it was renamed since
+		if was, werr := tx.FormerName(e.User); werr == nil {
+			u, err = tx.UserByID(was.UserID)
+		}
+	}
 	if err != nil {
 		return unlessGone(err)
 	}

@@ -98,7 +98,7 @@ type stories = testkit.Stories[*world]
 func TestRetention(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, url string) {
 		testkit.Tell(t, newWorld(t, url), (*world).begin, policyStories, planStories, runStories, holdStories,
-			noticeStories, closeStories, crashStories, forecastStories)
+			noticeStories, closeStories, reopenStories, crashStories, forecastStories)
 	})
 }
 

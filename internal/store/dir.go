@@ -115,6 +115,11 @@ func (tx *Tx) SetDirRights(id string, rights exchange.Rights) error {
 	return tx.execOne("SetDirRights", `UPDATE dirs SET rights = $2, fixed = 1 WHERE id = $1`, id, int64(rights))
 }
 
+// FixDir has a directory belong to the operator: partners cannot move it.
+func (tx *Tx) FixDir(id string) error {
+	return tx.execOne("FixDir", `UPDATE dirs SET fixed = 1 WHERE id = $1`, id)
+}
+
 // SetDirStaging says whether a directory is a staging folder.
 func (tx *Tx) SetDirStaging(id string, staging bool) error {
 	return tx.execOne("SetDirStaging", `UPDATE dirs SET staging = $2 WHERE id = $1`, id, flag(staging))

@@ -10,7 +10,8 @@ import (
 
 // RenameUser changes a user's name; a taken one is Exists.
 func (tx *Tx) RenameUser(userID, name string) error {
-	return tx.execOne("RenameUser", `UPDATE users SET name = $2, folded = $3 WHERE id = $1`, userID, name, valid.Fold(name))
+	return tx.execOne("RenameUser", `UPDATE users SET name = $2, folded = $3 WHERE id = $1`, userID, name,
+		valid.Fold(name))
 }
 
 // AddFormerName records that a user had a name until now.

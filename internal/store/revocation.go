@@ -31,7 +31,7 @@ func (r *Revocation) spares(address string) bool {
 	from, err := netip.ParseAddr(address)
 	return err == nil && slices.ContainsFunc(r.Spares, func(n string) bool {
 		p, err := netip.ParsePrefix(n)
-		return err == nil && p.Contains(from)
+		return err == nil && p.Contains(from.Unmap())
 	})
 }
 

@@ -372,9 +372,21 @@ func (p *pairs) work() map[string]func() error {
 		"change users": func() error {
 			return p.one(func(u model.User) error {
 				dir, on := "/start", true
-				_, err := p.accounts.SetUser(p.ctx, actor, u.Name, model.EditUser{Enabled: &on, StartDir: &dir})
-				return err
+				_, err := p.accounts.SetUser(p.ctx, actor, u.Name,
+					model.EditUser{Enabled: &on, StartDir: &dir, MakeStartDir: true})
+				look, all := []string{"read", "list"}, []string{"all"}
+				_, set := p.accounts.EditDir(p.ctx, actor, u.Name, model.EditDirectory{Path: dir, Rights: &all})
+				_, root := p.accounts.EditDir(p.ctx, actor, u.Name, model.EditDirectory{Path: "/start", Rights: &look})
+				_, applied := p.accounts.ApplyTemplate(p.ctx, actor, u.Name, model.ApplyTemplate{})
+				return errors.Join(err, set, root, applied)
 			})
+		},
+		"rename and remove users": func() error {
+			id := fmt.Sprintf("new%d", p.next())
+			_, err := p.accounts.AddUser(p.ctx, actor, model.NewUser{Account: "beta", Name: id})
+			_, renamed := p.accounts.RenameUser(p.ctx, actor, id, model.RenameUser{Name: id + "r"})
+			_, other := p.accounts.AddUser(p.ctx, actor, model.NewUser{Account: "beta", Name: id + "x"})
+			return errors.Join(err, renamed, other, p.accounts.RemoveUser(p.ctx, actor, id+"x"))
 		},
 		"suspend": func() error {
 			_, err := p.accounts.SetState(p.ctx, actor, "beta", model.AccountSuspended)
@@ -391,8 +403,11 @@ func (p *pairs) work() map[string]func() error {
 				return err
 			}
 			_, err = p.feeds.Subscribe(p.ctx, actor, "bills", model.NewSubscription{User: u.Name, Days: 1})
+			_, first := p.accounts.Close(p.ctx, actor, id, "90d")
+			_, planned := p.retain.PlanClosing(p.ctx, id)
+			_, reopened := p.accounts.Reopen(p.ctx, actor, id)
 			_, closed := p.accounts.Close(p.ctx, actor, id, "")
-			return errors.Join(err, closed, p.feeds.Unsubscribe(p.ctx, actor, "bills", u.Name))
+			return errors.Join(err, first, planned, reopened, closed, p.feeds.Unsubscribe(p.ctx, actor, "bills", u.Name))
 		},
 		"links": func() error {
 			token := sha256.Sum256([]byte(fmt.Sprint("token", p.next())))
@@ -461,6 +476,7 @@ func TestNoTwoTransactionsWaitForEachOther(t *testing.T) {
 		"retention.release", "retention.policy", "retention.run",
 		"retention.done", "file.expire", "drop.claim", "drop.ack",
 		"drop.reject", "key.add", "key.rotate", "key.revoke", "user.enable", "account.suspended", "account.closed",
+		"account.reopened", "retention.cancel", "user.rename", "user.remove", "dir.set",
 		"link.make", "link.open", "contact.set", "contact.bounced",
 		"expectation.add"} {
 		total := 0
