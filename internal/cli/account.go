@@ -30,7 +30,7 @@ func (a *app) accountAdd() *cobra.Command {
 	c.Flags().StringVar(&in.Name, "name", "", "company name")
 	c.Flags().StringVar(&in.Parent, "parent", "", "parent account, for an indirect customer")
 	c.Flags().StringVar(&in.Region, "region", "", "region, which chooses the server address told to partners")
-	c.Flags().StringVar(&in.Language, "language", "", "language of mails to its contacts: de, pt-BR (default: mail.language)")
+	c.Flags().StringVar(&in.Language, "language", "", "language of mails to its contacts: de, pt-BR")
 	c.Flags().StringArrayVar(&in.AllowIPs, "allow-ip", nil,
 		"address or network that its users may log in from (repeatable; default: all)")
 	_ = c.MarkFlagRequired("name")
@@ -50,7 +50,7 @@ func (a *app) accountSet() *cobra.Command {
 	optText(c, &in.Name, "name", "", "company name")
 	optText(c, &in.Parent, "parent", "", "parent account; empty makes it a direct one")
 	optText(c, &in.Region, "region", "", "region")
-	optText(c, &in.Language, "language", "", "language of mails to its contacts: de, pt-BR; empty: mail.language")
+	optText(c, &in.Language, "language", "", "language of mails to its contacts: de, pt-BR; empty: as configured")
 	c.Flags().Var(optList{to: &in.AllowIPs, none: "any"}, "allow-ip",
 		"address or network that its users may log in from (repeatable); any: from everywhere")
 	optSize(c, &in.KeepBytes, "keep", "bytes that its users may keep alive together: 2TB; 0 for the default")
@@ -75,7 +75,8 @@ func (a *app) accountShow() *cobra.Command {
 			return err
 		}
 		return a.card(v, [2]string{"Account", v.ID}, [2]string{"Name", v.Name}, [2]string{"Parent", v.Parent},
-			[2]string{"Region", v.Region}, [2]string{"Language", v.Language}, [2]string{"Log in from", joined(v.AllowIPs, "everywhere")},
+			[2]string{"Region", v.Region}, [2]string{"Language", v.Language},
+			[2]string{"Log in from", joined(v.AllowIPs, "everywhere")},
 			[2]string{"State", string(v.State)},
 			[2]string{"Since", when(v.CreatedAt)})
 	})

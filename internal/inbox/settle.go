@@ -82,7 +82,7 @@ func (r *Service) Reject(ctx context.Context, actor, id, claim, reason, advice s
 			return d, err
 		}
 		name := path.Base(pathOf(d))
-		if err := r.digest(tx, d.UserID, now, name, reason, advice); err != nil {
+		if err := r.digest(tx, d.UserID, now, digestLine{Name: name, Reason: reason, Advice: advice}); err != nil {
 			return d, err
 		}
 		if err := tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventRejected, At: now, Account: d.Account, User: d.User,

@@ -50,7 +50,7 @@ func (n *Node) buildExchange(ctx context.Context) (err error) {
 	}
 	n.feeds = feed.New(feed.Options{Store: n.store, Blobs: n.blobs, Desk: n.desk, Clock: n.clock, IDs: n.ids, Key: n.key,
 		MaxFile: int64(st.MaxFile), FreeFloor: int64(st.FreeFloor), KeepUploads: time.Duration(st.KeepPartials),
-		Class: n.retain.Class,
+		Class: n.retain.Class, Changed: n.retain.Forget,
 		May:   func(u model.User) string { return n.feedsMay(u.Kind) },
 		Types: fileTypes(n.cfg.FileTypes), Checks: n.cfg.ContentChecks, Zone: zone})
 	if err := n.feeds.Recover(n.log); err != nil {

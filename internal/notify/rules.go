@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
@@ -29,7 +30,12 @@ func operatorLetter(e model.Event) (Letter, bool) {
 	switch d := e.Data.(type) {
 	case model.ExpectationChanged:
 		kind := map[string]string{model.EventMissed: "missed", model.EventMet: "met"}[e.Type]
-		return Letter{Kind: kind, Facts: ExpectedFacts{Expectation: d.Expectation, Feed: d.Feed, Pattern: d.Pattern,
+		zone, err := time.LoadLocation(d.Zone)
+		if err != nil {
+			zone = nil // it was checked when it was set; this machine has lost it
+		}
+		return Letter{Kind: kind, Zone: zone, Facts: ExpectedFacts{Expectation: d.Expectation, Feed: d.Feed,
+			Pattern: d.Pattern,
 			AtLeast: d.AtLeast, Came: d.Came, Due: d.Due, TooSmall: d.TooSmall, Again: d.Again}}, kind != ""
 	case model.FeedGap:
 		return Letter{Kind: "gap", Facts: GapFacts{Feed: d.Feed, File: d.Name, First: number(d.From), Final: number(d.To),

@@ -150,7 +150,8 @@ func TestAnOwnTemplateReplacesTheBuiltIn(t *testing.T) {
 // TestALetterIsInTheLanguageOfItsReader: or in the nearest that there is.
 func TestALetterIsInTheLanguageOfItsReader(t *testing.T) {
 	dir := folder(t, map[string]string{"de/test.txt": "Subject: Ein Test\n\nMail geht.\n",
-		"de-AT/key-old.txt": "Subject: Heuer {{.Since.Format \"02.01.2006\"}}\n\nJa.\n", "fr/test.txt": "Subject: Essai\n\nOui.\n"})
+		"de-AT/key-old.txt": "Subject: Heuer {{.Since.Format \"02.01.2006\"}}\n\nJa.\n",
+		"fr/test.txt":       "Subject: Essai\n\nOui.\n"})
 	w := writer(t, func(c *mail.WriterConfig) { c.Templates, c.Language = dir, "fr" })
 	key, _ := notify.KindNamed("key-old")
 	for _, c := range []struct{ kind, language, want string }{
@@ -171,7 +172,8 @@ func TestALetterIsInTheLanguageOfItsReader(t *testing.T) {
 // TestAnOwnTemplateThatFailsLaterStopsNoMail: the built-in template is used if an own one fails on a real
 // letter, and the log says so.
 func TestAnOwnTemplateThatFailsLaterStopsNoMail(t *testing.T) {
-	dir := folder(t, map[string]string{"en/fresh.txt": "Subject: Ours\n\n{{if gt (len .Files) 2}}{{index .Files 9}}{{end}}\n"})
+	dir := folder(t, map[string]string{
+		"en/fresh.txt": "Subject: Ours\n\n{{if gt (len .Files) 2}}{{index .Files 9}}{{end}}\n"})
 	var log testkit.Log
 	w := writer(t, func(c *mail.WriterConfig) { c.Templates, c.Log = dir, slog.New(slog.NewTextHandler(&log, nil)) })
 	out, err := w.Write(notify.Letter{Kind: "fresh", User: "acme", Facts: notify.FilesFacts{Total: 3,
@@ -188,7 +190,7 @@ func TestTimesNameTheirZone(t *testing.T) {
 	testkit.Must(t, err)
 	out, err := writer(t, func(c *mail.WriterConfig) { c.Zone = zone }).Write(letter)
 	testkit.Must(t, err)
-	if !strings.Contains(out.Text, "2 November 2026, 17:00 AEDT") {
+	if !strings.Contains(out.Text, "2 Nov 2026, 17:00 AEDT") {
 		t.Error(out.Text)
 	}
 }
