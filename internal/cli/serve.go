@@ -103,6 +103,9 @@ func (a *app) configCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := node.CheckWords(cfg); err != nil {
+				return err
+			}
 			if !printAll {
 				return a.done(map[string]bool{"ok": true}, "The configuration is good.")
 			}

@@ -29,7 +29,7 @@ import (
 // buildExchange builds the services that exchange files.
 func (n *Node) buildExchange(ctx context.Context) (err error) {
 	st := &n.cfg.Storage
-	if n.words, err = n.buildWords(); err != nil {
+	if n.words, err = readWords(&n.cfg, n.log); err != nil {
 		return err
 	}
 	if n.tell, err = n.buildNotify(ctx); err != nil {
