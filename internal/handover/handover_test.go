@@ -25,8 +25,8 @@ var linkStories = testkit.Stories[*world]{
 		p, other := keys.Empty(), keys.Empty()
 		l, err := w.ask(model.LinkKey, w.jo.ID, func(n *model.NewLink) { n.Token = p.Token })
 		testkit.Must(t, err)
-		_, err = w.service.MailLink(ctx, "op:jo", l.ID, model.MailLink{Secret: p.Secret})
-		if want := []string{"jo@acme.example key " + p.Secret}; err != nil || !slices.Equal(slices.Compact(w.mailed), want) { // the function may run twice
+		_, err = w.service.MailLink(ctx, "op:jo", l.ID, model.MailLink{Secret: p.Secret}) // its function may run twice
+		if want := []string{"jo@acme.example key " + p.Secret}; err != nil || !slices.Equal(slices.Compact(w.mailed), want) {
 			t.Fatalf("%q, %v; want %q", w.mailed, err, want)
 		}
 		if rows := w.Audited("link.mail"); len(rows) != 1 || rows[0] != "op:jo" {
