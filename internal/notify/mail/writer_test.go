@@ -223,3 +223,29 @@ func TestABannerIsShortAndNamesTheOperator(t *testing.T) {
 		t.Error(text)
 	}
 }
+
+// FuzzNoNameBecomesMarkup: a letter with any name has as many tags, lines and cells as one with a plain
+// name.
+func FuzzNoNameBecomesMarkup(f *testing.F) {
+	for _, name := range []string{hostile, "a|b", "```", "[a](https://b)", "|---|", "<br>", "a\n\nb", "\ue000\ue001", "`x`",
+		"\xff", "Subject: x", " ", "{{.Name}}"} {
+		f.Add(name)
+	}
+	w, err := mail.NewWriter(mail.WriterConfig{})
+	testkit.Must(f, err)
+	shape := func(t testing.TB, name string) (tags, lines int) {
+		out, err := w.Write(notify.Letter{Kind: "fresh", User: name, AccountName: name, Help: name,
+			Facts: notify.FilesFacts{Files: []notify.FileFacts{{Name: name, Feed: name}}, Total: 1}})
+		testkit.Must(t, err)
+		return strings.Count(out.HTML, "<"), strings.Count(out.Text, "\n")
+	}
+	tags, lines := shape(f, "plain")
+	f.Fuzz(func(t *testing.T, name string) {
+		if strings.TrimSpace(name) == "" {
+			return
+		}
+		if gotTags, gotLines := shape(t, name); gotTags != tags || gotLines != lines && len(name) < 20 {
+			t.Errorf("%q: %d tags and %d lines, want %d and %d", name, gotTags, gotLines, tags, lines)
+		}
+	})
+}
