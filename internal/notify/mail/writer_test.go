@@ -227,7 +227,8 @@ func TestABannerIsShortAndNamesTheOperator(t *testing.T) {
 // FuzzNoNameBecomesMarkup: a letter with any name has as many tags, lines and cells as one with a plain
 // name.
 func FuzzNoNameBecomesMarkup(f *testing.F) {
-	for _, name := range []string{hostile, "a|b", "```", "[a](https://b)", "|---|", "<br>", "a\n\nb", "\ue000\ue001", "`x`",
+	for _, name := range []string{hostile,
+		"a|b", "```", "[a](https://b)", "|---|", "<br>", "a\n\nb", "\ue000\ue001", "`x`",
 		"\xff", "Subject: x", " ", "{{.Name}}"} {
 		f.Add(name)
 	}
