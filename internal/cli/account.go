@@ -39,7 +39,7 @@ func (a *app) accountAdd() *cobra.Command {
 	c.Flags().StringVar(&in.Region, "region", "", "region, which chooses the server address told to partners")
 	c.Flags().StringVar(&in.TimeZone, "time-zone", "",
 		"zone in which its people read times: Australia/Sydney (default: the region's, or the operator's)")
-	c.Flags().StringVar(&in.Language, "language", "", "language of mails to its contacts: de, pt-BR (default: mail.language)")
+	c.Flags().StringVar(&in.Language, "language", "", "language of mails to its contacts: de, pt-BR")
 	c.Flags().StringArrayVar(&in.AllowIPs, "allow-ip", nil,
 		"address or network that its users may log in from (repeatable; default: all)")
 	sizeFlag(c, &in.KeepBytes, "keep", "bytes that its users may keep alive together: 2TB (default: the configured limit)")
@@ -72,7 +72,7 @@ func (a *app) accountSet() *cobra.Command {
 	optText(c, &in.Region, "region", "", "region")
 	optText(c, &in.TimeZone, "time-zone", "none",
 		"zone in which its people read times: Australia/Sydney; none: the region's")
-	optText(c, &in.Language, "language", "", "language of mails to its contacts: de, pt-BR; empty: mail.language")
+	optText(c, &in.Language, "language", "", "language of mails to its contacts: de, pt-BR; empty: as configured")
 	c.Flags().Var(optList{to: &in.AllowIPs, none: "any"}, "allow-ip",
 		"address or network that its users may log in from (repeatable); any: from everywhere")
 	optSize(c, &in.KeepBytes, "keep", "bytes that its users may keep alive together: 2TB, or default")

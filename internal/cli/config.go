@@ -13,6 +13,7 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/config"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/node"
 )
 
 func (a *app) configCommand() *cobra.Command {
@@ -58,6 +59,9 @@ func (a *app) configCheck() *cobra.Command {
 		func(context.Context, []string) error {
 			cfg, err := a.config(file, nil)
 			if err != nil {
+				return err
+			}
+			if err := node.CheckWords(cfg); err != nil {
 				return err
 			}
 			if printAll {

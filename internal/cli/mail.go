@@ -160,8 +160,8 @@ func (a *app) mailTemplates() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.done(list, "%d files were written to %s. README.txt says how to change them. Keep those that you change, and "+
-				"name the folder: mail.templates", len(list), out)
+			return a.done(list, "%d files were written to %s. README.txt says how to change them. Keep those that you change, "+
+				"and name the folder: mail.templates", len(list), out)
 		})
 	c.Long = `Write the built-in templates into a folder: layout.html, and for each kind of mail a text in
 the folder en. README.txt there says how to change and translate them. The server uses the folder

@@ -110,7 +110,8 @@ func (a *app) messageCommand() *cobra.Command {
 				[2]string{"Event", m.EventID}, [2]string{"State", string(m.State)}, [2]string{"Tries", fmt.Sprint(m.Attempts)},
 				[2]string{"Last answer", m.Error}, [2]string{"Made", when(m.CreatedAt)},
 				[2]string{"Tried", whenPtr(m.TriedAt)},
-				[2]string{"Sent", whenPtr(m.SentAt)}, [2]string{"Subject", m.Subject}, [2]string{"Attached", joined(fileNames(m.Files), "")}); err != nil || a.json {
+				[2]string{"Sent", whenPtr(m.SentAt)}, [2]string{"Subject", m.Subject},
+				[2]string{"Attached", joined(fileNames(m.Files), "")}); err != nil || a.json {
 				return err
 			}
 			_, err = fmt.Fprintf(a.Out, "\n%s\n", printableLines(m.Body))

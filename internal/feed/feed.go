@@ -40,6 +40,8 @@ type Options struct {
 	// Class returns the retention class of a file that a feed places at a path. nil: always the
 	// default class.
 	Class func(userID, path, feed string) string
+	// Changed is called when a feed was added, changed or removed: its period may be another. May be nil.
+	Changed func()
 	// May returns what a user may do with delivered files if neither the user nor the subscription
 	// says. nil: FeedsLook.
 	May func(u model.User) string
@@ -83,8 +85,16 @@ func (r *Service) audit(tx *store.Tx, row model.AuditRow) error {
 	return tx.Audit(row)
 }
 
+// changed says that feeds have changed.
+func (r *Service) changed() {
+	if r.o.Changed != nil {
+		r.o.Changed()
+	}
+}
+
 // AddFeed records a feed.
 func (r *Service) AddFeed(ctx context.Context, actor string, n model.NewFeed) (f model.Feed, err error) {
+	defer r.changed()
 	if err := valid.CheckID("feed name", n.Name); err != nil {
 		return f, err
 	}
@@ -176,6 +186,7 @@ func checkFeed(tx *store.Tx, f *model.Feed) (err error) {
 
 // SetFeed changes a feed. Past deliveries stay as they are.
 func (r *Service) SetFeed(ctx context.Context, actor, name string, e model.EditFeed) (model.Feed, error) {
+	defer r.changed()
 	return store.Change(ctx, r.o.Store, func(tx *store.Tx) (model.Feed, error) {
 		f, err := tx.Feed(name)
 		if err != nil {
@@ -220,6 +231,7 @@ func difference(before, after map[string]string) map[string]string {
 // RemoveFeed deletes a feed in which nothing was ever published. A feed with publications,
 // subscribers or expectations is a Conflict.
 func (r *Service) RemoveFeed(ctx context.Context, actor, name string) error {
+	defer r.changed()
 	const op = "feed.RemoveFeed"
 	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		if _, err := tx.Feed(name); err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -14,11 +15,47 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/handover"
+	"github.com/sallyport-sftp/sallyport/internal/keys"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
 var linkStories = testkit.Stories[*world]{
+	"a waiting link is mailed to its contact, to whoever has its secret": func(t *testing.T, w *world) {
+		p, other := keys.Empty(), keys.Empty()
+		l, err := w.ask(model.LinkKey, w.jo.ID, func(n *model.NewLink) { n.Token = p.Token })
+		testkit.Must(t, err)
+		_, err = w.service.MailLink(ctx, "op:jo", l.ID, model.MailLink{Secret: p.Secret}) // its function may run twice
+		if want := []string{"jo@acme.example key " + p.Secret}; err != nil || !slices.Equal(slices.Compact(w.mailed), want) {
+			t.Fatalf("%q, %v; want %q", w.mailed, err, want)
+		}
+		if rows := w.Audited("link.mail"); len(rows) != 1 || rows[0] != "op:jo" {
+			t.Errorf("the log has %v", rows)
+		}
+		for what, c := range map[string]struct {
+			id, secret string
+			kind       fault.Kind
+		}{"another's secret": {l.ID, other.Secret, fault.NotFound}, "no secret": {l.ID, "x", fault.Invalid},
+			"another link": {"01KB10SWWC66V2R0H1XQ2D6Y8N", p.Secret, fault.NotFound}} {
+			if _, err := w.service.MailLink(ctx, "op:jo", c.id, model.MailLink{Secret: c.secret}); !fault.Is(err, c.kind) {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		w.refuses = fault.E("mail", fault.Invalid, "No mail server is configured.")
+		_, err = w.service.MailLink(ctx, "op:jo", l.ID, model.MailLink{Secret: p.Secret})
+		testkit.WantKind(t, err, fault.Invalid)
+		w.Exec("UPDATE contacts SET bounced_at = 1 WHERE id = $1", w.jo.ID)
+		_, err = w.service.MailLink(ctx, "op:jo", l.ID, model.MailLink{Secret: p.Secret})
+		testkit.WantKind(t, err, fault.Conflict)
+		w.Exec("UPDATE contacts SET bounced_at = NULL")
+		testkit.Must(t, w.service.Open(ctx, p.Token, "203.0.113.7", func(model.Link, []byte) error { return nil }))
+		w.refuses = nil
+		_, err = w.service.MailLink(ctx, "op:jo", l.ID, model.MailLink{Secret: p.Secret})
+		testkit.WantKind(t, err, fault.NotFound)
+		if n := w.Count("audit WHERE action = 'link.mail'"); n != 1 {
+			t.Errorf("the log has %d mails", n)
+		}
+	},
 	"a link is made, looked at and opened once": func(t *testing.T, w *world) {
 		l := w.make(model.LinkKey, w.jo)
 		if l.State != model.LinkWaiting || l.Contact != "jo@acme.example" || l.ExpiresAt.Sub(l.CreatedAt) != 72*time.Hour {

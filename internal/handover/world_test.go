@@ -10,6 +10,7 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/handover"
+	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 	"github.com/sallyport-sftp/sallyport/model"
 )
@@ -22,6 +23,8 @@ type world struct {
 	service *handover.Service
 	made    int
 	jo, ann model.Contact // contacts of acme, verified
+	mailed  []string      // addresses and secrets that links were mailed with
+	refuses error         // of the mailer
 }
 
 func newWorld(t *testing.T, url string) *world { return &world{World: testkit.NewWorld(t, url)} }
@@ -31,6 +34,11 @@ func (w *world) begin(t testing.TB) *world {
 	t.Helper()
 	w.Begin(t)
 	w.service = handover.New(w.Store, w.Clock, w.IDs)
+	w.mailed, w.refuses = nil, nil
+	w.service.Join(func(_ *store.Tx, l model.Link, c model.Contact, secret string) error {
+		w.mailed = append(w.mailed, c.Email+" "+string(l.Kind)+" "+secret)
+		return w.refuses
+	})
 	w.Customers("acme", "globex")
 	w.jo, w.ann = w.Verified("acme", "jo@acme.example"), w.Verified("acme", "ann@acme.example")
 	return w

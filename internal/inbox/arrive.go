@@ -98,8 +98,7 @@ func (r *Service) received(tx *store.Tx, u model.User, d store.NewDrop, at time.
 		SHA256: hex.EncodeToString(d.SHA256), Key: d.Fingerprint, Address: d.Address, Vendor: u.Vendor,
 		Duplicate: d.Duplicate, DuplicateOf: d.DuplicateOf}
 	if d.Duplicate != "" {
-		if err := r.digest(tx, d.UserID, at, name, duplicateWords[d.Duplicate],
-			"If it was sent twice by mistake, there is nothing to do."); err != nil {
+		if err := r.digest(tx, d.UserID, at, digestLine{Name: name, Duplicate: d.Duplicate}); err != nil {
 			return model.Event{}, err
 		}
 	}
@@ -107,15 +106,14 @@ func (r *Service) received(tx *store.Tx, u model.User, d store.NewDrop, at time.
 		Data: data}, nil
 }
 
-var duplicateWords = map[string]string{
-	model.DuplicateName:    "A file of this name had come before, with another content.",
-	model.DuplicateContent: "The same content had come before, under another name.",
-	model.DuplicateBoth:    "The same file had come before.",
-}
+// digestLine is a line of the digest for the uploader's technical contacts: why a file was refused,
+// or what it shares with an earlier one.
+type digestLine struct{ Name, Reason, Advice, Duplicate string }
 
-// digest adds a line to the digest for the uploader's technical contacts.
-func (r *Service) digest(tx *store.Tx, userID string, at time.Time, name, reason, advice string) error {
-	detail, err := json.Marshal(map[string]string{"Name": valid.Printable(name), "Reason": reason, "Advice": advice})
+// digest adds a line to the digest.
+func (r *Service) digest(tx *store.Tx, userID string, at time.Time, l digestLine) error {
+	l.Name = valid.Printable(l.Name)
+	detail, err := json.Marshal(l)
 	if err != nil {
 		return fault.Wrap("inbox.digest", fault.Internal, err)
 	}

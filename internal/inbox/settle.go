@@ -90,7 +90,7 @@ func (r *Service) reject(tx *store.Tx, actor string, d model.Drop) error {
 		return err
 	}
 	name := path.Base(pathOf(d))
-	if err := r.digest(tx, d.UserID, now, name, d.Reason, d.Advice); err != nil {
+	if err := r.digest(tx, d.UserID, now, digestLine{Name: name, Reason: d.Reason, Advice: d.Advice}); err != nil {
 		return err
 	}
 	if err := tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventRejected, At: now, Account: d.Account, User: d.User,

@@ -2,10 +2,12 @@ package node
 
 import (
 	"context"
+	"log/slog"
 	"path"
 	"strings"
 	"time"
 
+	"github.com/sallyport-sftp/sallyport/internal/config"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/guide"
 	"github.com/sallyport-sftp/sallyport/internal/notify"
@@ -17,15 +19,21 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// buildWords reads the templates of letters and banners.
-func (n *Node) buildWords() (*mail.Writer, error) {
-	zone, err := time.LoadLocation(n.cfg.TimeZone)
+// readWords reads the templates of letters and banners.
+func readWords(c *config.Config, log *slog.Logger) (*mail.Writer, error) {
+	zone, err := time.LoadLocation(c.TimeZone)
 	if err != nil {
-		return nil, fault.Wrap("node.buildWords", fault.Invalid, err)
+		return nil, fault.Wrap("node.readWords", fault.Invalid, err)
 	}
-	o := n.cfg.Operator
-	return mail.NewWriter(mail.WriterConfig{Templates: n.cfg.Mail.Templates, Language: n.cfg.Mail.Language,
-		Operator: o.Name, URL: o.URL, Logo: o.Logo, Zone: zone, Log: n.log})
+	o := c.Operator
+	return mail.NewWriter(mail.WriterConfig{Templates: c.Mail.Templates, Language: c.Mail.Language,
+		Operator: o.Name, URL: o.URL, Logo: o.Logo, Zone: zone, Log: log})
+}
+
+// CheckWords checks the templates that a configuration names, without starting anything.
+func CheckWords(c config.Config) error {
+	_, err := readWords(&c, nil)
+	return err
 }
 
 // sitePrograms are the programs whose site files are attached to a welcome.

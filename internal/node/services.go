@@ -29,7 +29,7 @@ import (
 // buildExchange builds the services that exchange files.
 func (n *Node) buildExchange(ctx context.Context) (err error) {
 	st := &n.cfg.Storage
-	if n.words, err = n.buildWords(); err != nil {
+	if n.words, err = readWords(&n.cfg, n.log); err != nil {
 		return err
 	}
 	if n.tell, err = n.buildNotify(ctx); err != nil {
@@ -51,7 +51,7 @@ func (n *Node) buildExchange(ctx context.Context) (err error) {
 	}
 	n.feeds = feed.New(feed.Options{Store: n.store, Blobs: n.blobs, Desk: n.desk, Clock: n.clock, IDs: n.ids, Key: n.key,
 		MaxFile: int64(st.MaxFile), FreeFloor: int64(st.FreeFloor), KeepUploads: time.Duration(st.KeepPartials),
-		Class: n.retain.Class,
+		Class: n.retain.Class, Changed: n.retain.Forget,
 		May:   func(u model.User) string { return n.feedsMay(u.Kind) },
 		Types: fileTypes(n.cfg.FileTypes), Checks: n.cfg.ContentChecks, Zone: zone})
 	if err := n.feeds.Recover(n.log); err != nil {

@@ -41,11 +41,13 @@ var Kinds = []Kind{
 	{"welcome-copy", "A vendor's first key works. To the account holder's technical contacts.",
 		WelcomeFacts{Vendor: "Carrier One", Folders: []FolderFacts{{Path: "/upload", Sends: true}}}},
 	{"key-added", "A key was added. To technical and security contacts.", sampleKey},
-	{"key-replaced", "A key was added that replaces another. To technical and security contacts.", withReplaces(sampleKey)},
+	{"key-replaced", "A key was added that replaces another. To technical and security contacts.",
+		withReplaces(sampleKey)},
 	{"key-revoked", "A key was revoked. To technical and security contacts.", sampleKey},
 	{"key-blocked", "A key was reported as exposed and blocked. To technical and security contacts.", sampleKey},
 	{"key-sent", "A private key was sent to us, and its key is blocked. To technical and security contacts.", sampleKey},
-	{"key-doubtful", "Somebody sent an encrypted private key file of a key. To technical and security contacts.", sampleKey},
+	{"key-doubtful", "Somebody sent an encrypted private key file of a key. To technical and security contacts.",
+		sampleKey},
 	{"key-paused", "A key was paused at a contact's word. To technical and security contacts.", sampleKey},
 	{"key-resumed", "A paused key works again. To technical and security contacts.", sampleKey},
 	{"key-expiring", "A key expires soon. To technical and security contacts.", sampleKey},
@@ -64,8 +66,10 @@ var Kinds = []Kind{
 		FilesFacts{Files: sampleFiles, Total: 3, More: 1}},
 	{"expected-missed", "A file that we expected did not come. To technical contacts, if the expectation says so.",
 		sampleExpected},
-	{"expected-met", "A file that had been missed came. To technical contacts, if the expectation says so.", sampleExpected},
-	{"expected-larger", "A file is larger than expected. To technical contacts, if the expectation says so.", sampleLarger},
+	{"expected-met", "A file that had been missed came. To technical contacts, if the expectation says so.",
+		sampleExpected},
+	{"expected-larger", "A file is larger than expected. To technical contacts, if the expectation says so.",
+		sampleLarger},
 	{"expiring", "Files will be removed. To billing and technical contacts.",
 		RemovalFacts{FilesFacts: FilesFacts{Files: sampleFiles, Total: 6, More: 4}, Due: sampleTime.AddDate(0, 1, 0),
 			Ages: []string{"12mo"}, Missed: 1, Names: []string{"cdr_20261101.csv"}}},
@@ -96,8 +100,8 @@ var Kinds = []Kind{
 var sampleLink = LinkFacts{URL: "https://files.example.com/handover/" + LinkPlaceholder,
 	Expires: sampleTime.Add(72 * time.Hour)}
 
-const sampleSigned = "sallyport removal report\nrun: 01KB10SWWC66V2R0H1XQ2D6Y8N\nremoved: 6 files, 299213004 bytes\n\n" +
-	"— operator.example 5pKZcGl0dGxlIHNpZ25hdHVyZSBmb3IgdGhlIGV5ZSBvbmx5\n"
+const sampleSigned = "sallyport removal report\nrun: 01KB10SWWC66V2R0H1XQ2D6Y8N\nremoved: 6 files, 299213004 bytes\n" +
+	"\n— operator.example 5pKZcGl0dGxlIHNpZ25hdHVyZSBmb3IgdGhlIGV5ZSBvbmx5\n"
 
 func withReplaces(f KeyFacts) KeyFacts {
 	f.Replaces = "SHA256:u1cF9iAeU8x3zWcQk6YqkGmZ1pV0kz4yWqS0JrGz3kE"

@@ -17,9 +17,10 @@ type Letter struct {
 	Account     string // ID of the account that it is about; "" for none
 	AccountName string
 	User        string
-	Language    string // of the person or of the account; "": the default
-	Help        string // how to reach support
-	Facts       any    // a struct; its type is that of the kind's Sample
+	Language    string         // of the person or of the account; "": the default
+	Help        string         // how to reach support
+	Zone        *time.Location // of its times; nil: the operator's
+	Facts       any            // a struct; its type is that of the kind's Sample
 	Files       []model.MessageFile
 	// Secret is the end of a one-time link. It is stored encrypted, and takes the place of
 	// LinkPlaceholder when the mail is sent.

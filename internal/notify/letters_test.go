@@ -92,7 +92,7 @@ var letterStories = stories{
 		w.until(model.MessageSent, 2)
 		if m := w.sink.to("a@example.com"); len(m) != 1 || subject(m[0]) != "We received own.csv" ||
 			!strings.Contains(m[0], "1.2 MB (1234567 bytes)") || !strings.Contains(m[0], "9f86d0") ||
-			!strings.Contains(m[0], "2 March 2026, 09:00 UTC") || !strings.Contains(m[0], "01KB10SWWC66V2R0H1XQ2D6Y8N") {
+			!strings.Contains(m[0], "2 Mar 2026, 09:00 UTC") || !strings.Contains(m[0], "01KB10SWWC66V2R0H1XQ2D6Y8N") {
 			t.Errorf("at once: %q", m)
 		}
 		if m := w.sink.to("v@example.com"); len(m) != 1 || subject(m[0]) != "We received cdr.csv" {

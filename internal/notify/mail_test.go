@@ -64,9 +64,11 @@ func subject(mail string) string {
 var mailStories = stories{
 	"the operator's people hear of a missed file": func(t *testing.T, w *world) {
 		w.emit(model.EventMissed, map[string]any{"expectation": "cdr-daily", "feed": "cdr", "at_least": 2, "came": 1,
-			"too_small": []string{"cdr-2.csv (0 bytes)"}, "again": true})
+			"due":  "2026-03-02T08:00:00Z",
+			"zone": "Australia/Sydney", "too_small": []string{"cdr-2.csv (0 bytes)"}, "again": true})
 		testkit.Eventually(t, "they got a mail", func() bool { return len(w.sink.to("ops@example.com")) == 1 })
 		if m := w.sink.to("ops@example.com")[0]; !strings.Contains(m, "cdr-daily was missed, 1 of 2 came") ||
+			!strings.Contains(m, "2 Mar 2026, 19:00 AEDT") ||
 			!strings.Contains(m, "It was missed the time before, too.") || !strings.Contains(m, "cdr-2.csv (0 bytes)") ||
 			!strings.Contains(m, "Auto-Submitted: auto-generated") {
 			t.Errorf("it says %s", m)

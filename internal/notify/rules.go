@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
@@ -28,9 +29,16 @@ func (r *Service) webhookMessage(w model.Webhook, e model.Event) (model.Message,
 func operatorLetter(e model.Event) (Letter, bool) {
 	switch d := e.Data.(type) {
 	case model.ExpectationChanged:
-		kind := map[string]string{model.EventMissed: "missed", model.EventMet: "met", model.EventLarger: "larger"}[e.Type]
-		return Letter{Kind: kind, Facts: ExpectedFacts{Expectation: d.Expectation, Feed: d.Feed, Pattern: d.Pattern,
-			AtLeast: d.AtLeast, Came: d.Came, Due: d.Due, TooSmall: d.TooSmall, Again: d.Again}}, kind != ""
+		kind := map[string]string{model.EventMissed: "missed", model.EventMet: "met",
+			model.EventLarger: "larger"}[e.Type]
+		zone, err := time.LoadLocation(d.Zone)
+		if err != nil {
+			zone = nil // it was checked when it was set; this machine has lost it
+		}
+		return Letter{Kind: kind, Zone: zone, Facts: ExpectedFacts{Expectation: d.Expectation, Feed: d.Feed,
+			Pattern: d.Pattern,
+			AtLeast: d.AtLeast, Came: d.Came, Due: d.Due, TooSmall: d.TooSmall, Again: d.Again, File: d.File, Size: d.Size,
+			Most: d.Most}}, kind != ""
 	case model.FeedGap:
 		return Letter{Kind: "gap", Facts: GapFacts{Feed: d.Feed, File: d.Name, First: number(d.From), Final: number(d.To),
 			Last: number(d.Last), Period: d.Period, Odd: d.Number != nil}}, true

@@ -88,7 +88,9 @@ func (r *Service) current(q *store.Q) (*rules, error) {
 	return r.rules, nil
 }
 
-func (r *Service) forget() {
+// Forget has the policies read again before they are next used. A feed's period has changed, or another
+// policy has.
+func (r *Service) Forget() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.rules = nil
@@ -192,7 +194,7 @@ func (r *Service) SetPolicy(ctx context.Context, who string, s model.SetPolicy) 
 	if err != nil {
 		return p, err
 	}
-	r.forget()
+	r.Forget()
 	p.Class = r.shown(p)
 	return p, r.reclassifyPending(ctx)
 }

@@ -48,6 +48,22 @@ func (w *world) publish(feedName, account, name string) {
 }
 
 var policyStories = stories{
+	"a feed's own period applies to the file that is published right after it was added": func(t *testing.T, w *world) {
+		u := w.customer("acme")
+		if got := w.service.Period(u.ID, "/inv/a", ""); got != "12mo" { // the policies were read a moment ago
+			t.Fatalf("files stay %s", got)
+		}
+		_, err := w.feeds.AddFeed(ctx, "op:jo", model.NewFeed{Name: "inv", Kind: "invoices", Retention: "90d"})
+		w.Must(err)
+		if got := w.service.Period(u.ID, "/inv/a", "inv"); got != "90d" {
+			t.Errorf("the feed's files stay %s", got)
+		}
+		_, err = w.feeds.AddFeed(ctx, "op:jo", model.NewFeed{Name: "bills", Kind: "invoices", Retention: "2y"})
+		w.Must(err)
+		if got := w.service.Period(u.ID, "/inv/a", "bills"); got != "2y" {
+			t.Errorf("the feed's files stay %s", got)
+		}
+	},
 	"the nearest policy keeps a file": func(t *testing.T, w *world) {
 		u, v := w.customer("acme"), w.customer("bolt")
 		w.feed("inv", "acme")

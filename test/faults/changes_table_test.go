@@ -79,6 +79,8 @@ var changes = map[string]change{
 		again: fault.NotFound},
 	"make-link": {request: asks("POST", "/links",
 		body{"kind": "verify", "contact": "{name}@example.com", "token": "{token}"}), again: fault.Exists},
+	"mail-link": {begin: (*lossy).link, twice: true,
+		request: asks("POST", "/links/{id}/mail", body{"secret": "{secret}"})},
 	"revoke-link": {begin: (*lossy).link, request: asks("DELETE", "/links/{id}", nil), again: fault.Conflict},
 	"done-notice": {begin: (*lossy).notice, request: asks("POST", "/notices/{id}/done", nil), again: fault.NotFound},
 	"put-file":    {request: file("PUT")},

@@ -63,6 +63,8 @@ func TestTheOutcomeOfEveryChange(t *testing.T) {
 	t.Cleanup(func() { testkit.Must(t, l.db.Close()) })
 	l.Node = testkit.Start(t, func(c *config.Config) {
 		c.Database.URL, c.Webhooks.Allow = l.proxy.URL, []string{"127.0.0.1/32"}
+		c.Web.URL, c.Mail.From, c.Mail.TLS = "https://files.example.com", "files@example.com", "none"
+		c.Mail.Host, c.Mail.Port = "127.0.0.1", 9 // nobody takes it
 	})
 	for _, id := range writing(t) {
 		t.Run(id, func(t *testing.T) {
@@ -92,7 +94,7 @@ func writing(t *testing.T) (ids []string) {
 		} `json:"paths"`
 	}
 	testkit.Must(t, json.Unmarshal(text, &api))
-	noRows := []string{"begin-upload", "send-part", "cancel-upload", "test-mail", "end-session"}
+	noRows := []string{"begin-upload", "send-part", "cancel-upload", "test-mail", "preview-mail", "end-session"}
 	for _, methods := range api.Paths {
 		for method, o := range methods {
 			if method != "get" && !slices.Contains(noRows, o.ID) {
@@ -261,9 +263,15 @@ func (l *lossy) more(before map[string]int) string {
 	return b.String()
 }
 
-// token is what finds a run's link.
+// secret is the end of a run's link, and token is what finds the link.
+func secret(name string) string {
+	of := sha256.Sum256([]byte(name))
+	return base64.RawURLEncoding.EncodeToString(append(of[:16], make([]byte, 32)...))
+}
+
 func token(name string) string {
-	sum := sha256.Sum256([]byte(name))
+	of := sha256.Sum256([]byte(name))
+	sum := sha256.Sum256(of[:16])
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
@@ -277,7 +285,8 @@ func asks(method, path string, body any) func(l *lossy) client.Request {
 			testkit.Must(l.t, err)
 			r.Header = http.Header{"Content-Type": {"application/json"}}
 			r.Body = json.RawMessage(strings.NewReplacer("{name}", l.name, "{id}", l.id, "{claim}", l.claim,
-				"{print}", ssh.FingerprintSHA256(l.key.PublicKey()), "{token}", token(l.name)).Replace(string(text)))
+				"{print}", ssh.FingerprintSHA256(l.key.PublicKey()), "{token}", token(l.name),
+				"{secret}", secret(l.name)).Replace(string(text)))
 		}
 		return r
 	}

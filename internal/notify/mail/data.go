@@ -22,8 +22,10 @@ const (
 )
 
 var (
-	mark    = strings.NewReplacer("|", string(markPipe), "`", string(markTick), "[", string(markOpen), "<", string(markAngle))
-	unmark  = strings.NewReplacer(string(markPipe), "|", string(markTick), "`", string(markOpen), "[", string(markAngle), "<")
+	mark = strings.NewReplacer("|", string(markPipe), "`", string(markTick), "[", string(markOpen), "<",
+		string(markAngle))
+	unmark = strings.NewReplacer(string(markPipe), "|", string(markTick), "`", string(markOpen), "[",
+		string(markAngle), "<")
 	oneLine = strings.NewReplacer(string(markLine), " ")
 	lines   = strings.NewReplacer(string(markLine), "\n")
 )
@@ -75,8 +77,9 @@ func fields(v reflect.Value, zone *time.Location, out map[string]any) {
 // functions are what templates may call, besides those of text/template.
 var functions = texttemplate.FuncMap{
 	"date":   func(t time.Time) string { return t.Format("2 January 2006") },
-	"clock":  func(t time.Time) string { return t.Format("2 January 2006, 15:04 MST") },
+	"clock":  func(t time.Time) string { return t.Format("2 Jan 2006, 15:04 MST") },
 	"size":   size,
+	"exact":  exact,
 	"count":  count,
 	"join":   func(list []any, with string) string { return strings.Join(texts(list), with) },
 	"first":  func(n int, list []any) []any { return list[:min(n, len(list))] },
@@ -108,6 +111,14 @@ func size(n int64) string {
 		return fmt.Sprintf("%.1f %s", v, unit)
 	}
 	return fmt.Sprintf("%.0f %s", v, unit)
+}
+
+// exact writes a number of bytes, and all its digits in the words for one byte, or for many.
+func exact(n int64, one, many string) string {
+	if n < 1000 {
+		return count(n, one, many)
+	}
+	return size(n) + " (" + count(n, one, many) + ")"
 }
 
 // count writes a number with the word for one, or for many.

@@ -47,7 +47,8 @@ func (m *Mailer) refusal(refused *gomail.SendError, to string) error {
 		e.Public = fmt.Sprintf("The mail server %s takes no mail from %s: %s.", m.cfg.Host, m.cfg.From, answer)
 		return e.WithHint("set mail.from, or mail.bounces, to an address that this server may send for")
 	case refused.IsTemp() || refused.ErrorCode() < 500:
-		e.Public = fmt.Sprintf("The mail server %s does not take mail to %s now: %s.", m.cfg.Host, valid.Printable(to), answer)
+		e.Public = fmt.Sprintf("The mail server %s does not take mail to %s now: %s.", m.cfg.Host, valid.Printable(to),
+			answer)
 		return e
 	}
 	e.Kind, e.Public = fault.Denied, fmt.Sprintf("The mail server %s refused the address %s for good: %s.", m.cfg.Host,

@@ -74,7 +74,7 @@ func (m *Mailer) loadCA() error {
 func (m *Mailer) Send(ctx context.Context, msg model.Message) error {
 	const op = "mail.Send"
 	out := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
-	if err := errors.Join(out.From(m.cfg.From), out.To(msg.Target)); err != nil {
+	if err := errors.Join(m.setFrom(out), out.To(msg.Target)); err != nil {
 		return fault.E(op, fault.Denied, "The address cannot be written to: %v.", err)
 	}
 	if m.cfg.ReplyTo != "" {
@@ -104,6 +104,14 @@ func (m *Mailer) Send(ctx context.Context, msg model.Message) error {
 		return fault.E(op, fault.Invalid, "mail: %v.", err)
 	}
 	return m.failure(c.DialAndSendWithContext(ctx, out), msg.Target)
+}
+
+// setFrom sets the sender: mail.from, with the operator's name if it has one.
+func (m *Mailer) setFrom(out *gomail.Msg) error {
+	if m.cfg.Writer == nil || m.cfg.Writer.cfg.Operator == "" || strings.Contains(m.cfg.From, "<") {
+		return out.From(m.cfg.From)
+	}
+	return out.FromFormat(m.cfg.Writer.cfg.Operator, m.cfg.From)
 }
 
 // embedLogo adds the logo to a mail whose HTML shows it.

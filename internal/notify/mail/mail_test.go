@@ -219,6 +219,25 @@ func TestARefusedSenderIsNotTheReceiversFault(t *testing.T) {
 	}
 }
 
+// TestTheSenderHasTheOperatorsName: unless mail.from has a name of its own.
+func TestTheSenderHasTheOperatorsName(t *testing.T) {
+	s := newServer(t)
+	for from, want := range map[string]string{"files@example.com": `"Süd, Exchange" <files@example.com>`,
+		"Desk <files@example.com>": `"Desk" <files@example.com>`} {
+		w := writer(t, func(c *mail.WriterConfig) { c.Operator = "Süd, Exchange" })
+		m := s.mailer(t, func(c *mail.Config) { c.From, c.Writer = from, w })
+		testkit.Must(t, m.Send(context.Background(),
+			model.Message{ID: "1", Target: "a@example.com", Subject: "x", Body: "x"}))
+		got, err := netmail.ReadMessage(strings.NewReader(s.got[len(s.got)-1]))
+		testkit.Must(t, err)
+		list, err := got.Header.AddressList("From")
+		wanted, _ := netmail.ParseAddressList(want)
+		if err != nil || len(list) != 1 || *list[0] != *wanted[0] {
+			t.Errorf("%q: from %v, want %s (%v)", from, list, want, err)
+		}
+	}
+}
+
 // TestALogoIsPartOfTheMail: mail programs show it without asking a server.
 func TestALogoIsPartOfTheMail(t *testing.T) {
 	s := newServer(t)

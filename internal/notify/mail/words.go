@@ -51,10 +51,11 @@ func parse(text string) (out []block) {
 			flush()
 		case strings.HasPrefix(row, "```"):
 			flush()
-			from := i + 1
+			var code []string
 			for i++; i < len(rows) && strings.TrimSpace(rows[i]) != "```"; i++ {
+				code = append(code, rows[i])
 			}
-			out = append(out, block{Code: verbatim(strings.Join(rows[from:min(i, len(rows))], "\n"))})
+			out = append(out, block{Code: verbatim(strings.Join(code, "\n"))})
 		case strings.HasPrefix(row, "|"):
 			flush()
 			from := i
@@ -170,32 +171,34 @@ func plainTable(b block) string {
 	if b.Head == nil && len(widths) == 2 || whole <= widest && !broken {
 		return aligned(rows, widths)
 	}
-	var out []string
-	for _, r := range rows[min(1, len(rows)*boolInt(b.Head != nil)):] {
-		text := ""
-		for i, cell := range r {
-			if cell == "" {
-				continue
-			}
-			if i < len(b.Head) && i > 0 && b.Head[i] != "" && len(b.Head[i]) <= longestLabel {
-				cell = b.Head[i] + ": " + cell
-			}
-			indent := "  "
-			if i == 0 {
-				indent = ""
-			}
-			text += indent + strings.ReplaceAll(cell, "\n", "\n"+"  ") + "\n"
-		}
-		out = append(out, text)
+	if b.Head != nil {
+		rows = rows[1:]
+	}
+	out := make([]string, len(rows))
+	for i, r := range rows {
+		out[i] = record(b.Head, r)
 	}
 	return strings.Join(out, "\n")
 }
 
-func boolInt(b bool) int {
-	if b {
-		return 1
+// record writes a row as lines: the first cell, and below it the others, with the heads of their
+// columns.
+func record(head, row []string) string {
+	var b strings.Builder
+	for i, cell := range row {
+		if cell == "" {
+			continue
+		}
+		indent := ""
+		if i > 0 {
+			indent = "  "
+			if i < len(head) && head[i] != "" && len(head[i]) <= longestLabel {
+				cell = head[i] + ": " + cell
+			}
+		}
+		b.WriteString(indent + strings.ReplaceAll(cell, "\n", "\n  ") + "\n")
 	}
-	return 0
+	return b.String()
 }
 
 // columns returns the width of each column, and of a whole line.

@@ -213,12 +213,12 @@ const unnamed = "Sallyport"
 
 // data is what templates get for a letter.
 func (w *Writer) data(l notify.Letter) map[string]any {
-	out := map[string]any{}
+	out, zone := map[string]any{}, cmp.Or(l.Zone, w.cfg.Zone)
 	if l.Facts != nil {
-		fields(reflect.ValueOf(l.Facts), w.cfg.Zone, out)
+		fields(reflect.ValueOf(l.Facts), zone, out)
 	}
 	fields(reflect.ValueOf(common{l.To, l.Name, l.Account, cmp.Or(l.AccountName, l.Account), l.User,
-		cmp.Or(w.cfg.Operator, unnamed), w.cfg.URL, l.Help}), w.cfg.Zone, out)
+		cmp.Or(w.cfg.Operator, unnamed), w.cfg.URL, l.Help}), zone, out)
 	return out
 }
 

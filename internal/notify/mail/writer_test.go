@@ -150,7 +150,8 @@ func TestAnOwnTemplateReplacesTheBuiltIn(t *testing.T) {
 // TestALetterIsInTheLanguageOfItsReader: or in the nearest that there is.
 func TestALetterIsInTheLanguageOfItsReader(t *testing.T) {
 	dir := folder(t, map[string]string{"de/test.txt": "Subject: Ein Test\n\nMail geht.\n",
-		"de-AT/key-old.txt": "Subject: Heuer {{.Since.Format \"02.01.2006\"}}\n\nJa.\n", "fr/test.txt": "Subject: Essai\n\nOui.\n"})
+		"de-AT/key-old.txt": "Subject: Heuer {{.Since.Format \"02.01.2006\"}}\n\nJa.\n",
+		"fr/test.txt":       "Subject: Essai\n\nOui.\n"})
 	w := writer(t, func(c *mail.WriterConfig) { c.Templates, c.Language = dir, "fr" })
 	key, _ := notify.KindNamed("key-old")
 	for _, c := range []struct{ kind, language, want string }{
@@ -171,7 +172,8 @@ func TestALetterIsInTheLanguageOfItsReader(t *testing.T) {
 // TestAnOwnTemplateThatFailsLaterStopsNoMail: the built-in template is used if an own one fails on a real
 // letter, and the log says so.
 func TestAnOwnTemplateThatFailsLaterStopsNoMail(t *testing.T) {
-	dir := folder(t, map[string]string{"en/fresh.txt": "Subject: Ours\n\n{{if gt (len .Files) 2}}{{index .Files 9}}{{end}}\n"})
+	dir := folder(t, map[string]string{
+		"en/fresh.txt": "Subject: Ours\n\n{{if gt (len .Files) 2}}{{index .Files 9}}{{end}}\n"})
 	var log testkit.Log
 	w := writer(t, func(c *mail.WriterConfig) { c.Templates, c.Log = dir, slog.New(slog.NewTextHandler(&log, nil)) })
 	out, err := w.Write(notify.Letter{Kind: "fresh", User: "acme", Facts: notify.FilesFacts{Total: 3,
@@ -188,7 +190,7 @@ func TestTimesNameTheirZone(t *testing.T) {
 	testkit.Must(t, err)
 	out, err := writer(t, func(c *mail.WriterConfig) { c.Zone = zone }).Write(letter)
 	testkit.Must(t, err)
-	if !strings.Contains(out.Text, "2 November 2026, 17:00 AEDT") {
+	if !strings.Contains(out.Text, "2 Nov 2026, 17:00 AEDT") {
 		t.Error(out.Text)
 	}
 }
@@ -220,4 +222,31 @@ func TestABannerIsShortAndNamesTheOperator(t *testing.T) {
 	if text := writer(t).Banner("", "c-1"); !strings.Contains(text, "the people who gave you your username") {
 		t.Error(text)
 	}
+}
+
+// FuzzNoNameBecomesMarkup: a letter with any name has as many tags, lines and cells as one with a plain
+// name.
+func FuzzNoNameBecomesMarkup(f *testing.F) {
+	for _, name := range []string{hostile,
+		"a|b", "```", "[a](https://b)", "|---|", "<br>", "a\n\nb", "\ue000\ue001", "`x`",
+		"\xff", "Subject: x", " ", "{{.Name}}"} {
+		f.Add(name)
+	}
+	w, err := mail.NewWriter(mail.WriterConfig{})
+	testkit.Must(f, err)
+	shape := func(t testing.TB, name string) (tags, lines int) {
+		out, err := w.Write(notify.Letter{Kind: "fresh", User: name, AccountName: name, Help: name,
+			Facts: notify.FilesFacts{Files: []notify.FileFacts{{Name: name, Feed: name}}, Total: 1}})
+		testkit.Must(t, err)
+		return strings.Count(out.HTML, "<"), strings.Count(out.Text, "\n")
+	}
+	tags, lines := shape(f, "plain")
+	f.Fuzz(func(t *testing.T, name string) {
+		if strings.TrimSpace(name) == "" {
+			return
+		}
+		if gotTags, gotLines := shape(t, name); gotTags != tags || gotLines != lines && len(name) < 20 {
+			t.Errorf("%q: %d tags and %d lines, want %d and %d", name, gotTags, gotLines, tags, lines)
+		}
+	})
 }
