@@ -70,7 +70,7 @@ func (a *app) contactList() *cobra.Command {
 		short: "List contacts", args: cobra.MaximumNArgs(1),
 		head: []string{"OF", "NAME", "E-MAIL", "PHONE", "ROLES", "VERIFIED", "STATE", "ID"},
 		more: []string{"SINCE", "BOUNCED", "LEFT"},
-		at: "SINCE", none: "There are no contacts yet.", read: (*client.Client).ListContacts,
+		at:   "SINCE", none: "There are no contacts yet.", read: (*client.Client).ListContacts,
 		ready: func(_ context.Context, f *model.ContactFilter, args []string) error {
 			f.Of = strings.Join(args, "")
 			return nil

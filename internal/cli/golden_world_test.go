@@ -105,6 +105,8 @@ func (w *world) files() {
 		"bill.pdf":  "%PDF-1.7\n1 0 obj\n<< /Type /Catalog >>\nendobj\n%%EOF\n",
 		"words.txt": "not a key at all\n",
 		"accounts":  "acme\nglobex # paid\n",
+		"yes":       "y\n",
+		"no":        "\n",
 	} {
 		testkit.Must(w, os.WriteFile(name, []byte(content), 0o600))
 	}

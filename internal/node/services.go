@@ -48,7 +48,8 @@ func (n *Node) buildExchange(ctx context.Context) (err error) {
 		MaxFile: int64(st.MaxFile), FreeFloor: int64(st.FreeFloor), KeepUploads: time.Duration(st.KeepPartials),
 		Class: n.retain.Class,
 		May:   func(u model.User) string { return n.feedsMay(u.Kind) },
-		Types: fileTypes(n.cfg.FileTypes), Checks: n.cfg.ContentChecks, Zone: zone})
+		Types: fileTypes(n.cfg.FileTypes), Checks: n.cfg.ContentChecks, Zone: zone, Zones: n.cfg.Zones(),
+		Remind: n.reminding()})
 	if err := n.feeds.Recover(n.log); err != nil {
 		return err
 	}
@@ -153,6 +154,17 @@ func (n *Node) gone(tx *store.Tx, versionID string, replaced bool) (bool, error)
 	}
 	delivered, err := n.feeds.Taken(tx, versionID)
 	return needed || held || delivered, err
+}
+
+// reminding returns how a reminder is mailed; nil if mail is not configured.
+func (n *Node) reminding() func(tx *store.Tx, l feed.Letter) error {
+	if !n.tell.Mails() {
+		return nil
+	}
+	return func(tx *store.Tx, l feed.Letter) error {
+		return n.tell.Mail(tx, notify.Letter{Kind: l.Kind, To: l.To.Email, Account: l.Account, Text: l.Text, Head: l.Head,
+			Rows: l.Rows, More: l.More}, notify.Mailing{Contact: l.To.ID})
+	}
 }
 
 // mailPeople sends a mail of retention to an account's people.
