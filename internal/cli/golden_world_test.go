@@ -160,6 +160,11 @@ func (w *world) prepare(words []string) {
 		testkit.Must(w, err)
 		testkit.Must(w, f.Close())
 		w.disconnect()
+	case "begin": // begin jo acme calls.csv /upload/calls.csv: an upload that goes on
+		f, err := w.sftp(words[1], words[2]).Create(words[4])
+		testkit.Must(w, err)
+		_, err = f.Write(testkit.MustRead(w, words[3]))
+		testkit.Must(w, err)
 	case "download": // download jo acme /download/cdr/calls.csv
 		c := w.sftp(words[1], words[2])
 		f, err := c.Open(words[3])
