@@ -15,6 +15,8 @@ type Names interface {
 	// Known returns nil if a thing of the kind, one of the model's nouns, has the name. Otherwise it
 	// returns NotFound with the nearest name.
 	Known(ctx context.Context, kind, name string) error
+	// Complete lists names that begin with a text.
+	Complete(ctx context.Context, c model.CompleteQuery) ([]model.Suggestion, error)
 }
 
 // checkNames is called with the input of every operation. It refuses names that nothing has, in the

@@ -123,6 +123,7 @@ Manage it:       the other commands; on the server's own machine they need only
 	root.InitDefaultHelpCmd()
 	root.SetFlagErrorFunc(wrongFlag)
 	inWords(root)
+	a.completeNames(root)
 	return root
 }
 
