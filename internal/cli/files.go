@@ -21,13 +21,13 @@ func (a *app) filesCommand() *cobra.Command {
 
 func (a *app) filesList() *cobra.Command {
 	return listCommand(a, &listing[model.FileFilter, model.FileInfo]{use: "ls USER [PATH]", short: "List a directory",
-		args: cobra.RangeArgs(1, 2), head: []string{"SIZE", "MODIFIED", "NAME", "UNFINISHED"}, at: "MODIFIED",
+		args: cobra.RangeArgs(1, 2), head: []string{"SIZE", "MODIFIED", "UNFINISHED", "NAME"}, at: "MODIFIED",
 		none: "The directory is empty.", read: (*client.Client).ListFiles, ready: inMailbox,
 		row: func(f model.FileInfo) []any {
 			if f.Dir {
-				return []any{"", f.Mtime, f.Name + "/", ""}
+				return []any{"", f.Mtime, "", f.Name + "/"}
 			}
-			row := []any{fileSize(f.Size), f.Mtime, f.Name, unfinished(f.Unfinished)}
+			row := []any{fileSize(f.Size), f.Mtime, unfinished(f.Unfinished), f.Name}
 			if f.Partial { // nothing is stored yet
 				row[0], row[1] = "", (*time.Time)(nil)
 			}

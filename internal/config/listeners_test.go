@@ -7,6 +7,7 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/config"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 func TestARegionFillsUpWithTheDefault(t *testing.T) {
@@ -29,8 +30,9 @@ regions:
 		help         string
 	}{
 		{"", "sftp.example.com", 3333, def, "help@example.com, +1"},
-		{"au", "sftp.example.com.au", 3333, def, "help@example.com, https://help.example.com.au, +1"}, // its own URL, the rest as the default
-		{"nz", "sftp.example.com", 22, []string{}, "help@example.com, +1"},                            // an empty list allows all
+		// its own URL, the rest as the default
+		{"au", "sftp.example.com.au", 3333, def, "help@example.com, https://help.example.com.au, +1"},
+		{"nz", "sftp.example.com", 22, []string{}, "help@example.com, +1"}, // an empty list allows all
 		{"jp", "sftp.example.com", 3333, []string{"198.51.100.7", "2001:db8::/32"}, "help@example.com, +1"},
 		{"unknown", "sftp.example.com", 3333, def, "help@example.com, +1"},
 	} {
@@ -150,5 +152,24 @@ func TestKeyFilesDoNotTravelInClear(t *testing.T) {
 			(!fault.Is(err, fault.Invalid) || !strings.Contains(fault.PublicText(err), c.message)) {
 			t.Errorf("%s: %v, want %q", c.web, err, c.message)
 		}
+	}
+}
+
+// TestZonesAreThoseOfTheOperatorAndItsRegions: a region without a zone has the operator's, and a zone
+// that does not exist is refused by name.
+func TestZonesAreThoseOfTheOperatorAndItsRegions(t *testing.T) {
+	c, err := load(t, "time_zone: Australia/Sydney\nregions: {eu: {time_zone: Europe/Berlin}, au: {}}\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	z := c.Zones()
+	for region, want := range map[string]string{"eu": "Europe/Berlin", "au": "Australia/Sydney", "": "Australia/Sydney"} {
+		if got := z.Of(model.Account{Region: region}).String(); got != want {
+			t.Errorf("region %q has the zone %s, want %s", region, got, want)
+		}
+	}
+	_, err = load(t, "regions: {eu: {time_zone: Mars/Base}}\n")
+	if !fault.Is(err, fault.Invalid) || !strings.Contains(fault.PublicText(err), "regions.eu.time_zone") {
+		t.Errorf("a zone that does not exist: %v", err)
 	}
 }
