@@ -63,8 +63,12 @@ func (rt *routes) named(ctx context.Context, path string, in any, err error) err
 	case !fault.Is(better, fault.NotFound):
 		return err
 	case strings.HasPrefix(fault.PublicText(better), "There is no "): // the service's own words are as good
-		return &fault.Error{Op: "api.named", Kind: fault.NotFound, Public: fault.PublicText(err), Err: err,
-			Hint: fault.HintIn(better), Action: cmp.Or(fault.ActionIn(err), fault.ActionIn(better))}
+		e := &fault.Error{Op: "api.named", Kind: fault.NotFound, Public: fault.PublicText(err), Err: err,
+			Hint: fault.HintIn(better)}
+		if e.Hint == "" {
+			e.Action = cmp.Or(fault.ActionIn(err), fault.ActionIn(better))
+		}
+		return e
 	}
 	return better
 }
