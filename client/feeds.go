@@ -80,6 +80,17 @@ func (c *Client) ListDeliveries(ctx context.Context, q model.DeliveryFilter) (mo
 	return get[model.Page[model.Delivery]](ctx, c, "/deliveries", q)
 }
 
+// ListUncollected lists the accounts that have not downloaded all of their files.
+func (c *Client) ListUncollected(ctx context.Context, q model.UncollectedFilter) (model.Page[model.Uncollected],
+	error) {
+	return get[model.Page[model.Uncollected]](ctx, c, "/deliveries/uncollected", q)
+}
+
+// RemindAccounts mails the people of accounts that have not downloaded all of their files.
+func (c *Client) RemindAccounts(ctx context.Context, in model.Remind) ([]model.Reminder, error) {
+	return send[[]model.Reminder](ctx, c, "POST", "/deliveries/remind", in)
+}
+
 // ShowDelivery returns a delivery.
 func (c *Client) ShowDelivery(ctx context.Context, id string) (model.Delivery, error) {
 	return get[model.Delivery](ctx, c, at("/deliveries/%s", id), nil)

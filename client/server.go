@@ -14,6 +14,11 @@ func (c *Client) ShowServer(ctx context.Context) (model.Server, error) {
 	return get[model.Server](ctx, c, "/server", nil)
 }
 
+// Complete lists names that begin with a text.
+func (c *Client) Complete(ctx context.Context, q model.CompleteQuery) (model.Suggestions, error) {
+	return get[model.Suggestions](ctx, c, "/complete", q)
+}
+
 // ListHostkeys lists the server's host keys.
 func (c *Client) ListHostkeys(ctx context.Context, q model.EveryFilter) (model.Page[model.HostKey], error) {
 	return get[model.Page[model.HostKey]](ctx, c, "/hostkeys", q)

@@ -10,6 +10,17 @@ type FileInfo struct {
 	Size  int64     `json:"size" doc:"Bytes"`
 	Mtime time.Time `json:"mtime"`
 	Mode  uint32    `json:"mode" doc:"POSIX permission bits, as the uploader set them"`
+	// Partners see an unfinished upload in place of the file. Operators see the file, and the upload
+	// beside it.
+	Unfinished *Unfinished `json:"unfinished,omitempty" doc:"An upload of this name that was not finished"`
+	Partial    bool        `json:"partial,omitempty" doc:"There is only the unfinished upload; nothing is stored yet"`
+}
+
+// Unfinished is an upload that is under way, or that broke off and can be resumed.
+type Unfinished struct {
+	Size    int64     `json:"size" doc:"Bytes from the start that are kept; a resumed upload goes on there"`
+	At      time.Time `json:"at" doc:"When it was last written to"`
+	Writing bool      `json:"writing,omitempty" doc:"A session is uploading it now"`
 }
 
 // Version is one set of committed bytes of a file.

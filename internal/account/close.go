@@ -181,7 +181,7 @@ func (r *Service) Closing(ctx context.Context, ask model.ClosingQuery) (out mode
 		out.Users = append(out.Users, u.Name)
 		out.Files, out.Bytes = out.Files+u.UsedFiles, out.Bytes+u.UsedBytes
 	}
-	if out.Uncollected, err = q.Uncollected(a.ID); err != nil {
+	if out.Uncollected, err = q.CountUncollected(a.ID); err != nil {
 		return out, err
 	}
 	if out.Feeds, err = q.FeedNames(a.ID); err != nil {

@@ -5,8 +5,10 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sallyport-sftp/sallyport/client"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
@@ -91,6 +93,44 @@ func TestFilesComeBackWholeAndInRanges(t *testing.T) {
 	files := testkit.List[model.FileInfo](n, "/users/acme/files?path=/upload")
 	if len(files) != 1 || files[0].Name != `name with \xff` || string(files[0].Raw) != "name with \xff" {
 		t.Fatalf("%+v", files)
+	}
+}
+
+// TestAStoredFileOfTheYear1970IsNoPartial: operators see from a field of its own what is unfinished, not
+// from a time that a partner can set.
+func TestAStoredFileOfTheYear1970IsNoPartial(t *testing.T) {
+	n := testkit.Start(t)
+	key := n.User("acme")
+	c := n.SFTP("acme", key)
+	for _, name := range []string{"/upload/old.csv", "/upload/half.csv", "/upload/both.csv"} {
+		f, err := c.Create(name)
+		testkit.Must(t, err)
+		_, err = f.Write([]byte("some text"))
+		testkit.Must(t, err)
+		if name == "/upload/half.csv" {
+			continue // it stays open
+		}
+		testkit.Must(t, f.Close())
+		testkit.Must(t, c.Chtimes(name, time.Unix(0, 0), time.Unix(0, 0)))
+	}
+	f, err := c.OpenFile("/upload/both.csv", os.O_WRONLY|os.O_TRUNC)
+	testkit.Must(t, err)
+	_, err = f.Write([]byte("new"))
+	testkit.Must(t, err)
+	testkit.Eventually(t, "the new upload is seen", func() bool { // a write is answered before others see it
+		list := testkit.List[model.FileInfo](n, "/users/acme/files?path=/upload")
+		return len(list) == 3 && list[0].Unfinished != nil && list[0].Unfinished.Size == 3
+	})
+	list := testkit.List[model.FileInfo](n, "/users/acme/files?path=/upload")
+	both, half, old := list[0], list[1], list[2]
+	if both.Size != 9 || both.Partial || !both.Unfinished.Writing {
+		t.Errorf("a stored file with a new upload: %+v", both)
+	}
+	if half.Size != 0 || !half.Partial || half.Unfinished == nil || half.Mtime.Unix() == 0 {
+		t.Errorf("an upload alone: %+v", half)
+	}
+	if old.Size != 9 || old.Partial || old.Unfinished != nil || old.Mtime.Unix() != 0 {
+		t.Errorf("a stored file of 1970: %+v", old)
 	}
 }
 

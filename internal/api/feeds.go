@@ -43,6 +43,11 @@ func (rt *routes) feeds() {
 
 	list(rt, "list-deliveries", "/deliveries", "List deliveries", func(d model.Delivery) string { return d.ID },
 		service.Deliveries)
+	list(rt, "list-uncollected", "/deliveries/uncollected",
+		"List the accounts that have not downloaded all of their files, with whom to write to",
+		func(u model.Uncollected) string { return u.Account }, service.Uncollected)
+	create(rt, "remind-accounts", "/deliveries/remind",
+		"Mail the people of accounts that have not downloaded all of their files; once a day at most", service.Remind)
 	show(rt, "show-delivery", "/deliveries/{id}", "Show a delivery", service.Delivery)
 	edit(rt, "withdraw-delivery", "POST", "/deliveries/{id}/withdraw", "Take a delivery back",
 		func(ctx context.Context, who, id string, w model.Why) (model.Delivery, error) {

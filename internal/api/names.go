@@ -15,6 +15,8 @@ type Names interface {
 	// Known returns nil if a thing of the kind, one of the model's nouns, has the name. Otherwise it
 	// returns NotFound with the nearest name.
 	Known(ctx context.Context, kind, name string) error
+	// Complete lists names that begin with a text.
+	Complete(ctx context.Context, c model.CompleteQuery) ([]model.Suggestion, error)
 }
 
 // checkNames is called with the input of every operation. It refuses names that nothing has, in the
@@ -61,8 +63,12 @@ func (rt *routes) named(ctx context.Context, path string, in any, err error) err
 	case !fault.Is(better, fault.NotFound):
 		return err
 	case strings.HasPrefix(fault.PublicText(better), "There is no "): // the service's own words are as good
-		return &fault.Error{Op: "api.named", Kind: fault.NotFound, Public: fault.PublicText(err), Err: err,
-			Hint: fault.HintIn(better), Action: cmp.Or(fault.ActionIn(err), fault.ActionIn(better))}
+		e := &fault.Error{Op: "api.named", Kind: fault.NotFound, Public: fault.PublicText(err), Err: err,
+			Hint: fault.HintIn(better)}
+		if e.Hint == "" {
+			e.Action = cmp.Or(fault.ActionIn(err), fault.ActionIn(better))
+		}
+		return e
 	}
 	return better
 }

@@ -67,6 +67,11 @@ func (rt *routes) server() {
 			s.Time = rt.Clock().UTC()
 			return s, nil
 		})
+	route(rt, "complete", "GET", "/complete", "List names that begin with a text, for completion",
+		func(ctx context.Context, in *model.CompleteQuery) (model.Suggestions, error) {
+			list, err := rt.Names.Complete(ctx, *in)
+			return model.Suggestions{Items: list}, err
+		})
 	listWhole(rt, "list-hostkeys", "/hostkeys", "List the server's host keys",
 		func(context.Context, model.EveryFilter) ([]model.HostKey, error) { return rt.HostKeys, nil })
 	listWhole(rt, "list-sessions", "/sessions", "List live sessions",

@@ -113,6 +113,7 @@ Manage it:       the other commands; on the server's own machine they need only
 		return help(c, args)
 	}
 	exemplify(root)
+	a.completeNames(root)
 	return root
 }
 

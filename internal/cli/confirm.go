@@ -64,3 +64,17 @@ func (a *app) confirm(ctx context.Context, what, word string, yes bool) error {
 	}
 	return nil
 }
+
+// agreed is agrees for what a script does with --yes. Without a terminal nobody can be asked, which is an
+// error.
+func (a *app) agreed(ctx context.Context, question string) (bool, error) {
+	if !a.onTerminal() {
+		return false, fault.E("cli.agreed", fault.Invalid, "%s Nobody can be asked here.", question).
+			WithHint("say --yes to go on")
+	}
+	if a.agrees(ctx, question) {
+		return true, nil
+	}
+	fmt.Fprintln(a.Err, "Nothing was done.")
+	return false, nil
+}

@@ -17,6 +17,7 @@ func (a *app) deliveryCommand() *cobra.Command {
 
 func (a *app) deliveryList() *cobra.Command {
 	var uncollected string
+	var b byAccount
 	l := &listing[model.DeliveryFilter, model.Delivery]{use: "list",
 		short: "List deliveries in the order they were made",
 		head:  []string{"ID", "PUBLISHED", "FEED", "USER", "NAME", "ISSUE", "SIZE", "STATE", "DOWNLOADED"},
@@ -30,8 +31,12 @@ func (a *app) deliveryList() *cobra.Command {
 	l.ready = func(ctx context.Context, f *model.DeliveryFilter, _ []string) (err error) {
 		if uncollected != "" {
 			f.Uncollected, err = parseTime(uncollected, a.now(ctx), ago, false)
+			b.uncollected = f.Uncollected
 		}
 		return err
+	}
+	l.instead = func(ctx context.Context, f model.DeliveryFilter, flags listFlags) (bool, error) {
+		return b.run(ctx, a, f, flags)
 	}
 	c := listCommand(a, l)
 	c.Flags().StringVar(&l.filter.Feed, "feed", "", "only this feed's")
@@ -42,6 +47,13 @@ func (a *app) deliveryList() *cobra.Command {
 		model.DeliveryExpired, model.DeliveryWithdrawn, model.DeliveryReplaced)
 	c.Flags().StringVar(&uncollected, "uncollected", "",
 		"only what was not downloaded in full, and was published before this: 3d, 2026-11-01")
+	b.add(c)
+	c.Long = `List deliveries in the order they were made.
+
+Who has not collected: --uncollected 3d --by account lists the customers that have not
+downloaded everything that was published more than three days ago, with counts, names
+and the mail addresses to write to. With --remind these people are mailed, after you
+agree.`
 	return c
 }
 

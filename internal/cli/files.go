@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,14 +21,29 @@ func (a *app) filesCommand() *cobra.Command {
 
 func (a *app) filesList() *cobra.Command {
 	return listCommand(a, &listing[model.FileFilter, model.FileInfo]{use: "ls USER [PATH]", short: "List a directory",
-		args: cobra.RangeArgs(1, 2), head: []string{"SIZE", "MODIFIED", "NAME"}, at: "MODIFIED",
+		args: cobra.RangeArgs(1, 2), head: []string{"SIZE", "MODIFIED", "UNFINISHED", "NAME"}, at: "MODIFIED",
 		none: "The directory is empty.", read: (*client.Client).ListFiles, ready: inMailbox,
 		row: func(f model.FileInfo) []any {
 			if f.Dir {
-				return []any{"", f.Mtime, f.Name + "/"}
+				return []any{"", f.Mtime, "", f.Name + "/"}
 			}
-			return []any{fileSize(f.Size), f.Mtime, f.Name}
+			row := []any{fileSize(f.Size), f.Mtime, unfinished(f.Unfinished), f.Name}
+			if f.Partial { // nothing is stored yet
+				row[0], row[1] = "", (*time.Time)(nil)
+			}
+			return row
 		}})
+}
+
+// unfinished says how far an upload came that is no file yet.
+func unfinished(u *model.Unfinished) string {
+	switch {
+	case u == nil:
+		return ""
+	case u.Writing:
+		return "being uploaded, " + size(u.Size)
+	}
+	return "unfinished, " + size(u.Size) + ", since " + when(u.At)
 }
 
 // inMailbox completes a filter from the arguments USER [PATH].

@@ -120,6 +120,8 @@ func (w *world) files() {
 		"words.txt": "not a key at all\n",
 		"bad.yaml":  "listen: [\"2022\"]\nlimits:\n  idel: 5m\nstorage:\n  quota: 5 apples\nlog: {level: inof}\n",
 		"accounts":  "acme\nglobex # paid\n",
+		"yes":       "y\n",
+		"no":        "\n",
 	} {
 		testkit.Must(w, os.WriteFile(name, []byte(content), 0o600))
 	}
@@ -187,6 +189,11 @@ func (w *world) prepare(words []string) {
 			w.Fatalf("%q was stored", words)
 		}
 		w.disconnect()
+	case "begin": // begin jo acme calls.csv /upload/calls.csv: an upload that goes on
+		f, err := w.sftp(words[1], words[2]).Create(words[4])
+		testkit.Must(w, err)
+		_, err = f.Write(testkit.MustRead(w, words[3]))
+		testkit.Must(w, err)
 	case "download": // download jo acme /download/cdr/calls.csv
 		c := w.sftp(words[1], words[2])
 		f, err := c.Open(words[3])

@@ -195,7 +195,7 @@ func (a *app) printExplained(v model.Explained) {
 
 // showBounds lists the limits on what one party may use.
 func (a *app) showBounds() error {
-	t := table{head: []string{"WHAT", "HOW MUCH", "SETTING", "THE PARTNER MEETS", "YOU SEE"}}
+	t := table{head: []string{"WHAT", "HOW MUCH", "SETTING", "THE PARTNER MEETS", "YOU SEE"}, apart: true}
 	for _, b := range exchange.Bounds {
 		t.add(b.What, b.HowMuch, b.Setting, b.Partner, b.Operator)
 	}

@@ -34,7 +34,9 @@ type listing[F, T any] struct {
 	filter     F
 	// ready completes the filter from the arguments; may be nil.
 	ready func(ctx context.Context, f *F, args []string) error
-	read  func(*client.Client, context.Context, F) (model.Page[T], error)
+	// instead does something else, if flags ask for that; may be nil.
+	instead func(ctx context.Context, f F, flags listFlags) (asked bool, err error)
+	read    func(*client.Client, context.Context, F) (model.Page[T], error)
 
 	head []string // the first columns are always shown
 	more []string // columns for --wide and CSV
@@ -120,6 +122,11 @@ func runList[F, T any, P model.Filter[F]](ctx context.Context, a *app, l *listin
 	f := l.filter
 	if l.ready != nil {
 		if err := l.ready(ctx, &f, args); err != nil {
+			return err
+		}
+	}
+	if l.instead != nil {
+		if asked, err := l.instead(ctx, f, flags); err != nil || asked {
 			return err
 		}
 	}

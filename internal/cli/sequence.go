@@ -19,36 +19,44 @@ func (a *app) feedSequence() *cobra.Command {
 		a.sequenceAccept())
 }
 
+// sequenceColumns are the headings of sequenceRow.
+var sequenceColumns = []string{"ACCOUNT", "LAST NUMBER", "MISSING"}
+
+const noNumbers = "No numbers were counted yet."
+
+func sequenceRow(s model.Sequence) []any {
+	last := strconv.FormatInt(s.Last, 10)
+	if s.Period != "" {
+		last = s.Period + ": " + last
+	}
+	words := make([]string, len(s.Missing))
+	for i, g := range s.Missing {
+		words[i] = g.Text()
+	}
+	missing := joined(words, "none")
+	if s.Odd != nil {
+		missing += "; " + strconv.FormatInt(*s.Odd, 10) + " came out of turn, and is not counted"
+	}
+	return []any{cmp.Or(s.Account, "all"), last, missing}
+}
+
 // sequences makes a table of the state of numbers.
 func sequences(list []model.Sequence) table {
-	t := table{head: []string{"ACCOUNT", "LAST NUMBER", "MISSING"}, none: "No numbers were counted yet."}
+	t := table{head: sequenceColumns, none: noNumbers}
 	for _, s := range list {
-		last := strconv.FormatInt(s.Last, 10)
-		if s.Period != "" {
-			last = s.Period + ": " + last
-		}
-		words := make([]string, len(s.Missing))
-		for i, g := range s.Missing {
-			words[i] = g.Text()
-		}
-		missing := joined(words, "none")
-		if s.Odd != nil {
-			missing += "; " + strconv.FormatInt(*s.Odd, 10) + " came out of turn, and is not counted"
-		}
-		t.add(cmp.Or(s.Account, "all"), last, missing)
+		t.add(sequenceRow(s)...)
 	}
 	return t
 }
 
 func (a *app) sequenceList() *cobra.Command {
-	return command("list FEED", "Show how far the numbers have come, and which are missing", cobra.ExactArgs(1),
-		func(ctx context.Context, args []string) error {
-			v, err := client.All(ctx, a.client().ListSequences, model.FeedFilter{Feed: args[0]})
-			if err != nil {
-				return err
-			}
-			return a.show(v, sequences(v))
-		})
+	return listCommand(a, &listing[model.FeedFilter, model.Sequence]{use: "list FEED",
+		short: "Show how far the numbers have come, and which are missing", args: cobra.ExactArgs(1),
+		head: sequenceColumns, none: noNumbers, read: (*client.Client).ListSequences, row: sequenceRow,
+		ready: func(_ context.Context, f *model.FeedFilter, args []string) error {
+			f.Feed = args[0]
+			return nil
+		}})
 }
 
 // ofAccount adds the flag that chooses an account's numbers.

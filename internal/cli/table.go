@@ -28,6 +28,8 @@ type table struct {
 	more int
 	// long says that the last shown column has sentences, which are printed below each row.
 	long bool
+	// apart says that most cells have sentences, so that each row is a record.
+	apart bool
 }
 
 // fileSize is a cell: a number of bytes.
@@ -67,7 +69,15 @@ func (a *app) show(v any, t table) error {
 	if t.more > 0 && !a.wide {
 		head = head[:len(head)-t.more]
 	}
-	_, err := fmt.Fprint(a.Out, grid{head: head, rows: t.texts(), width: a.width(), long: t.long}.text())
+	l := grid{head: head, rows: t.texts(), width: a.width(), long: t.long}
+	text := l.text
+	if t.apart {
+		if l.width == 0 || l.width > paragraphWidth {
+			l.width = paragraphWidth
+		}
+		text = l.records
+	}
+	_, err := fmt.Fprint(a.Out, text())
 	return err
 }
 

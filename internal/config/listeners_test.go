@@ -7,6 +7,7 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/config"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 func TestARegionFillsUpWithTheDefault(t *testing.T) {
@@ -152,5 +153,24 @@ func TestKeyFilesDoNotTravelInClear(t *testing.T) {
 			(!fault.Is(err, fault.Invalid) || !strings.Contains(fault.PublicText(err), c.message)) {
 			t.Errorf("%s: %v, want %q", c.web, err, c.message)
 		}
+	}
+}
+
+// TestZonesAreThoseOfTheOperatorAndItsRegions: a region without a zone has the operator's, and a zone
+// that does not exist is refused by name.
+func TestZonesAreThoseOfTheOperatorAndItsRegions(t *testing.T) {
+	c, err := load(t, "time_zone: Australia/Sydney\nregions: {eu: {time_zone: Europe/Berlin}, au: {}}\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	z := c.Zones()
+	for region, want := range map[string]string{"eu": "Europe/Berlin", "au": "Australia/Sydney", "": "Australia/Sydney"} {
+		if got := z.Of(model.Account{Region: region}).String(); got != want {
+			t.Errorf("region %q has the zone %s, want %s", region, got, want)
+		}
+	}
+	_, err = load(t, "regions: {eu: {time_zone: Mars/Base}}\n")
+	if !fault.Is(err, fault.Invalid) || !strings.Contains(fault.PublicText(err), "regions.eu.time_zone") {
+		t.Errorf("a zone that does not exist: %v", err)
 	}
 }

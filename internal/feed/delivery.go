@@ -123,7 +123,7 @@ func (r *Service) withdraw(ctx context.Context, actor, id, reason string, unopen
 		}
 		d = served(row)
 		if d.State == model.DeliveryWithdrawn || d.State == model.DeliveryExpired {
-			return d, fault.E(op, fault.Conflict, "The delivery is over already: it was %s.", d.State)
+			return d, fault.E(op, fault.Conflict, "The delivery is over already: it was %s.", model.Word(d.State))
 		}
 		version, err := tx.VersionOfDelivery(id)
 		if err != nil {
@@ -139,7 +139,7 @@ func (r *Service) withdraw(ctx context.Context, actor, id, reason string, unopen
 				return d, err
 			}
 			if now.State != model.DeliveryPublished {
-				return d, fault.E(op, fault.Conflict, "The delivery was %s meanwhile.", now.State)
+				return d, fault.E(op, fault.Conflict, "The delivery was %s meanwhile.", model.Word(now.State))
 			}
 		}
 		name, err := tx.FileOfVersion(version)

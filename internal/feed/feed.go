@@ -50,6 +50,8 @@ type Options struct {
 	Types  map[string]Type
 	Checks string
 	Zone   *time.Location // of dated folders; nil: UTC
+	// Remind mails a letter, in a transaction. nil: mail is not configured.
+	Remind func(tx *store.Tx, l Letter) error
 	// KeepUploads is how long an unfinished upload or a file on hold is kept after its last write.
 	KeepUploads time.Duration
 }

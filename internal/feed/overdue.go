@@ -161,7 +161,7 @@ func (r *Service) Republish(ctx context.Context, actor, id string, p Publication
 		if d.State != model.DeliveryPublished {
 			return model.Publication{}, fault.E(op, fault.Denied,
 				"The file was published as %s already, and the copy of %s is %s; an operator can withdraw it.", first.Name, d.User,
-				d.State)
+				model.Word(d.State))
 		}
 	}
 	version, err := q.VersionOfDelivery(rows[0].ID)

@@ -10,6 +10,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/deposit"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/feed"
+	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 	"github.com/sallyport-sftp/sallyport/model"
 )
@@ -26,6 +27,7 @@ type world struct {
 	maxFile int64
 	types   map[string]feed.Type
 	zone    *time.Location
+	remind  func(*store.Tx, feed.Letter) error
 }
 
 func newWorld(t *testing.T, url string) *world { return &world{World: testkit.NewWorld(t, url)} }
@@ -35,7 +37,7 @@ func (w *world) begin(t testing.TB) *world {
 	t.Helper()
 	w.Begin(t)
 	w.Set(time.Date(2026, 10, 31, 9, 0, 0, 0, time.UTC))
-	w.maxFile, w.types, w.zone = 1<<20, nil, nil
+	w.maxFile, w.types, w.zone, w.remind = 1<<20, nil, nil, nil
 	w.open()
 	return w
 }
@@ -49,14 +51,14 @@ func (w *world) open() {
 	}
 	w.desk = deposit.New(w.Store, slog.New(slog.DiscardHandler))
 	w.service = feed.New(feed.Options{Store: w.Store, Blobs: w.Blobs, Desk: w.desk, Clock: w.Clock, IDs: w.IDs, Key: w.Key,
-		MaxFile: w.maxFile, KeepUploads: 7 * day, Types: w.types, Zone: w.zone})
+		MaxFile: w.maxFile, KeepUploads: 7 * day, Types: w.types, Zone: w.zone, Remind: w.remind})
 	w.Must(w.service.Recover(slog.New(slog.DiscardHandler)))
 }
 
 func TestFeeds(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, url string) {
 		testkit.Tell(t, newWorld(t, url), (*world).begin, feedStories, publishStories, sequenceStories, fanOutStories,
-			deliveryStories, shapeStories, heldStories, uploadStories, incomingStories)
+			deliveryStories, remindStories, shapeStories, heldStories, uploadStories, incomingStories)
 	})
 }
 

@@ -218,7 +218,7 @@ func (r *Service) ClaimOne(ctx context.Context, g *store.Guard, actor, consumer,
 		case d.State == model.DropClaimed && !over:
 			return d, fault.E(op, fault.Conflict, "The file is claimed by %s.", d.Consumer)
 		case d.State != model.DropNew && d.State != model.DropClaimed:
-			return d, fault.E(op, fault.Conflict, "The file cannot be claimed: it is %s.", d.State)
+			return d, fault.E(op, fault.Conflict, "The file cannot be claimed: it is %s.", model.Word(d.State))
 		}
 		if !d.Cleared {
 			return d, fault.E(op, fault.Denied, "The file waits for the scanner; nothing of it is handed on before.")

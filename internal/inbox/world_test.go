@@ -87,14 +87,19 @@ type stories = testkit.Stories[*world]
 func TestInbox(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, url string) {
 		testkit.Tell(t, newWorld(t, url), (*world).begin, claimStories, scannerStories, settleStories, afterStories,
-			twinStories, nameStories, oddStories)
+			twinStories, nameStories, listStories, oddStories)
 	})
 }
 
 // arrive commits an upload, and returns the drop's id.
 func (w *world) arrive(user, path, text string) string {
 	w.Helper()
-	b := w.AddBlob(user, "", text)
+	return w.arriveAs(w.AddBlob(user, "", text), user, path)
+}
+
+// arriveAs commits an upload whose bytes, and whose id, were made before.
+func (w *world) arriveAs(b store.Blob, user, path string) string {
+	w.Helper()
 	w.Write(func(tx *store.Tx) error {
 		u, err := tx.User(user)
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/config"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/feed"
 	"github.com/sallyport-sftp/sallyport/internal/guide"
 	"github.com/sallyport-sftp/sallyport/internal/notify"
 	"github.com/sallyport-sftp/sallyport/internal/notify/mail"
@@ -151,4 +152,20 @@ func downloaded(fetched string) string {
 		return ""
 	}
 	return "sent"
+}
+
+// reminding returns how a reminder is mailed; nil if mail is not configured.
+func (n *Node) reminding() func(tx *store.Tx, l feed.Letter) error {
+	if !n.tell.Mails() {
+		return nil
+	}
+	return func(tx *store.Tx, l feed.Letter) error {
+		f := notify.ReminderFacts{FilesFacts: notify.FilesFacts{Total: int(l.Total), More: int(l.Total) - len(l.Files)},
+			Oldest: l.Oldest}
+		for _, d := range l.Files {
+			f.Files = append(f.Files, notify.FileFacts{Name: d.Name, Path: d.Path, Feed: d.Feed, User: d.User,
+				At: d.PublishedAt, Size: d.Size})
+		}
+		return n.tell.MailContact(tx, l.To.ID, notify.Letter{Kind: "reminder", Account: l.Account, Facts: f})
+	}
 }

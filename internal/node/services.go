@@ -53,7 +53,8 @@ func (n *Node) buildExchange(ctx context.Context) (err error) {
 		MaxFile: int64(st.MaxFile), FreeFloor: int64(st.FreeFloor), KeepUploads: time.Duration(st.KeepPartials),
 		Class: n.retain.Class, Changed: n.retain.Forget,
 		May:   func(u model.User) string { return n.feedsMay(u.Kind) },
-		Types: fileTypes(n.cfg.FileTypes), Checks: n.cfg.ContentChecks, Zone: zone})
+		Types: fileTypes(n.cfg.FileTypes), Checks: n.cfg.ContentChecks, Zone: zone,
+		Remind: n.reminding()})
 	if err := n.feeds.Recover(n.log); err != nil {
 		return err
 	}
@@ -120,7 +121,7 @@ func (n *Node) buildNotify(ctx context.Context) (*notify.Service, error) {
 	}
 	n.hooks = webhook.New(webhook.Policy{Allow: allow, AllowHTTP: w.AllowHTTP}, n.clock)
 	o := notify.Options{Store: n.store, Clock: n.clock, IDs: n.ids, Log: n.log, Poster: n.hooks, Vault: vault,
-		Writer: n.words, Operators: m.Operators, Node: n.name, Keep: time.Duration(w.Keep), Help: n.helpOf,
+		Writer: n.words, Zones: n.cfg.Zones(), Operators: m.Operators, Node: n.name, Keep: time.Duration(w.Keep), Help: n.helpOf,
 		Notices: func(ctx context.Context, after string) ([]model.Notice, error) {
 			return n.accounts.Notices(ctx, model.NoticeFilter{Paging: model.Paging{Cursor: after, Limit: 1000}})
 		}}

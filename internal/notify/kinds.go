@@ -58,6 +58,8 @@ var Kinds = []Kind{
 	{"link-verify", "A one-time link that verifies an e-mail address. To that address.", sampleLink},
 	{"fresh", "New files of a day. To technical contacts, if the subscription says so.",
 		FilesFacts{Files: sampleFiles, Total: 3, More: 1}},
+	{"reminder", "Files wait to be downloaded. To technical contacts, when an operator says so.",
+		ReminderFacts{FilesFacts: FilesFacts{Files: sampleFiles, Total: 3, More: 1}, Oldest: sampleTime}},
 	{"received", "We received a file. To contacts who asked for it, at once.",
 		FilesFacts{Files: sampleFiles[:1], Total: 1}},
 	{"received-daily", "The files that we received in a day. To contacts who asked for it.",

@@ -117,6 +117,12 @@ type (
 		Total, More int
 	}
 
+	// ReminderFacts are about files that were not downloaded in full.
+	ReminderFacts struct {
+		FilesFacts
+		Oldest time.Time // when the oldest was published
+	}
+
 	// RemovalFacts announce that files will be removed.
 	RemovalFacts struct {
 		FilesFacts

@@ -49,7 +49,8 @@ type Options struct {
 	Mailer    Mailer // nil: no mail is sent
 	Poster    Poster
 	Vault     Vault
-	Operators []string // mail addresses of the operator
+	Operators []string       // mail addresses of the operator
+	Zones     exchange.Zones // in which people read times
 	// Help returns the help contact for an account's people; may be nil.
 	Help func(ctx context.Context, account string) string
 	// Welcome returns what a user needs to connect, and the files for it. nil: nobody is welcomed.

@@ -60,7 +60,7 @@ func (r *Service) Preview(ctx context.Context, p model.PreviewMail) (out model.M
 	if r.o.Help != nil && r.o.Help(ctx, l.Account) != "" {
 		l.Help = "" // the real one takes its place
 	}
-	if err := r.complete(r.o.Store.Read(ctx), &l); err != nil {
+	if err := r.complete(r.o.Store.Read(ctx), &l, l.User != ""); err != nil {
 		return out, err
 	}
 	w, err := r.o.Writer.Write(l)

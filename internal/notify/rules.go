@@ -278,6 +278,15 @@ type Mailing struct {
 	Ref     string // a notice's id
 }
 
+// MailContact is Mail to a contact, in its language.
+func (r *Service) MailContact(tx *store.Tx, id string, l Letter) error {
+	c, err := tx.Contact(id)
+	if err != nil {
+		return unlessGone(err)
+	}
+	return r.personMail(tx, c, Mailing{}, l)
+}
+
 // Mail renders and queues a mail. It is sent once the transaction is committed. It does nothing
 // if no mail server is configured.
 func (r *Service) Mail(tx *store.Tx, l Letter, about Mailing) error {
@@ -285,7 +294,7 @@ func (r *Service) Mail(tx *store.Tx, l Letter, about Mailing) error {
 		return nil
 	}
 	l.ID = r.o.IDs.New()
-	if err := r.complete(&tx.Q, &l); err != nil {
+	if err := r.complete(&tx.Q, &l, about.Contact != ""); err != nil {
 		return err
 	}
 	w, err := r.o.Writer.Write(l)
@@ -301,15 +310,22 @@ func (r *Service) Mail(tx *store.Tx, l Letter, about Mailing) error {
 	return tx.AddMessage(m)
 }
 
-// complete sets the account's name and the help line of a letter.
-func (r *Service) complete(q *store.Q, l *Letter) error {
+// complete sets the account's name, the help line and, if people of the account read it, the zone of a
+// letter.
+func (r *Service) complete(q *store.Q, l *Letter, theirs bool) error {
 	if l.Help == "" && r.o.Help != nil {
 		l.Help = r.o.Help(context.Background(), l.Account)
 	}
-	if l.AccountName != "" || l.Account == "" {
+	if l.Account == "" {
 		return nil
 	}
 	a, err := q.Account(l.Account)
-	l.AccountName = a.Name
-	return unlessGone(err)
+	if err != nil {
+		return unlessGone(err)
+	}
+	l.AccountName = cmp.Or(l.AccountName, a.Name)
+	if theirs && l.Zone == nil {
+		l.Zone = r.o.Zones.Of(a)
+	}
+	return nil
 }

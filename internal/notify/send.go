@@ -344,7 +344,7 @@ func (r *Service) TestMail(ctx context.Context, to string) error {
 		return err
 	}
 	l := Letter{Kind: "test", To: to, ID: r.o.IDs.New(), Facts: TextFacts{}}
-	if err := r.complete(r.o.Store.Read(ctx), &l); err != nil {
+	if err := r.complete(r.o.Store.Read(ctx), &l, l.User != ""); err != nil {
 		return err
 	}
 	w, err := r.o.Writer.Write(l)

@@ -1,8 +1,8 @@
 package store
 
-// Uncollected counts the deliveries to an account's users that were not downloaded in full and are still there.
-func (q *Q) Uncollected(account string) (n int64, err error) {
-	err = q.scanOne("Uncollected", `SELECT COUNT(*) FROM deliveries d JOIN users u ON u.id = d.user_id
+// CountUncollected counts the deliveries to an account's users that were not downloaded in full and are still there.
+func (q *Q) CountUncollected(account string) (n int64, err error) {
+	err = q.scanOne("CountUncollected", `SELECT COUNT(*) FROM deliveries d JOIN users u ON u.id = d.user_id
 		WHERE u.account_id = $1 AND d.state IN ('published', 'opened') AND d.taken_at IS NULL`, []any{account}, &n)
 	return n, err
 }

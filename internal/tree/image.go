@@ -337,6 +337,18 @@ func (img *image) setTimes(mtime *time.Time, mode *uint32) bool {
 	return true
 }
 
+// beside adds an image to the description of a stored file, as operators see it; a zero one means that
+// nothing is stored. writing says that a session owns the image.
+func (img *image) beside(stored model.FileInfo, name string, writing bool) model.FileInfo {
+	img.mu.Lock()
+	defer img.mu.Unlock()
+	if stored.Name == "" {
+		stored = model.FileInfo{Name: name, Mtime: img.touched, Mode: img.mode, Partial: true}
+	}
+	stored.Unfinished = &model.Unfinished{Size: min(img.size, img.spans.Prefix()), At: img.touched, Writing: writing}
+	return stored
+}
+
 // info describes a name by its image. live is for the session that owns the image, which
 // sees its size and time. Other sessions see the contiguous prefix, with the time 1970.
 func (img *image) info(name string, live bool) model.FileInfo {

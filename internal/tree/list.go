@@ -35,8 +35,15 @@ func (s *Session) statPlace(p place) (model.FileInfo, error) {
 	}
 	if img := p.image; img != nil {
 		s.box.mu.Lock()
-		live := img.owner == s
+		live, writing := img.owner == s, img.owner != nil
 		s.box.mu.Unlock()
+		if s.login.Operator != "" && !live {
+			stored := model.FileInfo{}
+			if p.stored != nil {
+				stored = fileInfo(*p.stored)
+			}
+			return img.beside(stored, p.name, writing), nil
+		}
 		if err := img.ready(s); live && err != nil {
 			return model.FileInfo{}, err
 		}
@@ -175,13 +182,16 @@ func (l *Lister) page() ([]model.FileInfo, error) {
 // listing began, it returns row.
 func (l *Lister) image(name string, img *image, row model.FileInfo) model.FileInfo {
 	l.s.box.mu.Lock()
-	live, over := img.owner == l.s, img.state == removed
+	live, writing, over := img.owner == l.s, img.owner != nil, img.state == removed
 	if img.key != (nameKey{l.dir.ID, name}) {
 		over = true
 	}
 	l.s.box.mu.Unlock()
 	if over {
 		return row
+	}
+	if l.s.login.Operator != "" && !live {
+		return img.beside(row, name, writing)
 	}
 	_ = img.ready(l.s) // a failed copy is reported to its writer
 	return img.info(name, live)

@@ -110,6 +110,7 @@ var changes = map[string]change{
 	"publish": {begin: (*lossy).subscribed, request: publication},
 	"withdraw-delivery": {begin: (*lossy).published,
 		request: asks("POST", "/deliveries/{id}/withdraw", body{"reason": "a mistake"}), again: fault.Conflict},
+	"remind-accounts": {begin: (*lossy).published, request: asks("POST", "/deliveries/remind", body{"account": "{name}"})},
 
 	"set-sequence": {request: asks("PUT", "/feeds/{name}/sequences", body{"next": 5})},
 	"accept-gap": {begin: (*lossy).gap,

@@ -23,7 +23,7 @@ func TestEveryChangeRunsTwice(t *testing.T) {
 			}
 			l := &lossy{t: t, Node: testkit.Start(t, func(c *config.Config) {
 				c.Database.URL, c.Webhooks.Allow = url, []string{"127.0.0.1/32"}
-			})}
+			}, withMail)}
 			if url == "" {
 				url = "file:" + filepath.Join(l.Data, "sallyport.db") + "?_pragma=busy_timeout(5000)"
 			}
