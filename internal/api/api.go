@@ -15,6 +15,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/sallyport-sftp/sallyport/internal/account"
+	"github.com/sallyport-sftp/sallyport/internal/announce"
 	"github.com/sallyport-sftp/sallyport/internal/audit"
 	"github.com/sallyport-sftp/sallyport/internal/connection"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
@@ -60,6 +61,7 @@ type Services struct {
 	Naming   *naming.Service
 	Expect   *expect.Service
 	Overview *overview.Service
+	Announce *announce.Service
 	Tree     *tree.Tree
 	Sessions Sessions
 	HostKeys []model.HostKey

@@ -18,6 +18,12 @@ func (rt *routes) support() {
 		look.AccountPage)
 	show(rt, "show-user-page", "/users/{id}/page", "All that support needs to know of a user", look.UserPage)
 
+	list(rt, "list-announcements", "/announcements", "List announcements, the newest first",
+		func(a model.Announcement) string { return a.ID }, rt.Announce.List)
+	create(rt, "announce", "/announcements",
+		"Tell the contacts of a region, a feed, a tag or everyone something, or say who would be told", rt.Announce.Announce)
+	act(rt, "end-announcement", "DELETE", "/announcements/{id}", "End an announcement before its time", rt.Announce.End)
+
 	list(rt, "list-notes", "/notes", "List notes, the newest first", func(n model.Note) string { return n.ID },
 		service.Notes)
 	create(rt, "add-note", "/notes", "Write something down about an account, a vendor or a user", service.AddNote)

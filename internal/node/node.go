@@ -20,6 +20,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/sallyport-sftp/sallyport/internal/account"
+	"github.com/sallyport-sftp/sallyport/internal/announce"
 	"github.com/sallyport-sftp/sallyport/internal/audit"
 	"github.com/sallyport-sftp/sallyport/internal/blob/disk"
 	"github.com/sallyport-sftp/sallyport/internal/config"
@@ -97,6 +98,7 @@ type Node struct {
 	readings   *platform.Readings
 	records    *connection.Service
 	links      *handover.Service
+	announced  *announce.Service
 	offered    chan model.PendingKey // unknown keys, to be recorded
 	web        *http.Server
 	metrics    *http.Server
@@ -220,6 +222,7 @@ func (n *Node) startServices(ctx context.Context) {
 	n.background.Go(func() { n.audits.Keep(ctx) })
 	n.background.Go(func() { n.folder.Watch(ctx) })
 	n.background.Go(func() { n.makeEvents(ctx) })
+	n.background.Go(func() { n.announced.Keep(ctx) })
 }
 
 func (n *Node) buildListeners(ctx context.Context, signers []ssh.Signer) error {
@@ -229,8 +232,8 @@ func (n *Node) buildListeners(ctx context.Context, signers []ssh.Signer) error {
 	n.ssh = sshd.New(sshd.Options{HostKeys: signers, Authority: authority{n}, Handler: n.serveSFTP, Clock: n.clock,
 		IDs: n.ids, Log: n.log, Banner: func(region,
 			reference string) string {
-			return connection.Banner(n.helpAt(region), reference)
-		},
+			return n.announced.Public(region) + connection.Banner(n.helpAt(region), reference)
+		}, Greeting: n.announced.Greeting,
 		Turned: func(region, reference string, until time.Time) string {
 			return connection.Turned(n.helpAt(region), reference, until)
 		}, Proxies: config.Networks(n.cfg.Access.Proxies),

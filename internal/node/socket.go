@@ -38,7 +38,7 @@ func (n *Node) openSocket() error {
 	handler := api.New(api.Services{Guides: n.buildGuide(), Records: n.records, HandOver: n.links, Account: n.accounts,
 		Feed: n.feeds, Inbox: n.inbox, Tree: n.tree, Sessions: n.ssh, HostKeys: n.hostKeys, Server: n.server(), Log: n.log,
 		Trace: n.traces, Audit: n.audits, Notify: n.tell, Retain: n.retain, Naming: n.naming, Expect: n.expect,
-		Overview: n.buildOverview()})
+		Overview: n.buildOverview(), Announce: n.announced})
 	n.api = &http.Server{Handler: httpd.Guard(n.log, handler, api.Fault), ReadHeaderTimeout: 10 * time.Second,
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			return api.WithActor(ctx, "local:"+httpd.PeerName(c))

@@ -33,6 +33,7 @@ type Letter struct {
 	ID       string
 	Account  string
 	User     string
+	Title    string     // of an announcement: its subject
 	Text     string     // paragraphs, separated by empty lines
 	Head     []string   // header of a table
 	Rows     [][]string // rows of the table

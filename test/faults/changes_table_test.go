@@ -26,6 +26,10 @@ var changes = map[string]change{
 	"add-user": {request: asks("POST", "/users", body{"account": "{name}", "name": "{name}-b"}),
 		again: fault.Exists},
 	"edit-user": {request: asks("PATCH", "/users/{name}", body{"quota_files": 10})},
+	"announce": {request: asks("POST", "/announcements", body{"all": true, "subject": "Work tonight", "text": "From ten.",
+		"until": "2200-01-01T00:00:00Z", "from": "2199-12-31T00:00:00Z"})},
+	"end-announcement": {begin: (*lossy).announced, request: asks("DELETE", "/announcements/{id}", nil),
+		again: fault.Conflict},
 	"add-note":    {request: asks("POST", "/notes", body{"account": "{name}", "text": "Calls on Mondays."})},
 	"remove-note": {begin: (*lossy).note, request: asks("DELETE", "/notes/{id}", nil), again: fault.NotFound},
 	"edit-tags":   {request: asks("POST", "/tags", body{"user": "{name}", "add": []string{"gold"}})},
@@ -193,6 +197,11 @@ func (l *lossy) person() {
 
 func (l *lossy) note() {
 	l.id = answered[model.Note](l, "POST", "/notes", body{"account": "{name}", "text": "Calls on Mondays."}).ID
+}
+
+func (l *lossy) announced() {
+	l.id = answered[model.Announced](l, "POST", "/announcements", body{"all": true, "subject": "Work tonight",
+		"text": "From ten.", "until": "2200-01-01T00:00:00Z", "from": "2199-12-31T00:00:00Z"}).Announcement.ID
 }
 
 func (l *lossy) forgetOther() {

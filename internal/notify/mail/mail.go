@@ -129,7 +129,8 @@ func New(c Config) (*Mailer, error) {
 	}
 	for _, kind := range Kinds() { // each must render now, not only when it is needed
 		sample := notify.Letter{Kind: kind, To: "someone@example.com", ID: "0", Account: "acme", User: "acme", Text: "Text.",
-			Head: []string{"File"}, Rows: [][]string{{"a.csv"}}, More: 1, Help: "help@example.com", Attached: "signed"}
+			Title: "Title",
+			Head:  []string{"File"}, Rows: [][]string{{"a.csv"}}, More: 1, Help: "help@example.com", Attached: "signed"}
 		if _, _, _, err := m.render(sample); err != nil {
 			return nil, fault.E(op, fault.Invalid, "%s", fault.PublicText(err))
 		}
