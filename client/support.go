@@ -62,3 +62,8 @@ func (c *Client) Announce(ctx context.Context, in model.NewAnnouncement) (model.
 func (c *Client) EndAnnouncement(ctx context.Context, id string) (model.Announcement, error) {
 	return send[model.Announcement](ctx, c, "DELETE", at("/announcements/%s", id), nil)
 }
+
+// ImportPartners brings in many partners, or returns what would be done.
+func (c *Client) ImportPartners(ctx context.Context, in model.ImportPartners) (model.Imported, error) {
+	return send[model.Imported](ctx, c, "POST", "/partners/import", in)
+}

@@ -28,6 +28,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/naming"
 	"github.com/sallyport-sftp/sallyport/internal/notify"
 	"github.com/sallyport-sftp/sallyport/internal/overview"
+	"github.com/sallyport-sftp/sallyport/internal/partners"
 	"github.com/sallyport-sftp/sallyport/internal/retention"
 	"github.com/sallyport-sftp/sallyport/internal/trace"
 	"github.com/sallyport-sftp/sallyport/internal/tree"
@@ -62,6 +63,7 @@ type Services struct {
 	Expect   *expect.Service
 	Overview *overview.Service
 	Announce *announce.Service
+	Partners *partners.Service
 	Tree     *tree.Tree
 	Sessions Sessions
 	HostKeys []model.HostKey

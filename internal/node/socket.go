@@ -13,6 +13,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/client"
 	"github.com/sallyport-sftp/sallyport/internal/api"
 	"github.com/sallyport-sftp/sallyport/internal/httpd"
+	"github.com/sallyport-sftp/sallyport/internal/partners"
 )
 
 // openSocket serves the API on the Unix socket in the data folder. Only root and the server's own
@@ -38,7 +39,8 @@ func (n *Node) openSocket() error {
 	handler := api.New(api.Services{Guides: n.buildGuide(), Records: n.records, HandOver: n.links, Account: n.accounts,
 		Feed: n.feeds, Inbox: n.inbox, Tree: n.tree, Sessions: n.ssh, HostKeys: n.hostKeys, Server: n.server(), Log: n.log,
 		Trace: n.traces, Audit: n.audits, Notify: n.tell, Retain: n.retain, Naming: n.naming, Expect: n.expect,
-		Overview: n.buildOverview(), Announce: n.announced})
+		Overview: n.buildOverview(), Announce: n.announced,
+		Partners: partners.New(n.store, n.accounts, n.feeds)})
 	n.api = &http.Server{Handler: httpd.Guard(n.log, handler, api.Fault), ReadHeaderTimeout: 10 * time.Second,
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			return api.WithActor(ctx, "local:"+httpd.PeerName(c))

@@ -38,6 +38,11 @@ func (q *Q) UserByID(id string) (model.User, error) {
 	return one(q, "UserByID", scanUser, userColumns+` WHERE u.id = $1`, id)
 }
 
+// UserOfVendor finds a vendor's user for an account.
+func (q *Q) UserOfVendor(account, vendor string) (model.User, error) {
+	return one(q, "UserOfVendor", scanUser, userColumns+` WHERE u.account_id = $1 AND u.vendor = $2`, account, vendor)
+}
+
 // lastLogin is when a user logged in last; 0 if it never did.
 const lastLogin = `COALESCE((SELECT MAX(k.last_used_at) FROM keys k WHERE k.user_id = u.id), 0)`
 

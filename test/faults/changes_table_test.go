@@ -26,6 +26,8 @@ var changes = map[string]change{
 	"add-user": {request: asks("POST", "/users", body{"account": "{name}", "name": "{name}-b"}),
 		again: fault.Exists},
 	"edit-user": {request: asks("PATCH", "/users/{name}", body{"quota_files": 10})},
+	"import-partners": {request: asks("POST", "/partners/import", body{"vendors": []body{{"short": "{name}-v",
+		"name": "V"}}})},
 	"announce": {request: asks("POST", "/announcements", body{"all": true, "subject": "Work tonight", "text": "From ten.",
 		"until": "2200-01-01T00:00:00Z", "from": "2199-12-31T00:00:00Z"})},
 	"end-announcement": {begin: (*lossy).announced, request: asks("DELETE", "/announcements/{id}", nil),
