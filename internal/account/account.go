@@ -45,6 +45,7 @@ type Policy struct {
 	Overlap   time.Duration // how long a replaced key still works
 	Limits    exchange.DefaultLimits
 	Account   exchange.AccountLimits
+	Inactive  InactivePolicy
 	Help      string            // help contact for partners
 	Regions   map[string]string // help contact by region; "": Help
 	// EndpointIPs lists, by region, the networks from which users may log in. The key "" is for

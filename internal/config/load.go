@@ -193,6 +193,9 @@ func (c *Config) check() error {
 	if c.Storage.KeptPercent < 100 {
 		return bad("storage.kept_percent: must be at least 100, which is the quota itself.")
 	}
+	if err := c.Access.Inactive.check(); err != nil {
+		return err
+	}
 	if err := c.checkListeners(); err != nil {
 		return err
 	}

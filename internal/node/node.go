@@ -223,6 +223,7 @@ func (n *Node) startServices(ctx context.Context) {
 	n.background.Go(func() { n.folder.Watch(ctx) })
 	n.background.Go(func() { n.makeEvents(ctx) })
 	n.background.Go(func() { n.announced.Keep(ctx) })
+	n.background.Go(func() { n.accounts.KeepInactive(ctx, n.log, n.ssh.HasSession) })
 }
 
 func (n *Node) buildListeners(ctx context.Context, signers []ssh.Signer) error {

@@ -19,7 +19,9 @@ func accountPolicy(c *config.Config) (account.Policy, error) {
 	p := account.Policy{Templates: map[model.UserKind]account.Template{}, MaxKeys: c.Keys.PerUser, KeyTypes: c.Keys.Types,
 		MinRSA: c.Keys.RSAMin, MaxRSA: c.Keys.RSAMax, KeyExpiry: time.Duration(c.Keys.ExpireAfter),
 		Overlap: time.Duration(c.Keys.Overlap),
-		Help:    c.Support.Help(), Limits: defaultLimits(&c.Storage),
+		Inactive: account.InactivePolicy{After: time.Duration(c.Access.Inactive.Disable),
+			Notice: time.Duration(c.Access.Inactive.Notice), Kinds: c.Access.Inactive.Kinds},
+		Help: c.Support.Help(), Limits: defaultLimits(&c.Storage),
 		Account:     accountLimits(&c.Storage),
 		EndpointIPs: map[string][]string{"": prefixes(c.Endpoint.AllowIPs)}, Regions: map[string]string{}}
 	for region := range c.Regions {

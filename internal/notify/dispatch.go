@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
@@ -203,6 +204,14 @@ func (r *Service) mailNotices(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
+// noticeLetter returns the kind of letter for a notice: about a key, or about a user.
+func noticeLetter(n model.Notice) string {
+	if strings.HasPrefix(n.Kind, "user.") {
+		return "inactive"
+	}
+	return "notice"
+}
+
 func (r *Service) mailNotice(ctx context.Context, n model.Notice) error {
 	err := r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		if err := tx.NoticeMailed(n.ID, r.now()); err != nil {
@@ -213,7 +222,7 @@ func (r *Service) mailNotice(ctx context.Context, n model.Notice) error {
 			return err
 		}
 		for _, to := range n.To {
-			if err := r.Mail(tx, Letter{Kind: "notice", To: to, Account: u.Account, User: n.User, Text: n.Text},
+			if err := r.Mail(tx, Letter{Kind: noticeLetter(n), To: to, Account: u.Account, User: n.User, Text: n.Text},
 				Mailing{Ref: n.ID}); err != nil {
 				return err
 			}
