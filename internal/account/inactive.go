@@ -136,9 +136,9 @@ func (r *Service) noteInactive(ctx context.Context, u model.User, since time.Tim
 	if later := since.Add(r.policy.Inactive.After); later.After(due) {
 		due = later
 	}
-	text := fmt.Sprintf("Nobody has logged in as user %s of account %s since %s. If nobody does, we disable it on %s, because "+
-		"an unused log-in helps nobody but thieves. If you still need it, log in once before then, or tell us. If you don't, "+
-		"there is nothing to do.", u.Name, u.Account, since.Format(time.DateOnly), due.Format(time.DateOnly))
+	text := fmt.Sprintf("Nobody has logged in as user %s of account %s since %s. If nobody does, we disable it on %s, "+
+		"because an unused log-in is a risk and no use. If you still need it, log in once before then, or tell us. If you "+
+		"don't, there is nothing to do.", u.Name, u.Account, since.Format(time.DateOnly), due.Format(time.DateOnly))
 	return r.store.Write(ctx, func(tx *store.Tx) error { return r.inactiveNotice(tx, u, noticeInactive, mark, text) })
 }
 

@@ -64,7 +64,8 @@ var inactiveStories = testkit.Stories[*inactive]{
 		}
 		list, err := w.Accounts.Notices(context.Background(), model.NoticeFilter{})
 		w.Must(err)
-		if !slices.Equal(list[0].To, []string{"jo@acme.example"}) || !strings.Contains(list[0].Text, "disable it on 2026-04-0") {
+		if !slices.Equal(list[0].To, []string{"jo@acme.example"}) ||
+			!strings.Contains(list[0].Text, "disable it on 2026-04-0") {
 			t.Errorf("%+v", list[0])
 		}
 	},

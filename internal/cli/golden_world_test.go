@@ -102,9 +102,10 @@ func (w *world) files() {
 		"bill.pdf":  "%PDF-1.7\n1 0 obj\n<< /Type /Catalog >>\nendobj\n%%EOF\n",
 		"words.txt": "not a key at all\n",
 		"accounts":  "acme\nglobex # paid\n",
-		"mistakes.yaml": "accounts:\n  - id: north/wind\n    name: North\n  - id: acme\n    name: Acme\n    parent: nobody\n" +
-			"  - id: globex\n    name: Globex\n    contacts:\n      - {name: Jo, email: no-address}\n    users:\n      - keys: [jo, " +
-			"none.pub]\n        feeds: [{feed: cdr}]\n        tags: [Gold]\n      - {vendor: nobody}\n      - {name: globex}\n" +
+		"mistakes.yaml": "accounts:\n  - id: north/wind\n    name: North\n  - id: acme\n    name: Acme\n" +
+			"    parent: nobody\n  - id: globex\n    name: Globex\n    contacts:\n      - {name: Jo, email: no-address}\n" +
+			"    users:\n      - keys: [jo, none.pub]\n        feeds: [{feed: cdr}]\n        tags: [Gold]\n" +
+			"      - {vendor: nobody}\n      - {name: globex}\n" +
 			"  - {id: a, name: A, parent: b}\n  - {id: b, name: B, parent: a}\n",
 		"mistakes.csv": "account;name;user;key\nacme;Acme;acme;jo\n;;x;\nACME;Other;;\n",
 		"strange.yaml": "accounts:\n  - id: acme\n    nmae: Acme\n",

@@ -19,14 +19,22 @@ import (
 func (a *app) guideCommand() *cobra.Command {
 	var q model.GuideQuery
 	var test bool
-	c := command("guide USER", "Write a user's guide: the connection card, and steps for every common program",
-		cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+	var many manyGuides
+	c := command("guide USER...", "Write a user's guide: the connection card, and steps for every common program",
+		cobra.ArbitraryArgs, func(ctx context.Context, args []string) error {
+			if q.Format == "markdown" {
+				q.Format = "md"
+			}
+			if many.out != "" {
+				return a.writeGuides(ctx, many, args, q.Format, test)
+			}
+			if err := many.single(args); err != nil {
+				return err
+			}
 			if test {
 				return a.guideTest(ctx, args[0])
 			}
-			if q.User = args[0]; q.Format == "markdown" {
-				q.Format = "md"
-			}
+			q.User = args[0]
 			v, err := a.client().ShowGuide(ctx, q)
 			if err != nil {
 				return err
@@ -40,6 +48,7 @@ func (a *app) guideCommand() *cobra.Command {
 	c.Flags().StringVar(&q.Format, "format", "text", "html (printable, loads nothing), md or text")
 	c.Flags().BoolVar(&test, "test", false,
 		"check name, port, host key, key on file, folders and contacts instead, before the partner does")
+	many.flags(c)
 	return c
 }
 

@@ -76,8 +76,8 @@ func (a *app) accountPage(p model.AccountPage) error {
 	}
 	a.findingsSection(p.Findings)
 	a.contactsSection(p.Contacts, slices.Contains(p.More, "contacts"))
-	users := table{head: []string{"USER", "KIND", "LOG-IN", "LAST LOG-IN", "KEYS THAT WORK", "FILES", "BYTES", "OF AT MOST"},
-		none: "none"}
+	users := table{head: []string{"USER", "KIND", "LOG-IN", "LAST LOG-IN", "KEYS THAT WORK", "FILES", "BYTES",
+		"OF AT MOST"}, none: "none"}
 	for _, u := range p.Users {
 		users.add(u.Name, string(u.Kind), enabled(u.User), orNever(u.LastLogin), fmt.Sprint(u.Keys), fmt.Sprint(u.UsedFiles),
 			size(u.UsedBytes), size(u.Limits.QuotaBytes))

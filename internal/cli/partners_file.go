@@ -164,8 +164,9 @@ func (v lineVisitor) Visit(n ast.Node) ast.Visitor {
 
 // csvColumns are the columns that a CSV file of partners may have, in any order. Lists in a cell are
 // separated by spaces.
-var csvColumns = []string{"account", "name", "parent", "region", "account_allow_ips", "manager", "account_tags", "vendor",
-	"vendor_name", "user", "start_dir", "allow_ips", "tags", "key", "feeds", "contact", "email", "phone", "roles"}
+var csvColumns = []string{"account", "name", "parent", "region", "account_allow_ips", "manager", "account_tags",
+	"vendor", "vendor_name", "user", "start_dir", "allow_ips", "tags", "key", "feeds", "contact", "email", "phone",
+	"roles"}
 
 func (r *partnersReader) csv(text []byte) error {
 	const op = "cli.partnersCSV"

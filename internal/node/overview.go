@@ -14,7 +14,8 @@ func (n *Node) buildOverview() *overview.Service {
 	zone, _ := time.LoadLocation(n.cfg.TimeZone) // check has accepted it
 	o := overview.Options{Store: n.store, Clock: n.clock, Zone: zone, Limits: defaultLimits(&n.cfg.Storage),
 		Account: accountLimits(&n.cfg.Storage), Free: n.blobs.Free, Floor: int64(n.cfg.Storage.FreeFloor),
-		Partials: n.tree.Partials, KeepPartials: time.Duration(n.cfg.Storage.KeepPartials), Sessions: n.ssh.Sessions, Flush: n.records.Flush,
+		Partials: n.tree.Partials, KeepPartials: time.Duration(n.cfg.Storage.KeepPartials), Sessions: n.ssh.Sessions,
+		Flush: n.records.Flush,
 		Audit: n.audits.Status, Checkpoints: len(n.cfg.Audit.Checkpoints) > 0, Queue: n.tell.Queue,
 		Expectations: func(ctx context.Context) ([]model.Expectation, error) {
 			return n.expect.List(ctx, model.EveryFilter{})

@@ -153,7 +153,8 @@ func (a *asked) keysExpiring() error {
 			words = append(words, k.User+" ("+a.s.date(*k.ExpiresAt)+")")
 		}
 		names := keyUsers(all)
-		a.few(s.topic, s.u, model.Do("list-keys", "user", names[0]), n, len(all) > counted, names, fmt.Sprintf("%s %s: of %s.",
+		a.few(s.topic, s.u, model.Do("list-keys", "user", names[0]), n, len(all) > counted, names, fmt.Sprintf(
+			"%s %s: of %s.",
 			count(n, len(all) > counted, "key", "keys"), verb(n, s.one, s.all), list(words, int(n))))
 	}
 	return nil

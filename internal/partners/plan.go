@@ -232,5 +232,9 @@ func noteList(d *[]string, to **[]string, name string, have, want []string) {
 		return
 	}
 	*to = &want
-	*d = append(*d, name+" are "+strings.Join(append([]string{}, have...), ", ")+", the file has "+strings.Join(want, ", "))
+	is := "empty"
+	if len(have) > 0 {
+		is = strings.Join(have, ", ")
+	}
+	*d = append(*d, name+" are "+is+", the file has "+strings.Join(want, ", "))
 }

@@ -88,8 +88,8 @@ func reached(s model.Scope) string {
 
 // Audience lists contacts whom an announcement concerns, one for each address, with ids after one.
 func (q *Q) Audience(s model.Scope, target, after string, most int) ([]model.Contact, error) {
-	return collect(q, "Audience", scanContact, contactColumns+reached(s)+` AND id > $2 ORDER BY id LIMIT $3`, target, after,
-		most)
+	return collect(q, "Audience", scanContact, contactColumns+reached(s)+` AND id > $2 ORDER BY id LIMIT $3`, target,
+		after, most)
 }
 
 // AudienceSize counts the contacts and the accounts whom an announcement concerns.
@@ -110,6 +110,7 @@ func (q *Q) Unreached(s model.Scope, target string, most int) ([]string, error) 
 
 // Concerns reports whether an account is in an announcement's scope.
 func (q *Q) Concerns(s model.Scope, target, account string) (yes bool, err error) {
-	err = q.scanOne("Concerns", `SELECT CASE WHEN $2 IN (`+concerned(s)+`) THEN 1 ELSE 0 END`, []any{target, account}, &yes)
+	err = q.scanOne("Concerns", `SELECT CASE WHEN $2 IN (`+concerned(s)+`) THEN 1 ELSE 0 END`, []any{target, account},
+		&yes)
 	return yes, err
 }

@@ -67,7 +67,8 @@ func (tx *Tx) SetEnabledAt(userID string, at time.Time) error {
 // ActiveAt returns when a user was last used: when it logged in, was enabled or was made, whichever was last.
 func (q *Q) ActiveAt(userID string) (at time.Time, err error) {
 	var enabled, made time.Time
-	err = q.scanOne("ActiveAt", `SELECT `+lastLogin+`, COALESCE(u.enabled_at, 0), u.created_at FROM users u WHERE u.id = $1`,
+	err = q.scanOne("ActiveAt", `SELECT `+lastLogin+`, COALESCE(u.enabled_at, 0), u.created_at FROM users u
+		WHERE u.id = $1`,
 		[]any{userID}, stampOrZero{&at}, stampOrZero{&enabled}, stampOrZero{&made})
 	for _, t := range []time.Time{enabled, made} {
 		if t.After(at) {
