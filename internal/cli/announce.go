@@ -3,6 +3,8 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
+	"os"
 	"strings"
 	"time"
 
@@ -24,11 +26,9 @@ func (a *app) announceSend() *cobra.Command {
 		"Mail the contacts whom it concerns and, until a time, show it at log-in", cobra.NoArgs,
 		func(ctx context.Context, _ []string) (err error) {
 			if file != "" {
-				text, err := a.readFile(file)
-				if err != nil {
+				if in.Text, err = a.readText(file); err != nil {
 					return err
 				}
-				in.Text = string(text)
 			}
 			if in.From, err = a.moment(from); err != nil {
 				return err
@@ -62,6 +62,21 @@ func (a *app) announceSend() *cobra.Command {
 	c.MarkFlagsOneRequired("text", "file")
 	c.MarkFlagsMutuallyExclusive("text", "file")
 	return c
+}
+
+// readText reads a short text from a file, or from standard input if the name is -.
+func (a *app) readText(name string) (string, error) {
+	in := a.In
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return "", fault.E("cli.readText", fault.NotFound, "The file cannot be read: %v.", err)
+		}
+		defer f.Close()
+		in = f
+	}
+	text, err := io.ReadAll(io.LimitReader(in, 1<<20))
+	return string(text), fault.Wrap("cli.readText", fault.Invalid, err)
 }
 
 // moment parses a time, or a length of time from now. A time without a zone is in that of this machine.
