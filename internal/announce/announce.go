@@ -19,10 +19,11 @@ import (
 
 const (
 	every    = 2 * time.Second
-	atOnce   = 50   // mails in a transaction
-	maxText  = 4000 // bytes
-	shown    = 20   // contacts that an answer names
-	unnamed  = 1000 // accounts that an answer names
+	atOnce   = 50        // mails in a transaction
+	maxText  = 4000      // bytes
+	shown    = 20        // contacts that an answer names
+	unnamed  = 1000      // accounts that an answer names
+	repeated = time.Hour // within it, the same announcement is a repeated request
 	longest  = 31 * 24 * time.Hour
 	narrow   = 76   // columns of a banner
 	inBanner = 1000 // bytes of the text
@@ -165,6 +166,9 @@ func (s *Service) Announce(ctx context.Context, actor string, n model.NewAnnounc
 		return out, nil
 	}
 	err = s.o.Store.Write(ctx, func(tx *store.Tx) error {
+		if err := s.notAgain(tx, a); err != nil {
+			return err
+		}
 		if err := tx.AddAnnouncement(a); err != nil {
 			return err
 		}
@@ -179,6 +183,21 @@ func (s *Service) Announce(ctx context.Context, actor string, n model.NewAnnounc
 	}
 	s.wake()
 	return out, err
+}
+
+// notAgain refuses what was announced a short while ago, so that a request that is repeated after a lost
+// answer mails nobody twice.
+func (s *Service) notAgain(tx *store.Tx, a model.Announcement) error {
+	latest, err := tx.Announcements(model.Paging{Limit: shown})
+	for _, old := range latest {
+		if old.Scope == a.Scope && old.Target == a.Target && old.Subject == a.Subject && old.Text == a.Text &&
+			old.EndedAt == nil && a.CreatedAt.Sub(old.CreatedAt) < repeated {
+			return fault.E("announce.Announce", fault.Exists, "The same was announced on %s.",
+				old.CreatedAt.In(s.o.Zone).Format("2006-01-02 15:04 MST")).
+				WithHint("end it first, if it is to be announced again")
+		}
+	}
+	return err
 }
 
 func (s *Service) audit(tx *store.Tx, actor, action, subject string, detail map[string]string) error {

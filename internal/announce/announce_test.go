@@ -85,6 +85,9 @@ var stories = testkit.Stories[*world]{
 		if got := w.mailed(); !slices.Equal(got, want) || v.Contacts != 3 || v.Accounts != 2 {
 			t.Errorf("%v, %+v", got, v)
 		}
+		if _, err := w.announce(model.NewAnnouncement{All: true}); !fault.Is(err, fault.Exists) {
+			t.Error("a repeated request:", err)
+		}
 		if got := w.mailed(); len(got) != 3 {
 			t.Error("told again:", got)
 		}
