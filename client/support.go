@@ -47,3 +47,23 @@ func (c *Client) RemoveNote(ctx context.Context, id string) error {
 func (c *Client) EditTags(ctx context.Context, in model.EditTags) (model.Tags, error) {
 	return send[model.Tags](ctx, c, "POST", "/tags", in)
 }
+
+// ListAnnouncements lists announcements, the newest first.
+func (c *Client) ListAnnouncements(ctx context.Context, q model.EveryFilter) (model.Page[model.Announcement], error) {
+	return get[model.Page[model.Announcement]](ctx, c, "/announcements", q)
+}
+
+// Announce tells the contacts of many accounts something, or returns who would be told.
+func (c *Client) Announce(ctx context.Context, in model.NewAnnouncement) (model.Announced, error) {
+	return send[model.Announced](ctx, c, "POST", "/announcements", in)
+}
+
+// EndAnnouncement ends an announcement before its time.
+func (c *Client) EndAnnouncement(ctx context.Context, id string) (model.Announcement, error) {
+	return send[model.Announcement](ctx, c, "DELETE", at("/announcements/%s", id), nil)
+}
+
+// ImportPartners brings in many partners, or returns what would be done.
+func (c *Client) ImportPartners(ctx context.Context, in model.ImportPartners) (model.Imported, error) {
+	return send[model.Imported](ctx, c, "POST", "/partners/import", in)
+}

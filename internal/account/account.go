@@ -79,26 +79,8 @@ func (r *Service) AddAccount(ctx context.Context, actor string, n model.NewAccou
 	a := model.Account{ID: n.ID, Name: n.Name, Parent: n.Parent, Region: n.Region, Language: n.Language,
 		State: model.AccountActive, TimeZone: n.TimeZone, KeepBytes: n.KeepBytes, KeepItems: n.KeepItems,
 		CreatedAt: r.now()}
-	if err := valid.CheckUserName("account ID", a.ID); err != nil {
-		return a, err
-	}
-	if err := valid.CheckLabel("account name", a.Name); err != nil {
-		return a, err
-	}
-	if err := r.checkRegion(a.Region); err != nil {
-		return a, err
-	}
-	if err := checkLanguage(a.Language); err != nil {
-		return a, err
-	}
-	if _, err := valid.ParseZone(a.TimeZone); err != nil {
-		return a, err
-	}
 	var err error
-	if a.AllowIPs, err = cleanNetworks(n.AllowIPs); err != nil {
-		return a, err
-	}
-	if err := checkLimits(op, a.KeepBytes, a.KeepItems); err != nil {
+	if a.AllowIPs, err = r.CheckAccount(n); err != nil {
 		return a, err
 	}
 	row := model.AuditRow{Actor: actor, Action: "account.add", Subject: a.ID}
@@ -240,10 +222,7 @@ func (r *Service) Accounts(ctx context.Context, f model.AccountFilter) ([]model.
 // AddVendor creates a vendor.
 func (r *Service) AddVendor(ctx context.Context, actor string, n model.NewVendor) (model.Vendor, error) {
 	v := model.Vendor{Short: n.Short, Name: n.Name, CreatedAt: r.now()}
-	if err := valid.CheckID("vendor short name", v.Short); err != nil {
-		return v, err
-	}
-	if err := valid.CheckLabel("vendor name", v.Name); err != nil {
+	if err := r.CheckVendor(n); err != nil {
 		return v, err
 	}
 	row := model.AuditRow{Actor: actor, Action: "vendor.add", Subject: v.Short, Detail: map[string]string{"name": v.Name}}

@@ -5,6 +5,7 @@ import (
 	"net/mail"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/sallyport-sftp/sallyport/internal/fault"
@@ -17,6 +18,8 @@ import (
 const (
 	maxNote = 4000 // bytes
 	maxTags = 32
+	// Within it, the same note by the same person is a request that was repeated after a lost answer.
+	repeatedNote = time.Hour
 )
 
 // subject is what a note or a tag is about.
@@ -70,6 +73,13 @@ func (r *Service) AddNote(ctx context.Context, actor string, n model.NewNote) (m
 			}
 			row.Subject, row.User = s.name, s.userID
 			row.Detail = map[string]string{"about": string(s.kind), "note": out.ID}
+			last, err := tx.Notes(s.kind, s.key, model.Paging{Limit: 1})
+			if err != nil {
+				return out, err
+			}
+			if len(last) > 0 && last[0].Text == out.Text && last[0].Actor == actor && out.At.Sub(last[0].At) < repeatedNote {
+				return out, fault.E("account.AddNote", fault.Exists, "%s has this note already.", s.name)
+			}
 			return out, tx.AddNote(s.kind, s.key, out)
 		})
 }

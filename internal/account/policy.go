@@ -41,6 +41,7 @@ type Policy struct {
 	Contacts map[string]int
 	Limits   exchange.DefaultLimits
 	Account  exchange.AccountLimits
+	Inactive InactivePolicy
 	// AfterClose is how long the files of a closed account stay, and how long it can be reopened. CloseAccess
 	// says what its users may do until then: model.CloseReadOnly or CloseNone.
 	AfterClose  time.Duration

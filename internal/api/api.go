@@ -15,6 +15,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/sallyport-sftp/sallyport/internal/account"
+	"github.com/sallyport-sftp/sallyport/internal/announce"
 	"github.com/sallyport-sftp/sallyport/internal/audit"
 	"github.com/sallyport-sftp/sallyport/internal/connection"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
@@ -27,6 +28,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/naming"
 	"github.com/sallyport-sftp/sallyport/internal/notify"
 	"github.com/sallyport-sftp/sallyport/internal/overview"
+	"github.com/sallyport-sftp/sallyport/internal/partners"
 	"github.com/sallyport-sftp/sallyport/internal/retention"
 	"github.com/sallyport-sftp/sallyport/internal/trace"
 	"github.com/sallyport-sftp/sallyport/internal/tree"
@@ -61,6 +63,8 @@ type Services struct {
 	Naming   *naming.Service
 	Expect   *expect.Service
 	Overview *overview.Service
+	Announce *announce.Service
+	Partners *partners.Service
 	Tree     *tree.Tree
 	Sessions Sessions
 	Names    Names

@@ -6,6 +6,9 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
+// maxImport is the largest body of an import: some ten thousand partners.
+const maxImport = 64 << 20
+
 // support adds the operations for whoever looks after partners: what needs a person, what a text is the
 // name of, the whole pages of accounts and users, notes and tags.
 func (rt *routes) support() {
@@ -17,6 +20,19 @@ func (rt *routes) support() {
 	show(rt, "show-account-page", "/accounts/{id}/page", "All that support needs to know of an account",
 		look.AccountPage)
 	show(rt, "show-user-page", "/users/{id}/page", "All that support needs to know of a user", look.UserPage)
+
+	list(rt, "list-announcements", "/announcements", "List announcements, the newest first",
+		func(a model.Announcement) string { return a.ID }, rt.Announce.List)
+	create(rt, "announce", "/announcements",
+		"Tell the contacts of a region, a feed, a tag or everyone something, or say who would be told", rt.Announce.Announce)
+	act(rt, "end-announcement", "DELETE", "/announcements/{id}", "End an announcement before its time", rt.Announce.End)
+
+	many := op("import-partners", "POST", "/partners/import",
+		"Bring in many accounts, vendors, users, contacts, keys and subscriptions, or say what would be done")
+	many.MaxBodyBytes = maxImport
+	register(rt, many, func(ctx context.Context, in *BodyOf[model.ImportPartners]) (model.Imported, error) {
+		return rt.Partners.Import(context.WithoutCancel(ctx), actor(ctx), in.Body)
+	})
 
 	list(rt, "list-notes", "/notes", "List notes, the newest first", func(n model.Note) string { return n.ID },
 		service.Notes)

@@ -122,6 +122,14 @@ func (w *world) files() {
 		"accounts":  "acme\nglobex # paid\n",
 		"yes":       "y\n",
 		"no":        "\n",
+		"mistakes.yaml": "accounts:\n  - id: north/wind\n    name: North\n  - id: acme\n    name: Acme\n" +
+			"    parent: nobody\n  - id: globex\n    name: Globex\n    contacts:\n      - {name: Jo, email: no-address}\n" +
+			"    users:\n      - keys: [jo, none.pub]\n        feeds: [{feed: cdr}]\n        tags: [Gold]\n" +
+			"      - {vendor: nobody}\n      - {name: globex}\n" +
+			"  - {id: a, name: A, parent: b}\n  - {id: b, name: B, parent: a}\n",
+		"mistakes.csv": "account;name;user;key\nacme;Acme;acme;jo\n;;x;\nACME;Other;;\n",
+		"strange.yaml": "accounts:\n  - id: acme\n    nmae: Acme\n",
+		"strange.csv":  "account,nmae\n",
 	} {
 		testkit.Must(w, os.WriteFile(name, []byte(content), 0o600))
 	}

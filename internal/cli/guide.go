@@ -19,17 +19,25 @@ import (
 func (a *app) guideCommand() *cobra.Command {
 	var q model.GuideQuery
 	var test bool
-	c := command("guide USER", "Write a user's guide: the connection card, and steps for every common program",
-		cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-			if test {
-				return a.guideTest(ctx, args[0])
-			}
-			if q.User = args[0]; q.Format == "markdown" {
+	var many manyGuides
+	c := command("guide USER...", "Write a user's guide: the connection card, and steps for every common program",
+		cobra.ArbitraryArgs, func(ctx context.Context, args []string) error {
+			if q.Format == "markdown" {
 				q.Format = "md"
 			}
 			if other, ok := sameProgram[strings.ToLower(q.For)]; ok {
 				q.For = other
 			}
+			if many.out != "" {
+				return a.writeGuides(ctx, many, args, q, test)
+			}
+			if err := many.single(args); err != nil {
+				return err
+			}
+			if test {
+				return a.guideTest(ctx, args[0])
+			}
+			q.User = args[0]
 			v, err := a.client().ShowGuide(ctx, q)
 			if err != nil {
 				return err
@@ -46,6 +54,7 @@ func (a *app) guideCommand() *cobra.Command {
 	c.Flags().BoolVar(&test, "test", false,
 		"try the partner's way before the partner does: name, port, host key, a log-in, folders, keys, contacts")
 	_ = c.RegisterFlagCompletionFunc("for", cobra.FixedCompletions(guided, cobra.ShellCompDirectiveNoFileComp))
+	many.flags(c)
 	return c
 }
 

@@ -75,8 +75,8 @@ func (a *app) accountPage(p model.AccountPage) error {
 	}
 	a.findingsSection(p.Findings)
 	a.contactsSection(p.Contacts, slices.Contains(p.More, "contacts"))
-	users := table{head: []string{"USER", "KIND", "LOG-IN", "LAST LOG-IN", "KEYS THAT WORK", "FILES", "BYTES", "OF AT MOST"},
-		none: "none"}
+	users := table{head: []string{"USER", "KIND", "LOG-IN", "LAST LOG-IN", "KEYS THAT WORK", "FILES", "BYTES",
+		"OF AT MOST"}, none: "none"}
 	for _, u := range p.Users {
 		users.add(u.Name, model.Word(u.Kind), enabled(u.User), orNever(u.LastLogin), u.Keys, u.UsedFiles,
 			size(u.UsedBytes), size(u.Limits.QuotaBytes))

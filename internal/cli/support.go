@@ -54,7 +54,8 @@ func (a *app) statusCommand() *cobra.Command {
 			}
 			return err
 		})
-	c.Flags().StringVar(&q.Uncollected, "uncollected", "", "how long published files may wait to be downloaded (default 3d)")
+	c.Flags().StringVar(&q.Uncollected, "uncollected", "",
+		"how long published files may wait to be downloaded (default 3d)")
 	c.Flags().StringVar(&q.Unclaimed, "unclaimed", "", "how long received files may wait to be claimed (default 1d)")
 	c.Flags().BoolVar(&check, "check", false, "fail if something is under \"Now\", for a monitor")
 	return c

@@ -189,6 +189,14 @@ type Access struct {
 	BanFor    Duration `yaml:"ban_for" env:"BAN_FOR"`
 	NeverBan  []string `yaml:"never_ban" env:"NEVER_BAN"` // addresses and networks
 	Proxies   []string `yaml:"proxies" env:"PROXIES"`     // their PROXY headers are trusted, and required
+	Inactive  Inactive `yaml:"inactive" envPrefix:"INACTIVE_"`
+}
+
+// Inactive disables users that nobody logs in with.
+type Inactive struct {
+	Disable Duration `yaml:"disable" env:"DISABLE"` // after so long without a log-in; 0: never
+	Notice  Duration `yaml:"notice" env:"NOTICE"`   // how long before that its people are told
+	Kinds   []string `yaml:"kinds" env:"KINDS"`     // customer, vendor, service
 }
 
 // Records limits the records of connections and of what was read.
@@ -270,7 +278,8 @@ func Default() Config {
 			Overlap: Duration(14 * 24 * time.Hour), MadeBy: model.KeysByBoth},
 		Users: Users{NameRule: "account-id"},
 		Access: Access{BanAfter: 20, BanWithin: Duration(10 * time.Minute), BanFor: Duration(15 * time.Minute),
-			NeverBan: []string{"127.0.0.0/8", "::1/128"}},
+			NeverBan: []string{"127.0.0.0/8", "::1/128"},
+			Inactive: Inactive{Notice: Duration(30 * 24 * time.Hour), Kinds: []string{string(model.KindCustomer)}}},
 		Records:       Records{Keep: Duration(395 * 24 * time.Hour), Failed: 200_000, Activity: 2_000_000},
 		Log:           Log{Level: "info", Format: "text"},
 		ContentChecks: model.ChecksRefuse,

@@ -210,6 +210,7 @@ func (c *Config) check(f *findings) {
 	if c.Socket.Group != "" && !filepath.IsAbs(c.SocketPath()) {
 		f.bad("socket.path", "%q is not an absolute path.", c.Socket.Path)
 	}
+	c.Access.Inactive.check(f)
 	c.checkListeners(f)
 	_, err := c.Operator.Read()
 	f.refused("operator", err)

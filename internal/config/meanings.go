@@ -100,6 +100,11 @@ var meanings = map[string]string{
 	"access.never_ban":  "Addresses and networks that are never banned.",
 	"access.proxies":    "Addresses of proxies. Their PROXY header is required, and believed.",
 
+	"access.inactive":         "Users that nobody logs in with. They are never disabled without a notice before.",
+	"access.inactive.disable": "Without a log-in for so long, a user is disabled: 180d. 0: never.",
+	"access.inactive.notice":  "How long before that its people are told.",
+	"access.inactive.kinds":   "Whom it concerns: customer, vendor, service.",
+
 	"records":          "How much is kept of connections and of what was read.",
 	"records.keep":     "How long records are kept.",
 	"records.failed":   "How many records of connections that did not log in are kept. Older ones go first.",

@@ -166,6 +166,6 @@ func (n *Node) reminding() func(tx *store.Tx, l feed.Letter) error {
 			f.Files = append(f.Files, notify.FileFacts{Name: d.Name, Path: d.Path, Feed: d.Feed, User: d.User,
 				At: d.PublishedAt, Size: d.Size})
 		}
-		return n.tell.MailContact(tx, l.To.ID, notify.Letter{Kind: "reminder", Account: l.Account, Facts: f})
+		return n.tell.MailContact(tx, l.To.ID, notify.Letter{Kind: "reminder", Account: l.Account, Facts: f}, "")
 	}
 }

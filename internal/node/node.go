@@ -20,6 +20,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/sallyport-sftp/sallyport/internal/account"
+	"github.com/sallyport-sftp/sallyport/internal/announce"
 	"github.com/sallyport-sftp/sallyport/internal/audit"
 	"github.com/sallyport-sftp/sallyport/internal/blob/disk"
 	"github.com/sallyport-sftp/sallyport/internal/config"
@@ -101,6 +102,7 @@ type Node struct {
 	readings   *platform.Readings
 	records    *connection.Service
 	links      *handover.Service
+	announced  *announce.Service
 	offered    chan model.PendingKey // unknown keys, to be recorded
 	web        *http.Server
 	metrics    *http.Server
@@ -230,6 +232,8 @@ func (n *Node) startServices(ctx context.Context) {
 	n.background.Go(func() { n.audits.Keep(ctx) })
 	n.background.Go(func() { n.folder.Watch(ctx) })
 	n.background.Go(func() { n.makeEvents(ctx) })
+	n.background.Go(func() { n.announced.Keep(ctx) })
+	n.background.Go(func() { n.accounts.KeepInactive(ctx, n.log, n.ssh.HasSession) })
 }
 
 func (n *Node) buildListeners(ctx context.Context, signers []ssh.Signer) error {
@@ -239,8 +243,8 @@ func (n *Node) buildListeners(ctx context.Context, signers []ssh.Signer) error {
 	n.ssh = sshd.New(sshd.Options{HostKeys: signers, Authority: authority{n}, Handler: n.serveSFTP, Clock: n.clock,
 		IDs: n.ids, Log: n.log, Banner: func(region,
 			reference string) string {
-			return n.words.Banner(n.helpAt(region), reference)
-		},
+			return n.announced.Public(region) + n.words.Banner(n.helpAt(region), reference)
+		}, Greeting: n.announced.Greeting,
 		Turned: func(region, reference string, until time.Time) string {
 			return n.words.Banned(n.helpAt(region), reference, until)
 		}, Proxies: config.Networks(n.cfg.Access.Proxies),

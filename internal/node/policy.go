@@ -20,6 +20,8 @@ func accountPolicy(c *config.Config) (account.Policy, error) {
 		MinRSA: c.Keys.RSAMin, MaxRSA: c.Keys.RSAMax, KeyExpiry: time.Duration(c.Keys.ExpireAfter),
 		Overlap: time.Duration(c.Keys.Overlap), KeysBy: c.Keys.MadeBy,
 		NameRule: c.Users.NameRule, NamePattern: c.Users.NamePattern, Contacts: c.Contacts.Needed.ByRole(),
+		Inactive: account.InactivePolicy{After: time.Duration(c.Access.Inactive.Disable),
+			Notice: time.Duration(c.Access.Inactive.Notice), Kinds: kinds(c.Access.Inactive.Kinds)},
 		Help: c.Support.Help(), Limits: defaultLimits(&c.Storage), Account: accountLimits(&c.Storage),
 		AfterClose: time.Duration(c.Retain.AfterClose), CloseAccess: c.Retain.CloseAccess,
 		KeepNames:   time.Duration(c.Records.Keep),
@@ -35,6 +37,13 @@ func accountPolicy(c *config.Config) (account.Policy, error) {
 		}
 	}
 	return p, nil
+}
+
+func kinds(names []string) (out []model.UserKind) {
+	for _, name := range names {
+		out = append(out, model.UserKind(name))
+	}
+	return out
 }
 
 func defaultLimits(s *config.Storage) exchange.DefaultLimits {

@@ -12,6 +12,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/client"
 	"github.com/sallyport-sftp/sallyport/internal/api"
 	"github.com/sallyport-sftp/sallyport/internal/httpd"
+	"github.com/sallyport-sftp/sallyport/internal/partners"
 )
 
 // openSocket serves the API on the Unix socket in the data folder, where only root and the server's
@@ -38,7 +39,8 @@ func (n *Node) openSocket() error {
 	handler := api.New(api.Services{Guides: n.guides, Records: n.records, HandOver: n.links, Account: n.accounts,
 		Feed: n.feeds, Inbox: n.inbox, Tree: n.tree, Sessions: n.ssh, HostKeys: n.hostKeys, Server: n.server(), Log: n.log,
 		Trace: n.traces, Audit: n.audits, Notify: n.tell, Retain: n.retain, Naming: n.naming, Expect: n.expect,
-		Names: n.store, Clock: n.clock, Overview: n.buildOverview(), HelpOf: n.helpOf})
+		Names: n.store, Clock: n.clock, Overview: n.buildOverview(), HelpOf: n.helpOf, Announce: n.announced,
+		Partners: partners.New(n.store, n.accounts, n.feeds)})
 	n.api = &http.Server{Handler: httpd.Guard(n.log, named(handler), api.Fault), ReadHeaderTimeout: 10 * time.Second,
 		ConnContext: httpd.WithPeer, ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelWarn)}
 	n.serveAPI(httpd.LocalOnly{Listener: l})

@@ -256,7 +256,11 @@ var noticeLetters = map[string]string{
 func noticeLetter(tx *store.Tx, n model.Notice, u model.User, people []model.Contact) (Letter, error) {
 	kind := noticeLetters[n.Kind]
 	if kind == "" {
-		return Letter{Kind: "notice", Account: u.Account, User: u.Name, Facts: TextFacts{Paragraphs: paragraphs(n.Text)}}, nil
+		kind = "notice"
+		if strings.HasPrefix(n.Kind, "user.") {
+			kind = "inactive"
+		}
+		return Letter{Kind: kind, Account: u.Account, User: u.Name, Facts: TextFacts{Paragraphs: paragraphs(n.Text)}}, nil
 	}
 	k, _, err := keyOf(tx, u, n.Fingerprint)
 	f := KeyFacts{Fingerprint: n.Fingerprint, Type: k.Type, Holder: k.Holder, At: n.At, Since: k.CreatedAt,

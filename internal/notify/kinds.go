@@ -79,6 +79,10 @@ var Kinds = []Kind{
 		RemovedFacts{Total: 6, Signed: sampleSigned}},
 	{"reopened", "An account is no longer closed, and its files stay. To billing and technical contacts.", TextFacts{}},
 	{"renamed", "A username changed. To technical contacts.", RenamedFacts{From: "acme", To: "acme-telecom"}},
+	{"inactive", "A user is disabled, or will be, because nobody logs in with it. To technical contacts.",
+		TextFacts{Paragraphs: []string{"Nobody has logged in as user acme since 2026-06-01."}}},
+	{"announcement", "What an operator announces. To the contacts that it chose.",
+		TextFacts{Title: "Maintenance on Sunday", Paragraphs: []string{"The server will be away from 02:00 to 02:30."}}},
 	{"notice", "Something else that people should be told.",
 		TextFacts{Title: "Maintenance on Sunday", Paragraphs: []string{"The server will be away from 02:00 to 02:30."}}},
 

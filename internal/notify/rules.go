@@ -278,13 +278,13 @@ type Mailing struct {
 	Ref     string // a notice's id
 }
 
-// MailContact is Mail to a contact, in its language.
-func (r *Service) MailContact(tx *store.Tx, id string, l Letter) error {
+// MailContact is Mail to a contact, in its language. ref is what the mail belongs to; it may be "".
+func (r *Service) MailContact(tx *store.Tx, id string, l Letter, ref string) error {
 	c, err := tx.Contact(id)
 	if err != nil {
 		return unlessGone(err)
 	}
-	return r.personMail(tx, c, Mailing{}, l)
+	return r.personMail(tx, c, Mailing{Ref: ref}, l)
 }
 
 // Mail renders and queues a mail. It is sent once the transaction is committed. It does nothing

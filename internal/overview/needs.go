@@ -226,7 +226,8 @@ func (a *asked) certificate() error {
 	case until.IsZero():
 	case !a.now.Before(until):
 		a.need("certificate", model.UrgencyNow, nil,
-			"The certificate of the pages for partners (web.tls_cert) expired on %s: browsers warn of your links.", a.s.minute(until))
+			"The certificate of the pages for partners (web.tls_cert) expired on %s: browsers warn of your links.",
+			a.s.minute(until))
 	case until.Sub(a.now) < certificate:
 		a.need("certificate", model.UrgencyToday, nil,
 			"The certificate of the pages for partners (web.tls_cert) expires on %s. Renew it, and restart the server.",

@@ -12,9 +12,9 @@ func (a *asked) late() error {
 	all, err := a.q.LateDeliveries(a.uncollected, counted+1)
 	if n, more, names, counts, oldest := heaps(all); n > 0 {
 		a.few("uncollected", model.UrgencyToday, model.Do("list-deliveries", "uncollected", a.period.Uncollected), n, more,
-			names, fmt.Sprintf("%s %s for more than %s and nobody downloaded %s, the oldest since %s: %s.",
-				count(n, more, "file", "files"), verb(n, "waits", "wait"), words(a.period.Uncollected), verb(n, "it", "them"),
-				a.s.date(oldest), list(counts, len(counts))))
+			names, fmt.Sprintf("%s %s waited more than %s to be downloaded, the oldest since %s: of %s.",
+				count(n, more, "file", "files"), verb(n, "has", "have"), words(a.period.Uncollected), a.s.date(oldest),
+				list(counts, len(counts))))
 	}
 	return err
 }
@@ -24,8 +24,8 @@ func (a *asked) unclaimedDrops() error {
 	all, err := a.q.WaitingDropsBefore(model.DropNew, a.unclaimed, counted+1)
 	if n, more, names, counts, oldest := heaps(all); n > 0 {
 		a.few("unclaimed", model.UrgencyToday, model.Do("list-drops", "state", string(model.DropNew)), n, more, names,
-			fmt.Sprintf("%s %s for more than %s and no program of yours claimed %s, the oldest since %s: from %s.",
-				count(n, more, "received file", "received files"), verb(n, "waits", "wait"), words(a.period.Unclaimed),
+			fmt.Sprintf("%s %s waited more than %s for a program of yours to claim %s, the oldest since %s: from %s.",
+				count(n, more, "received file", "received files"), verb(n, "has", "have"), words(a.period.Unclaimed),
 				verb(n, "it", "them"), a.s.minute(oldest), list(counts, len(counts))))
 	}
 	return err
@@ -153,7 +153,8 @@ func (a *asked) keysExpiring() error {
 			words = append(words, k.User+" ("+a.s.date(*k.ExpiresAt)+")")
 		}
 		names := keyUsers(all)
-		a.few(s.topic, s.u, model.Do("list-keys", "user", names[0]), n, len(all) > counted, names, fmt.Sprintf("%s %s: of %s.",
+		a.few(s.topic, s.u, model.Do("list-keys", "user", names[0]), n, len(all) > counted, names, fmt.Sprintf(
+			"%s %s: of %s.",
 			count(n, len(all) > counted, "key", "keys"), verb(n, s.one, s.all), list(words, int(n))))
 	}
 	return nil

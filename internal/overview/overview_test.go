@@ -122,7 +122,7 @@ var statusStories = testkit.Stories[*world]{
 		if want := []string{"unscanned", "claims_expired", "unclaimed", "uncollected"}; !slices.Equal(topics, want) {
 			t.Errorf("%v, want %v", topics, want)
 		}
-		if s := says["uncollected"]; !strings.Contains(s, "3 files wait for more than 3 days") ||
+		if s := says["uncollected"]; !strings.Contains(s, "3 files have waited more than 3 days") ||
 			!strings.Contains(s, "acme (2) and globex (1)") {
 			t.Error(s)
 		}
@@ -133,7 +133,7 @@ var statusStories = testkit.Stories[*world]{
 			t.Error("a scanner that stands still is urgent")
 		}
 		w.Exec(`UPDATE accounts SET state = 'closed' WHERE id = 'acme'`)
-		if _, says, _ = w.status(); !strings.Contains(says["uncollected"], "1 file waits") {
+		if _, says, _ = w.status(); !strings.Contains(says["uncollected"], "1 file has waited") {
 			t.Error(says["uncollected"])
 		}
 	},
@@ -349,7 +349,7 @@ var pageStories = testkit.Stories[*world]{
 			says = append(says, f.Text)
 		}
 		want := []string{"User acme-carrier has no key that works.",
-			"1 file waits for more than 3 days and nobody downloaded it."}
+			"1 file has waited more than 3 days to be downloaded."}
 		if !slices.Equal(says, want) {
 			t.Errorf("%q", says)
 		}

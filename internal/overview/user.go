@@ -322,8 +322,8 @@ func (s *Service) waitingFindings(f *findings, account string, w model.Waiting) 
 	}
 	if late > 0 {
 		f.add(model.Do("list-deliveries", "account", account, "uncollected", "3d"),
-			"%s for more than 3 days and nobody downloaded %s.",
-			count(int64(late), late == pageRows, "file waits", "files wait"), verb(int64(late), "it", "them"))
+			"%s waited more than 3 days to be downloaded.",
+			count(int64(late), late == pageRows, "file has", "files have"))
 	}
 	if n := len(w.Unfinished); n > 0 {
 		f.add(model.Do("list-files", "user", w.Unfinished[0].User), "%s broke off: %s.",

@@ -169,6 +169,7 @@ func (a *attempt) verified(conn ssh.ConnMetadata, _ ssh.PublicKey, p *ssh.Permis
 		return nil, errRefused
 	}
 	a.session = sess
+	a.greet(login.User.Account)
 	if used := a.s.o.Used; used != nil {
 		a.wire.Meter(func(took time.Duration) time.Duration { return used(login.User.ID, took) })
 	}

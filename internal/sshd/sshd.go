@@ -101,10 +101,13 @@ type Options struct {
 	Log       *slog.Logger
 	// Banner returns the text for failed log-ins at a region's endpoint, Turned the text
 	// for a banned address. reference may be "".
-	Banner  func(region, reference string) string
-	Turned  func(region, reference string, until time.Time) string
-	Proxies []netip.Prefix // proxies, whose connections must begin with a PROXY header
-	Limits  Limits
+	Banner func(region, reference string) string
+	// Greeting returns what is announced to an account, for those who have proven a key of it; "" for
+	// nothing. May be nil.
+	Greeting func(ctx context.Context, account string) string
+	Turned   func(region, reference string, until time.Time) string
+	Proxies  []netip.Prefix // proxies, whose connections must begin with a PROXY header
+	Limits   Limits
 	// Used is told how much processor time a user's connection took, and returns for how
 	// long nothing more is read from it. user is an id. May be nil.
 	Used func(user string, took time.Duration) (pause time.Duration)

@@ -155,6 +155,13 @@ func (q *Q) Notices(f model.NoticeFilter) ([]model.Notice, error) {
 		flag(f.All), f.Cursor, most(f.Paging))
 }
 
+// NoticedAt returns when a notice about a user was made; zero if it was not.
+func (q *Q) NoticedAt(userID, kind, mark string) (at time.Time, err error) {
+	err = q.scanOne("NoticedAt", `SELECT COALESCE((SELECT MIN(at) FROM notices WHERE user_id = $1 AND kind = $2
+		AND fingerprint = '' AND mark = $3), 0)`, []any{userID, kind, mark}, stampOrZero{&at})
+	return at, err
+}
+
 // AddNotice records a notice, unless there is one with the same user, kind, fingerprint and mark. It
 // reports whether it was new.
 func (tx *Tx) AddNotice(n model.Notice) (bool, error) {

@@ -38,6 +38,11 @@ func (q *Q) UserByID(id string) (model.User, error) {
 	return one(q, "UserByID", scanUser, userColumns+` WHERE u.id = $1`, id)
 }
 
+// UserOfVendor finds a vendor's user for an account.
+func (q *Q) UserOfVendor(account, vendor string) (model.User, error) {
+	return one(q, "UserOfVendor", scanUser, userColumns+` WHERE u.account_id = $1 AND u.vendor = $2`, account, vendor)
+}
+
 // lastLogin is when a user logged in last; 0 if it never did.
 const lastLogin = `COALESCE((SELECT MAX(k.last_used_at) FROM keys k WHERE k.user_id = u.id), 0)`
 
@@ -49,7 +54,7 @@ func (q *Q) UsersIdle(f model.UserFilter, idle time.Time) ([]model.User, error) 
 	return collect(q, "Users", scanUser, userColumns+` WHERE ($1 = '' OR LOWER(u.account_id) = $1) AND u.name > $2
 		AND (`+tagged("u.tags", "$4")+` OR EXISTS (SELECT 1 FROM accounts a WHERE a.id = u.account_id AND `+
 		tagged("a.tags", "$4")+`))
-		AND ($5 = 0 OR `+lastLogin+` < $5 AND u.created_at < $5 AND COALESCE(u.enabled_at, 0) < $5)
+		AND (CAST($5 AS BIGINT) = 0 OR `+lastLogin+` < $5 AND u.created_at < $5 AND COALESCE(u.enabled_at, 0) < $5)
 		AND ($6 = '' OR u.vendor = $6) ORDER BY u.name LIMIT $3`,
 		valid.Fold(f.Account), f.Cursor, most(f.Paging), f.Tag, microsOrZero(idle), f.Vendor)
 }
@@ -57,6 +62,20 @@ func (q *Q) UsersIdle(f model.UserFilter, idle time.Time) ([]model.User, error) 
 // SetEnabledAt records when a user was enabled. Its time without a log-in counts from then.
 func (tx *Tx) SetEnabledAt(userID string, at time.Time) error {
 	return tx.bookOne("SetEnabledAt", `UPDATE users SET enabled_at = $2 WHERE id = $1`, userID, micros(at))
+}
+
+// ActiveAt returns when a user was last used: when it logged in, was enabled or was made, whichever was last.
+func (q *Q) ActiveAt(userID string) (at time.Time, err error) {
+	var enabled, made time.Time
+	err = q.scanOne("ActiveAt", `SELECT `+lastLogin+`, COALESCE(u.enabled_at, 0), u.created_at FROM users u
+		WHERE u.id = $1`,
+		[]any{userID}, stampOrZero{&at}, stampOrZero{&enabled}, stampOrZero{&made})
+	for _, t := range []time.Time{enabled, made} {
+		if t.After(at) {
+			at = t
+		}
+	}
+	return at, err
 }
 
 // LastLogin returns when a user last logged in with a key; zero if it never did.

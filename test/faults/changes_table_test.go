@@ -46,8 +46,16 @@ var changes = map[string]change{
 	"add-vendor": {request: asks("POST", "/vendors", body{"short": "{name}", "name": "V"}), again: fault.Exists},
 	"add-user": {request: asks("POST", "/users", body{"account": "{name}", "name": "{name}-b"}),
 		again: fault.Exists},
-	"edit-user":   {request: asks("PATCH", "/users/{name}", body{"quota_files": 10})},
-	"add-note":    {request: asks("POST", "/notes", body{"account": "{name}", "text": "Calls on Mondays."})},
+	"edit-user": {request: asks("PATCH", "/users/{name}", body{"quota_files": 10})},
+	"import-partners": {request: asks("POST", "/partners/import", body{"vendors": []body{{"short": "{name}-v",
+		"name": "V"}}})},
+	"announce": {request: asks("POST", "/announcements", body{"all": true, "subject": "Work tonight for {name}",
+		"text":  "From ten.",
+		"until": "2200-01-01T00:00:00Z", "from": "2199-12-31T00:00:00Z"}), again: fault.Exists},
+	"end-announcement": {begin: (*lossy).announced, request: asks("DELETE", "/announcements/{id}", nil),
+		again: fault.Conflict},
+	"add-note": {request: asks("POST", "/notes", body{"account": "{name}", "text": "Calls on Mondays."}),
+		again: fault.Exists},
 	"remove-note": {begin: (*lossy).note, request: asks("DELETE", "/notes/{id}", nil), again: fault.NotFound},
 	"edit-tags":   {request: asks("POST", "/tags", body{"user": "{name}", "add": []string{"gold"}})},
 	"add-contact": {request: asks("POST", "/contacts",
@@ -224,6 +232,11 @@ func (l *lossy) folder() { l.does(asks("POST", "/users/{name}/directories", fold
 
 func (l *lossy) note() {
 	l.id = answered[model.Note](l, "POST", "/notes", body{"account": "{name}", "text": "Calls on Mondays."}).ID
+}
+
+func (l *lossy) announced() {
+	l.id = answered[model.Announced](l, "POST", "/announcements", body{"all": true, "subject": "Work for {name}",
+		"text": "From ten.", "until": "2200-01-01T00:00:00Z", "from": "2199-12-31T00:00:00Z"}).Announcement.ID
 }
 
 func (l *lossy) forgetOther() {

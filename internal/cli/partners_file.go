@@ -1,0 +1,247 @@
+package cli
+
+import (
+	"bytes"
+	_ "embed"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
+)
+
+// The examples, which a test imports.
+//
+//go:embed testdata/partners.yaml
+var exampleYAML string
+
+//go:embed testdata/partners.csv
+var exampleCSV string
+
+// The form of a YAML file of partners.
+type (
+	yamlPartners struct {
+		Vendors  []yamlVendor  `yaml:"vendors"`
+		Accounts []yamlAccount `yaml:"accounts"`
+	}
+	yamlVendor struct {
+		Short    string        `yaml:"short"`
+		Name     string        `yaml:"name"`
+		Tags     []string      `yaml:"tags"`
+		Contacts []yamlContact `yaml:"contacts"`
+	}
+	yamlAccount struct {
+		ID       string        `yaml:"id"`
+		Name     string        `yaml:"name"`
+		Parent   string        `yaml:"parent"`
+		Region   string        `yaml:"region"`
+		AllowIPs []string      `yaml:"allow_ips"`
+		Manager  string        `yaml:"manager"`
+		Tags     []string      `yaml:"tags"`
+		Contacts []yamlContact `yaml:"contacts"`
+		Users    []yamlUser    `yaml:"users"`
+	}
+	yamlContact struct {
+		Name  string   `yaml:"name"`
+		Email string   `yaml:"email"`
+		Phone string   `yaml:"phone"`
+		Roles []string `yaml:"roles"`
+	}
+	yamlUser struct {
+		Name     string     `yaml:"name"`
+		Vendor   string     `yaml:"vendor"`
+		StartDir string     `yaml:"start_dir"`
+		AllowIPs []string   `yaml:"allow_ips"`
+		Tags     []string   `yaml:"tags"`
+		Keys     []string   `yaml:"keys"`
+		Feeds    []yamlFeed `yaml:"feeds"`
+	}
+	yamlFeed struct {
+		Feed  string   `yaml:"feed"`
+		Dir   string   `yaml:"dir"`
+		Types []string `yaml:"types"`
+	}
+)
+
+func (r *partnersReader) yaml(text []byte) error {
+	const op = "cli.partnersYAML"
+	var in yamlPartners
+	err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(&in)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return fault.E(op, fault.Invalid, "%s", yamlMistake(err))
+	}
+	file, err := parser.ParseBytes(text, 0)
+	if err != nil || len(file.Docs) == 0 || file.Docs[0].Body == nil {
+		return fault.E(op, fault.Invalid, "The file has no partners.")
+	}
+	at := linesOf(file.Docs[0].Body)
+	for i, v := range in.Vendors {
+		here := fmt.Sprintf("$.vendors[%d]", i)
+		r.out.Vendors = append(r.out.Vendors, model.PartnerVendor{Line: at[here], Short: v.Short, Name: v.Name, Tags: v.Tags,
+			Contacts: contactsOf(at, here, v.Contacts)})
+	}
+	for i, a := range in.Accounts {
+		here := fmt.Sprintf("$.accounts[%d]", i)
+		out := model.PartnerAccount{Line: at[here], ID: a.ID, Name: a.Name, Parent: a.Parent, Region: a.Region,
+			AllowIPs: a.AllowIPs, Manager: r.person(at[here], "account "+a.ID, a.Manager), Tags: a.Tags,
+			Contacts: contactsOf(at, here, a.Contacts)}
+		for k, u := range a.Users {
+			there := fmt.Sprintf("%s.users[%d]", here, k)
+			user := model.PartnerUser{Line: at[there], Name: u.Name, Vendor: u.Vendor, StartDir: u.StartDir,
+				AllowIPs: u.AllowIPs, Tags: u.Tags}
+			for n, key := range u.Keys {
+				user.Keys = append(user.Keys, r.key(at[fmt.Sprintf("%s.keys[%d]", there, n)], userOf(a.ID, u.Vendor, u.Name),
+					key)...)
+			}
+			for n, f := range u.Feeds {
+				user.Feeds = append(user.Feeds, model.PartnerFeed{Line: at[fmt.Sprintf("%s.feeds[%d]", there, n)], Feed: f.Feed,
+					Dir: f.Dir, Types: f.Types})
+			}
+			out.Users = append(out.Users, user)
+		}
+		r.out.Accounts = append(r.out.Accounts, out)
+	}
+	return nil
+}
+
+// yamlMistake says what is wrong with a YAML file, and where.
+func yamlMistake(err error) string {
+	text, _, _ := strings.Cut(err.Error(), "\n")
+	if place, what, ok := strings.Cut(strings.TrimPrefix(text, "["), "] "); ok {
+		line, _, _ := strings.Cut(place, ":")
+		return valid.Printable(fmt.Sprintf("Line %s cannot be read: %s.", line, what))
+	}
+	return valid.Printable("The file cannot be read: " + text + ".")
+}
+
+// userOf is the name of a user, which may be left out.
+func userOf(account, vendor, name string) string {
+	if name != "" {
+		return name
+	}
+	return strings.TrimSuffix(account+"-"+vendor, "-")
+}
+
+func contactsOf(at map[string]int, here string, list []yamlContact) (out []model.PartnerContact) {
+	for i, c := range list {
+		out = append(out, model.PartnerContact{Line: at[fmt.Sprintf("%s.contacts[%d]", here, i)], Name: c.Name,
+			Email: c.Email, Phone: c.Phone, Roles: c.Roles})
+	}
+	return out
+}
+
+// linesOf maps the path of each node to its line.
+func linesOf(root ast.Node) map[string]int {
+	v := lineVisitor{}
+	ast.Walk(v, root)
+	return v
+}
+
+type lineVisitor map[string]int
+
+// Visit notes the first line of a node.
+func (v lineVisitor) Visit(n ast.Node) ast.Visitor {
+	if t := n.GetToken(); t != nil && t.Position != nil {
+		line := t.Position.Line
+		if m, ok := n.(*ast.MappingNode); ok && len(m.Values) > 0 {
+			line = m.Values[0].Key.GetToken().Position.Line
+		}
+		if have, seen := v[n.GetPath()]; !seen || line < have {
+			v[n.GetPath()] = line
+		}
+	}
+	return v
+}
+
+// csvColumns are the columns that a CSV file of partners may have, in any order. Lists in a cell are
+// separated by spaces.
+var csvColumns = []string{"account", "name", "parent", "region", "account_allow_ips", "manager", "account_tags",
+	"vendor", "vendor_name", "user", "start_dir", "allow_ips", "tags", "key", "feeds", "contact", "email", "phone",
+	"roles"}
+
+func (r *partnersReader) csv(text []byte) error {
+	const op = "cli.partnersCSV"
+	r.index = map[string]int{}
+	in := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(text, []byte("\ufeff"))))
+	in.TrimLeadingSpace = true
+	if first, _, _ := bytes.Cut(text, []byte("\n")); bytes.Count(first, []byte(";")) > bytes.Count(first, []byte(",")) {
+		in.Comma = ';' // as spreadsheets write it where the comma is for decimals
+	}
+	head, err := in.Read()
+	if err != nil {
+		return fault.E(op, fault.Invalid, "The file has no first row with the names of its columns.")
+	}
+	for i, name := range head {
+		if head[i] = strings.ToLower(strings.TrimSpace(name)); !slices.Contains(csvColumns, head[i]) {
+			e := fault.E(op, fault.Invalid, "There is no column %q.", valid.Printable(name))
+			if near := valid.Nearest(head[i], csvColumns); near != "" {
+				return e.WithHint("did you mean %s?", near)
+			}
+			return e.WithHint("columns are %s", strings.Join(csvColumns, ", "))
+		}
+	}
+	for {
+		cells, err := in.Read()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fault.E(op, fault.Invalid, "The file cannot be read: %v.", err)
+		}
+		line, _ := in.FieldPos(0)
+		row := map[string]string{}
+		for i, name := range head {
+			row[name] = strings.TrimSpace(cells[i])
+		}
+		r.row(line, row)
+	}
+}
+
+// row takes one row of a CSV file: an account, and perhaps a user or a person of it. Rows of the same
+// account add to it.
+func (r *partnersReader) row(line int, c map[string]string) {
+	words := func(name string) []string { return strings.Fields(c[name]) }
+	if c["account"] == "" {
+		r.wrong(line, "row", "The column account is empty.")
+		return
+	}
+	if short := c["vendor"]; short != "" && c["vendor_name"] != "" &&
+		!slices.ContainsFunc(r.out.Vendors, func(v model.PartnerVendor) bool { return v.Short == short }) {
+		r.out.Vendors = append(r.out.Vendors, model.PartnerVendor{Line: line, Short: short, Name: c["vendor_name"]})
+	}
+	i, known := r.index[valid.Fold(c["account"])]
+	if !known {
+		r.out.Accounts = append(r.out.Accounts, model.PartnerAccount{Line: line, ID: c["account"], Name: c["name"],
+			Parent: c["parent"], Region: c["region"], AllowIPs: words("account_allow_ips"),
+			Manager: r.person(line, "account "+c["account"], c["manager"]), Tags: words("account_tags")})
+		i = len(r.out.Accounts) - 1
+		r.index[valid.Fold(c["account"])] = i
+	}
+	a := &r.out.Accounts[i]
+	if c["name"] != "" && c["name"] != a.Name {
+		r.wrong(line, "account "+a.ID, "Its name is %q in line %d.", a.Name, a.Line)
+	}
+	if c["email"] != "" {
+		a.Contacts = append(a.Contacts, model.PartnerContact{Line: line, Name: c["contact"], Email: c["email"],
+			Phone: c["phone"], Roles: words("roles")})
+	}
+	if c["user"]+c["vendor"]+c["key"]+c["feeds"] == "" {
+		return
+	}
+	u := model.PartnerUser{Line: line, Name: c["user"], Vendor: c["vendor"], StartDir: c["start_dir"],
+		AllowIPs: words("allow_ips"), Tags: words("tags")}
+	u.Keys = r.key(line, userOf(a.ID, u.Vendor, u.Name), c["key"])
+	for _, f := range words("feeds") {
+		u.Feeds = append(u.Feeds, model.PartnerFeed{Line: line, Feed: f})
+	}
+	a.Users = append(a.Users, u)
+}
