@@ -17,8 +17,8 @@ func (s *Server) Probe() (version string, done func()) {
 	return version, func() { s.probes.Delete(version) }
 }
 
-// ours reports whether a connection is a test of our own, or a health check of a trusted proxy that said nothing for
-// anybody (a LOCAL PROXY header).
+// ours reports whether a connection is a test of our own, or a health check of a trusted proxy: one that the proxy made
+// for nobody else (a LOCAL or UNKNOWN PROXY header), and that did not try to log in.
 func (s *Server) ours(a *attempt) bool {
-	return a.probe || !a.rec.LoggedIn && a.rec.Outcome != model.ReasonBanned && s.trusted(a.from)
+	return a.probe || len(a.rec.Methods) == 0 && a.rec.Outcome != model.ReasonBanned && s.trusted(a.from)
 }
