@@ -29,8 +29,10 @@ regions:
 		help         string
 	}{
 		{"", "sftp.example.com", 3333, def, "help@example.com, +1"},
-		{"au", "sftp.example.com.au", 3333, def, "help@example.com, https://help.example.com.au, +1"}, // its own URL, the rest as the default
-		{"nz", "sftp.example.com", 22, []string{}, "help@example.com, +1"},                            // an empty list allows all
+		// its own URL, the rest as the default
+		{"au", "sftp.example.com.au", 3333, def, "help@example.com, https://help.example.com.au, +1"},
+		// an empty list allows all
+		{"nz", "sftp.example.com", 22, []string{}, "help@example.com, +1"},
 		{"jp", "sftp.example.com", 3333, []string{"198.51.100.7", "2001:db8::/32"}, "help@example.com, +1"},
 		{"unknown", "sftp.example.com", 3333, def, "help@example.com, +1"},
 	} {
