@@ -153,7 +153,8 @@ func (r *Service) standingChanged(q *store.Q, f *facts) (since, error) {
 			}
 		}
 		if share(f.user.UsedBytes, l.QuotaBytes) && share(f.user.UsedFiles, l.QuotaFiles) {
-			return since{fmt.Sprintf("There is room now: its files take %d of %d bytes.", f.user.UsedBytes, l.QuotaBytes), ""}, nil
+			return since{says: fmt.Sprintf("There is room now: its files take %d of %d bytes.", f.user.UsedBytes,
+				l.QuotaBytes)}, nil
 		}
 	}
 	return since{}, nil

@@ -26,9 +26,11 @@ var sinceStories = stories{
 			advice       string
 			keepsWaiting bool // nothing has changed for them
 		}{
-			"a key that was enrolled later": {reason: model.ReasonUnknownKey, key: func(s scene) string { return s.late.Fingerprint },
+			"a key that was enrolled later": {reason: model.ReasonUnknownKey,
+				key:   func(s scene) string { return s.late.Fingerprint },
 				later: func(s scene) { s.enrolLate("acme") }, says: "which nobody had here then. Expected: ",
-				reads: "That key was enrolled at 09:10 UTC: they should try again.", advice: "Your key is on file now. Please try again."},
+				reads:  "That key was enrolled at 09:10 UTC: they should try again.",
+				advice: "Your key is on file now. Please try again."},
 			"a key that was enrolled another day": {reason: model.ReasonUnknownKey,
 				key:   func(s scene) string { return s.late.Fingerprint },
 				later: func(s scene) { s.Pass(day); s.enrolLate("acme") },
@@ -43,7 +45,8 @@ var sinceStories = stories{
 					s.enrolLate("acme")
 					s.do(s.Accounts.RevokeKey(ctx, "test", s.late.Fingerprint, "a mistake", false))
 				}, reads: "That key was enrolled at 09:10 UTC, and works no longer.", advice: "we don't have for you"},
-			"a key that nobody has": {reason: model.ReasonUnknownKey, key: func(s scene) string { return s.stranger.Fingerprint },
+			"a key that nobody has": {reason: model.ReasonUnknownKey,
+				key:  func(s scene) string { return s.stranger.Fingerprint },
 				says: "which nobody has here. Expected: ", keepsWaiting: true},
 			"the key that was expected and was revoked since": {reason: model.ReasonUnknownKey,
 				key:   func(s scene) string { return s.stranger.Fingerprint },
@@ -121,8 +124,9 @@ var sinceStories = stories{
 		w.Pass(time.Minute)
 		w.customer("acme")
 		e := w.explain(ref).Explanations[0]
-		if e.Sentence != `There was no user "acme" then.` || e.Since != "The user acme was added at 09:01 UTC: they should try "+
-			"again." || e.Advice != "Your access is ready now. Please try again." {
+		if e.Sentence != `There was no user "acme" then.` ||
+			e.Since != "The user acme was added at 09:01 UTC: they should try again." ||
+			e.Advice != "Your access is ready now. Please try again." {
 			t.Fatalf("%+v", e)
 		}
 	},
@@ -148,7 +152,8 @@ var sinceStories = stories{
 		w.service.Flush()
 		fail("/upload/big.csv", 32_768, true, whole)
 		fail("/upload/big.csv", 100, false, whole)
-		w.service.UploadRefused(l, connection.Refusal{Path: "/upload/\xff", Err: fault.E("t", fault.Denied, "Not allowed here.")})
+		denied := fault.E("test", fault.Denied, "Not allowed here.")
+		w.service.UploadRefused(l, connection.Refusal{Path: "/upload/\xff", Err: denied})
 		w.service.UploadRefused(l, connection.Refusal{Path: "/upload/half", End: 7, Err: errors.New("x"), Unfinished: true})
 		end := w.Clock()
 		r.EndedAt, r.Outcome, r.Detail = &end, model.ReasonQuota, "/upload/big.csv: "+whole
@@ -156,7 +161,8 @@ var sinceStories = stories{
 		e := w.explain("acme")
 		want := "The upload of /upload/big.csv was refused on 2026-01-05 at 09:00 UTC: " + whole + " It has at least 32768 " +
 			"bytes. That happened 2 times."
-		if !contains(e.Summary, want+" Raise the quota, if that is in order. (edit-user quota_bytes= user=acme)") || len(e.Explanations[0].Uploads) != 3 ||
+		if !contains(e.Summary, want+" Raise the quota, if that is in order. (edit-user quota_bytes= user=acme)") ||
+			len(e.Explanations[0].Uploads) != 3 ||
 			e.Explanations[0].Uploads[0].Words != want || strings.Contains(e.Explanations[0].Sentence, "..") ||
 			!strings.HasPrefix(e.Explanations[0].Advice, "Your file is larger than all the space") {
 			t.Fatalf("%q\n%+v", e.Summary, e.Explanations[0])
@@ -171,7 +177,7 @@ var sinceStories = stories{
 			t.Errorf("%d rows of three paths", n)
 		}
 		for i := range 6000 { // bounded in memory, and in the database
-			w.service.UploadRefused(l, connection.Refusal{Path: fmt.Sprint("/upload/", i), Err: fault.E("t", fault.Denied, "No.")})
+			w.service.UploadRefused(l, connection.Refusal{Path: fmt.Sprint("/upload/", i), Err: denied})
 		}
 		w.service.Flush()
 		if n := w.Count("refused_uploads"); n > 4100 {
