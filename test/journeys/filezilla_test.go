@@ -30,7 +30,7 @@ func TestFileZilla(t *testing.T) {
 		}
 	}
 	// this machine types slowly when it is busy
-	n := testkit.Start(t, on(t, postgres(t)),
+	n := testkit.Start(t, on(t, postgres(t)), func(c *config.Config) { c.Endpoint.Host = "127.0.0.1" },
 		func(c *config.Config) { c.Limits.Handshake = config.Duration(2 * time.Minute) })
 	screen := startScreen(t)
 
