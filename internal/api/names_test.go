@@ -34,7 +34,8 @@ type parameter struct {
 }
 
 // freeText lists the filters that may have any text.
-var freeText = []string{"cursor", "name", "actor", "action", "subject", "path", "key_dir", "fingerprint", "for", "inactive"}
+var freeText = []string{"cursor", "name", "actor", "action", "subject", "path", "key_dir", "fingerprint", "for",
+	"inactive"}
 
 // TestAMistypedFilterIsNotFound: each filter of each list refuses names that nothing has and states
 // that there are not. An empty list would be a false answer.

@@ -80,8 +80,8 @@ func (a *app) accountSet() *cobra.Command {
 	c.Flags().Var(optional[model.Person]{&in.Manager, parsePerson, "string"}, "manager",
 		"who looks after it on your side: 'Jo Hill <jo@example.com>'; none: nobody")
 	tagFlags(c, &tags)
-	c.MarkFlagsOneRequired("name", "parent", "region", "time-zone", "language", "allow-ip", "keep", "keep-items", "manager",
-		"tag", "untag")
+	c.MarkFlagsOneRequired("name", "parent", "region", "time-zone", "language", "allow-ip", "keep", "keep-items",
+		"manager", "tag", "untag")
 	return c
 }
 

@@ -94,7 +94,7 @@ func newWorld(t *testing.T) *world {
 		cfg.Endpoint = config.Endpoint{}
 	case strings.HasSuffix(name, "/policy"):
 		cfg.Keys.MadeBy, cfg.Users.NameRule = model.KeysByOperator, "account-id"
-		cfg.Contacts.Needed = map[string]int{model.RoleTechnical: 1, model.RoleSecurity: 1}
+		cfg.Contacts.Needed = config.Needed{Technical: 1, Security: 1}
 	case strings.HasSuffix(name, "/policy_customer"):
 		cfg.Keys.MadeBy = model.KeysByCustomer
 		cfg.Users = config.Users{NameRule: "pattern", NamePattern: "{account}-*"}

@@ -101,7 +101,8 @@ func (a *app) remind(ctx context.Context, in model.Remind, yes bool) error {
 				return err
 			}
 		}
-		question := fmt.Sprintf("Send %s to the people of %s?", counted(mails, "mail", "mails"), counted(accounts, "account", "accounts"))
+		question := fmt.Sprintf("Send %s to the people of %s?", counted(mails, "mail", "mails"),
+			counted(accounts, "account", "accounts"))
 		if ok, err := a.agreed(ctx, question); err != nil || !ok {
 			return err
 		}

@@ -35,7 +35,8 @@ var meanings = map[string]string{
 	"users":        "How users are named.",
 	"users.name_rule": "account-id: a customer's username is its account ID, a vendor's has a dash and the vendor's short " +
 		"name after it. free: any name. pattern: as users.name_pattern says.",
-	"users.name_pattern":        "For the rule pattern: a pattern of names, in which {account} stands for the account ID: \"{account}*\".",
+	"users.name_pattern": "For the rule pattern: a pattern of names, in which {account} stands for the account " +
+		"ID: \"{account}*\".",
 	"contacts":                  "The people of accounts.",
 	"contacts.needed":           "How many contacts an account needs before its users get a key or a guide.",
 	"contacts.needed.technical": "How many technical contacts.",
@@ -140,8 +141,9 @@ var meanings = map[string]string{
 	"webhooks.allow_http": "true: receivers without TLS are allowed.",
 	"webhooks.keep":       "How long sent webhook messages and mails are kept.",
 
-	"inbox":               "How received files are handled.",
-	"expectations":        "Files that are not as expected: flag marks them where they are listed, tell also tells people, refuse refuses them.",
+	"inbox": "How received files are handled.",
+	"expectations": "Files that are not as expected: flag marks them where they are listed, tell also tells " +
+		"people, refuse refuses them.",
 	"expectations.larger": "Files larger than an expectation's most bytes: flag, tell or refuse.",
 	"expectations.later":  "Files that come after their deadline: flag, tell or refuse.",
 
@@ -155,13 +157,14 @@ var meanings = map[string]string{
 	"folder.settle": "A file is published when it was unchanged for so long.",
 	"folder.keep":   "How long published files stay in it.",
 
-	"retention":                "How long files are kept, and how their removal is announced.",
-	"retention.keep":           "How long files are kept that no other policy keeps: 12mo, 90d, 7y.",
-	"retention.day":            "Day of the month of the run, from 1 to 28.",
-	"retention.hour":           "Hour of the run, in UTC.",
-	"retention.notice":         "How long before the run partners are told.",
-	"retention.reminder":       "How long before the run they are reminded.",
-	"retention.close_access":   "What the users of a closed account may do until then: read-only (log in and download) or none.",
+	"retention":          "How long files are kept, and how their removal is announced.",
+	"retention.keep":     "How long files are kept that no other policy keeps: 12mo, 90d, 7y.",
+	"retention.day":      "Day of the month of the run, from 1 to 28.",
+	"retention.hour":     "Hour of the run, in UTC.",
+	"retention.notice":   "How long before the run partners are told.",
+	"retention.reminder": "How long before the run they are reminded.",
+	"retention.close_access": "What the users of a closed account may do until then: read-only (log in and download) " +
+		"or none.",
 	"retention.after_close":    "How long the files of a closed account are kept.",
 	"retention.require_notice": "true: files of an account that no notice reached are kept.",
 

@@ -98,9 +98,9 @@ func TestPoliciesOnPeople(t *testing.T) {
 		"users: {name_rule: free, name_pattern: 'a*'}":          "users.name_pattern: it counts only",
 		"expectations: {larger: ask}":                           "expectations.larger: \"ask\" is not one of flag,",
 		"expectations: {later: ''}":                             "expectations.later: \"\" is not one of",
-		"contacts: {needed: {boss: 1}}":                         "there is no role \"boss\"",
-		"contacts: {needed: {technical: -1}}":                   "contacts.needed: from 0 to 10",
-		"contacts: {needed: {technical: 11}}":                   "contacts.needed: from 0 to 10",
+		"contacts: {needed: {boss: 1}}":                         "there is no setting \"contacts.needed.boss\"",
+		"contacts: {needed: {technical: -1}}":                   "contacts.needed.technical: from 0 to 10",
+		"contacts: {needed: {technical: 11}}":                   "contacts.needed.technical: from 0 to 10",
 	} {
 		if _, err := load(t, text+"\n"); !fault.Is(err, fault.Invalid) || !strings.Contains(fault.PublicText(err), no) {
 			t.Errorf("%s: %v", text, err)
@@ -112,12 +112,13 @@ func TestPoliciesOnPeople(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
-	c, err := load(t, "{}\n", "SALLYPORT_CONTACTS_NEEDED=technical:2,billing:1", "SALLYPORT_KEYS_MADE_BY=customer")
-	if err != nil || c.Contacts.Needed["technical"] != 2 || c.Contacts.Needed["billing"] != 1 ||
+	c, err := load(t, "{}\n", "SALLYPORT_CONTACTS_NEEDED_TECHNICAL=2",
+		"SALLYPORT_CONTACTS_NEEDED_BILLING=1", "SALLYPORT_KEYS_MADE_BY=customer")
+	if err != nil || c.Contacts.Needed != (config.Needed{Technical: 2, Billing: 1}) ||
 		c.Keys.MadeBy != "customer" {
 		t.Errorf("%+v %s, %v", c.Contacts, c.Keys.MadeBy, err)
 	}
-	if c := config.Default(); c.Keys.MadeBy != "both" || c.Users.NameRule != "account-id" || len(c.Contacts.Needed) != 0 {
+	if c := config.Default(); c.Keys.MadeBy != "both" || c.Users.NameRule != "account-id" || c.Contacts.Needed != (config.Needed{}) {
 		t.Errorf("%+v %+v %+v", c.Keys, c.Users, c.Contacts)
 	}
 }

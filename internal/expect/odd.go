@@ -51,8 +51,9 @@ func (r *Service) larger(odd *exchange.Odd, e *model.Expectation, f exchange.Rec
 		odd.Advice = "split it, or ask us whether we can take larger files"
 	case exchange.OddTell:
 		name := valid.Printable(f.Name)
-		data := model.ExpectationChanged{Expectation: e.Name, File: name, Size: f.Size, Most: e.MostBytes, Pattern: e.Glob, AtLeast: e.AtLeast, Came: 1, Due: f.At,
-			Zone: e.Zone, Words: fmt.Sprintf("%s sent %s with %d bytes; %d are expected at most. The expectation is %q.",
+		data := model.ExpectationChanged{Expectation: e.Name, File: name, Size: f.Size, Most: e.MostBytes, Pattern: e.Glob,
+			AtLeast: e.AtLeast, Came: 1, Due: f.At, Zone: e.Zone,
+			Words: fmt.Sprintf("%s sent %s with %d bytes; %d are expected at most. The expectation is %q.",
 				f.User.Name, name, f.Size, e.MostBytes, e.Name)}
 		if e.Tell {
 			data.Partner = fmt.Sprintf("We received %s with %d bytes, and expected %d at most. If the file is right, there is "+

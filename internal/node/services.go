@@ -122,7 +122,8 @@ func (n *Node) buildNotify(ctx context.Context) (*notify.Service, error) {
 	}
 	n.hooks = webhook.New(webhook.Policy{Allow: allow, AllowHTTP: w.AllowHTTP}, n.clock)
 	o := notify.Options{Store: n.store, Clock: n.clock, IDs: n.ids, Log: n.log, Poster: n.hooks, Vault: vault,
-		Writer: n.words, Zones: n.cfg.Zones(), Operators: m.Operators, Node: n.name, Keep: time.Duration(w.Keep), Help: n.helpOf,
+		Writer: n.words, Zones: n.cfg.Zones(), Operators: m.Operators, Node: n.name, Keep: time.Duration(w.Keep),
+		Help: n.helpOf,
 		Notices: func(ctx context.Context, after string) ([]model.Notice, error) {
 			return n.accounts.Notices(ctx, model.NoticeFilter{Paging: model.Paging{Cursor: after, Limit: 1000}})
 		}}

@@ -39,7 +39,8 @@ var nouns = map[string]noun{
 		UNION ALL SELECT email FROM contacts WHERE LOWER(email) = $2
 		UNION ALL SELECT target FROM (SELECT target FROM messages WHERE target = $1 LIMIT 1) m`,
 		all: `SELECT name, '' FROM webhooks UNION ALL SELECT email, '' FROM contacts LIMIT $1`, list: "list-webhooks"},
-	model.NounOwner: {find: `SELECT id FROM accounts WHERE folded = $2 UNION ALL SELECT short FROM vendors WHERE short = $1`,
+	model.NounOwner: {find: `SELECT id FROM accounts WHERE folded = $2 UNION ALL SELECT short FROM vendors
+		WHERE short = $1`,
 		all: `SELECT id, name FROM accounts UNION ALL SELECT short, name FROM vendors LIMIT $1`, list: "list-accounts"},
 	model.NounPublication: {find: `SELECT id FROM publications WHERE id = $1 AND $2 = $2`},
 	model.NounRun:         {find: `SELECT id FROM retention_runs WHERE id = $1 AND $2 = $2`, list: "list-runs"},
