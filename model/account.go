@@ -56,6 +56,9 @@ type NewAccount struct {
 
 	KeepBytes int64 `json:"keep_bytes,omitempty" doc:"Limit on what its users keep alive, bytes; 0: the default"`
 	KeepItems int64 `json:"keep_items,omitempty" doc:"Limit on contents and directories; 0: the default"`
+
+	Manager *Person  `json:"manager,omitempty" doc:"Who looks after the account on the operator's side"`
+	Tags    []string `json:"tags,omitempty"`
 }
 
 // EditAccount changes an account; absent fields stay.
@@ -110,8 +113,9 @@ type Vendor struct {
 
 // NewVendor is the body that makes a vendor.
 type NewVendor struct {
-	Short string `json:"short"`
-	Name  string `json:"name"`
+	Short string   `json:"short"`
+	Name  string   `json:"name"`
+	Tags  []string `json:"tags,omitempty"`
 }
 
 // EditVendor changes a vendor; absent fields stay.

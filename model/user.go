@@ -53,6 +53,8 @@ type NewUser struct {
 	QuotaFiles   int64  `json:"quota_files,omitempty" doc:"0: the configured default"`
 	KeepBytes    int64  `json:"keep_bytes,omitempty" doc:"Limit on what it keeps alive; 0: the default"`
 	KeepItems    int64  `json:"keep_items,omitempty" doc:"Limit on how much that is; 0: the default"`
+
+	Tags []string `json:"tags,omitempty"`
 }
 
 // EditUser changes a login; absent fields stay.

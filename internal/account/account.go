@@ -83,6 +83,9 @@ func (r *Service) AddAccount(ctx context.Context, actor string, n model.NewAccou
 	if a.AllowIPs, err = r.CheckAccount(n); err != nil {
 		return a, err
 	}
+	if a.Tags, err = cleanTags(a.ID, n.Tags); err != nil {
+		return a, err
+	}
 	row := model.AuditRow{Actor: actor, Action: "account.add", Subject: a.ID}
 	return change(ctx, r, row, func(tx *store.Tx, row *model.AuditRow) (model.Account, error) {
 		a := a
@@ -91,7 +94,15 @@ func (r *Service) AddAccount(ctx context.Context, actor string, n model.NewAccou
 		if err := checkParent(tx, &a); err != nil {
 			return a, err
 		}
-		return a, taken(op, tx.AddAccount(a), "An account %q already exists.", a.ID)
+		if err := taken(op, tx.AddAccount(a), "An account %q already exists.", a.ID); err != nil {
+			return a, err
+		}
+		if n.Manager != nil {
+			if err := setManager(tx, &a, *n.Manager, row.Detail); err != nil {
+				return a, err
+			}
+		}
+		return a, addTags(tx, store.AboutAccount, a.ID, a.Tags, row.Detail)
 	})
 }
 
@@ -225,9 +236,17 @@ func (r *Service) AddVendor(ctx context.Context, actor string, n model.NewVendor
 	if err := r.CheckVendor(n); err != nil {
 		return v, err
 	}
-	row := model.AuditRow{Actor: actor, Action: "vendor.add", Subject: v.Short, Detail: map[string]string{"name": v.Name}}
-	err := r.write(ctx, row, func(tx *store.Tx, _ *model.AuditRow) error {
-		return taken("account.AddVendor", tx.AddVendor(v), "A vendor %q already exists.", v.Short)
+	var err error
+	if v.Tags, err = cleanTags(v.Short, n.Tags); err != nil {
+		return v, err
+	}
+	row := model.AuditRow{Actor: actor, Action: "vendor.add", Subject: v.Short}
+	err = r.write(ctx, row, func(tx *store.Tx, row *model.AuditRow) error {
+		row.Detail = map[string]string{"name": v.Name}
+		if err := taken("account.AddVendor", tx.AddVendor(v), "A vendor %q already exists.", v.Short); err != nil {
+			return err
+		}
+		return addTags(tx, store.AboutVendor, v.Short, v.Tags, row.Detail)
 	})
 	return v, err
 }

@@ -130,16 +130,40 @@ func (r *Service) RemoveNote(ctx context.Context, actor, id string) error {
 		})
 }
 
+// cleanTags checks tags, and returns each once, in order.
+func cleanTags(of string, tags []string) ([]string, error) {
+	for _, t := range tags {
+		if err := valid.CheckID("tag", t); err != nil {
+			return nil, err
+		}
+	}
+	tags = slices.Clone(tags)
+	slices.Sort(tags)
+	tags = slices.Compact(tags)
+	if len(tags) > maxTags {
+		return nil, fault.E("account.cleanTags", fault.Invalid, "%s would have %d tags; %d are the most.", of, len(tags),
+			maxTags)
+	}
+	return tags, nil
+}
+
+// addTags gives tags to what was just added.
+func addTags(tx *store.Tx, kind store.NoteKind, key string, tags []string, detail map[string]string) error {
+	if len(tags) == 0 {
+		return nil
+	}
+	detail["tags"] = strings.Join(tags, " ")
+	return tx.SetTags(kind, key, tags)
+}
+
 // EditTags adds tags to an account, a vendor or a user, and takes tags away. Log-ins are not affected.
 func (r *Service) EditTags(ctx context.Context, actor string, e model.EditTags) (model.Tags, error) {
 	const op = "account.EditTags"
 	if len(e.Add)+len(e.Remove) == 0 {
 		return model.Tags{}, fault.E(op, fault.Invalid, "Name a tag to add or to take away.")
 	}
-	for _, t := range e.Add {
-		if err := valid.CheckID("tag", t); err != nil {
-			return model.Tags{}, err
-		}
+	if _, err := cleanTags("It", e.Add); err != nil {
+		return model.Tags{}, err
 	}
 	return change(ctx, r, model.AuditRow{Actor: actor, Action: "tags.set"},
 		func(tx *store.Tx, row *model.AuditRow) (out model.Tags, err error) {
@@ -151,10 +175,8 @@ func (r *Service) EditTags(ctx context.Context, actor string, e model.EditTags) 
 			row.Detail = map[string]string{"about": string(s.kind), "add": strings.Join(e.Add, " "),
 				"remove": strings.Join(e.Remove, " ")}
 			tags := slices.DeleteFunc(slices.Concat(s.tags, e.Add), func(t string) bool { return slices.Contains(e.Remove, t) })
-			slices.Sort(tags)
-			tags = slices.Compact(tags)
-			if len(tags) > maxTags {
-				return out, fault.E(op, fault.Invalid, "%s would have %d tags; %d are the most.", s.name, len(tags), maxTags)
+			if tags, err = cleanTags(s.name, tags); err != nil {
+				return out, err
 			}
 			return model.Tags{Of: s.name, Tags: tags}, tx.SetTags(s.kind, s.key, tags)
 		})

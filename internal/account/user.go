@@ -51,6 +51,9 @@ func (r *Service) AddUser(ctx context.Context, actor string, n model.NewUser) (m
 			"The username %q is taken, or the vendor has a user for this account already.", u.Name); err != nil {
 			return err
 		}
+		if err := addTags(tx, store.AboutUser, u.ID, u.Tags, row.Detail); err != nil {
+			return err
+		}
 		return r.makeDirs(tx, u, t.Dirs, n.MakeStartDir || n.StartDir == "")
 	})
 	u.Limits = r.limitsOf(u)
@@ -84,6 +87,9 @@ func (r *Service) newUser(ctx context.Context, n model.NewUser) (u model.User, e
 		return u, err
 	}
 	if u.StartDir, err = startDir(cmp.Or(n.StartDir, r.policy.Templates[u.Kind].StartDir, "/")); err != nil {
+		return u, err
+	}
+	if u.Tags, err = cleanTags(u.Name, n.Tags); err != nil {
 		return u, err
 	}
 	if err := exchange.CheckFeedsMay(u.FeedsMay); err != nil {

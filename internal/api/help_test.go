@@ -18,9 +18,10 @@ func TestATracedFilesSheetHasTheSupportOfItsRegion(t *testing.T) {
 	})
 	n.User("acme")
 	testkit.Call[model.Account](n, "PATCH", "/accounts/acme", map[string]string{"region": "au"})
+	n.User("globex")
 	for account, help := range map[string]string{"acme": "au@example.com, +1 555 0100",
-		"": "help@example.com, +1 555 0100"} {
-		v := testkit.Call[model.Sheet](n, "GET", "/trace?about=invoice.pdf&account="+account, nil)
+		"globex": "help@example.com, +1 555 0100"} {
+		v := testkit.Call[model.Sheet](n, "GET", "/trace?about=invoice.pdf&exact=true&account="+account, nil)
 		if !strings.Contains(strings.Join(strings.Fields(v.Sheet), " "), help) {
 			t.Errorf("%q: the sheet does not name %s:\n%s", account, help, v.Sheet)
 		}

@@ -45,9 +45,13 @@ func (a *app) accountAdd() *cobra.Command {
 	sizeFlag(c, &in.KeepBytes, "keep", "bytes that its users may keep alive together: 2TB (default: the configured limit)")
 	c.Flags().Int64Var(&in.KeepItems, "keep-items", 0,
 		"contents and directories that they may keep together (default: the configured limit)")
+	c.Flags().Var(optional[model.Person]{&in.Manager, parsePerson, "string"}, "manager", managerHelp)
+	newTagsFlag(c, &in.Tags)
 	_ = c.MarkFlagRequired("name")
 	return c
 }
+
+const managerHelp = "who looks after it on your side: 'Jo Hill <jo@example.com>'; none: nobody"
 
 func (a *app) accountSet() *cobra.Command {
 	var in model.EditAccount
@@ -77,8 +81,7 @@ func (a *app) accountSet() *cobra.Command {
 		"address or network that its users may log in from (repeatable); any: from everywhere")
 	optSize(c, &in.KeepBytes, "keep", "bytes that its users may keep alive together: 2TB, or default")
 	optNumber(c, &in.KeepItems, "keep-items", "contents and directories that they may keep together; 0 for the default")
-	c.Flags().Var(optional[model.Person]{&in.Manager, parsePerson, "string"}, "manager",
-		"who looks after it on your side: 'Jo Hill <jo@example.com>'; none: nobody")
+	c.Flags().Var(optional[model.Person]{&in.Manager, parsePerson, "string"}, "manager", managerHelp)
 	tagFlags(c, &tags)
 	c.MarkFlagsOneRequired("name", "parent", "region", "time-zone", "language", "allow-ip", "keep", "keep-items",
 		"manager", "tag", "untag")
@@ -264,6 +267,7 @@ func (a *app) vendorCommand() *cobra.Command {
 			return a.done(v, "Vendor %s was added. Next: sallyport user add --account ID --vendor %s", v.Short, v.Short)
 		})
 	add.Flags().StringVar(&in.Name, "name", "", "company name")
+	newTagsFlag(add, &in.Tags)
 	_ = add.MarkFlagRequired("name")
 	l := &listing[model.VendorFilter, model.Vendor]{use: "list", short: "List vendors",
 		head: []string{"VENDOR", "NAME", "SINCE"}, more: []string{"TAGS"}, at: "SINCE", order: "vendor",

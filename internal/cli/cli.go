@@ -43,12 +43,18 @@ type app struct {
 	place func(context.Context) serverTime
 }
 
+func newApp(o IO) *app {
+	a := &app{IO: o, env: env.ToMap(o.Env)}
+	a.place = a.askPlace()
+	return a
+}
+
 // Run runs one command line and returns the exit code.
 func Run(o IO, args []string) int {
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
-	a := &app{IO: o, env: env.ToMap(o.Env)}
+	a := newApp(o)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	root := a.root()
@@ -85,7 +91,6 @@ Manage it:       the other commands; on the server's own machine they need only
 	root.PersistentFlags().BoolVar(&a.wide, "wide", false, "do not fit tables to the terminal, and show all columns")
 	root.PersistentFlags().BoolVar(&a.utc, "utc", false,
 		"show and read times in UTC (default: the server's time_zone, or this machine's zone)")
-	a.place = a.askPlace()
 	_ = root.RegisterFlagCompletionFunc("data",
 		func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return nil, cobra.ShellCompDirectiveFilterDirs

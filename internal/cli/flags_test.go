@@ -16,6 +16,11 @@ var cannotChange = map[string]string{
 	"user add --service":     "a service user has no mailbox",
 	"user add --name":        "it is user rename",
 	"key add --confirmed-by": "it is about the moment of adding",
+	"key add --block":        "likewise",
+	"key add --no-block":     "likewise",
+	"account set --untag":    "what is added has no tags yet",
+	"vendor set --untag":     "likewise",
+	"user set --untag":       "likewise",
 }
 
 // TestSetHasTheFlagsOfAdd: what can be said when something is added can be changed later, and what can be set can

@@ -37,7 +37,8 @@ func TestAStoppedPullGivesItsClaimsBack(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	out, stderr := &atFirst{do: cancel}, &bytes.Buffer{}
-	a := &app{IO: IO{Out: out, Err: stderr, Clock: w.clock.now}, data: "data"}
+	a := newApp(IO{Out: out, Err: stderr, Clock: w.clock.now})
+	a.data = "data"
 	l, err := parseLayout("{account}/{name}")
 	testkit.Must(t, err)
 	p := pulling{claim: model.NewClaim{Consumer: "pull", Limit: pullBatch}, to: "landed", layout: l, follow: true}

@@ -8,13 +8,19 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // tagFlags adds the flags that change tags.
 func tagFlags(c *cobra.Command, e *model.EditTags) {
-	c.Flags().StringSliceVar(&e.Add, "tag", nil, "a tag to add (repeatable): gold")
+	newTagsFlag(c, &e.Add)
 	c.Flags().StringSliceVar(&e.Remove, "untag", nil, "a tag to take away (repeatable)")
+}
+
+// newTagsFlag adds the flag for tags of what is added.
+func newTagsFlag(c *cobra.Command, to *[]string) {
+	c.Flags().StringSliceVar(to, "tag", nil, "a tag to add (repeatable): gold")
 }
 
 // editTags changes tags if flags ask for it. to is set to the tags afterwards.
@@ -36,16 +42,27 @@ func (a *app) onlyTags(ctx context.Context, e model.EditTags) error {
 	return a.done(v, "The tags of %s are: %s.", v.Of, joined(v.Tags, "none"))
 }
 
-// vendorSet changes a vendor's tags.
+// vendorSet changes a vendor's name and tags.
 func (a *app) vendorSet() *cobra.Command {
-	var e model.EditTags
-	c := command("set SHORT", "Change a vendor's tags", cobra.ExactArgs(1),
+	var in model.EditVendor
+	var tags model.EditTags
+	c := command("set SHORT", "Change a vendor's name or tags", cobra.ExactArgs(1),
 		func(ctx context.Context, args []string) error {
-			e.Vendor = args[0]
-			return a.onlyTags(ctx, e)
+			if tags.Vendor = args[0]; in.Name == nil {
+				return a.onlyTags(ctx, tags)
+			}
+			v, err := a.client().EditVendor(ctx, args[0], in)
+			if err != nil {
+				return err
+			}
+			if err := a.editTags(ctx, tags, &v.Tags); err != nil {
+				return err
+			}
+			return a.done(v, "Vendor %s was changed: it is %s.", v.Short, valid.Printable(v.Name))
 		})
-	tagFlags(c, &e)
-	c.MarkFlagsOneRequired("tag", "untag")
+	optText(c, &in.Name, "name", "", "company name")
+	tagFlags(c, &tags)
+	c.MarkFlagsOneRequired("name", "tag", "untag")
 	return c
 }
 

@@ -52,6 +52,7 @@ func (a *app) userAdd() *cobra.Command {
 		"how many of them, and directories (default: the configured limit)")
 	c.Flags().StringVar(&in.FeedsMay, "feeds-may", "",
 		"what it may do with delivered files: look, remove (default: as its template says)")
+	newTagsFlag(c, &in.Tags)
 	c.Flags().StringArrayVar(&in.AllowIPs, "allow-ip", nil,
 		"address or network that it may log in from (repeatable; default: all)")
 	_ = c.MarkFlagRequired("account")

@@ -31,10 +31,11 @@ var meanings = map[string]string{
 	"regions.NAME.support.url":   "Web page of the region's support.",
 	"regions.NAME.support.phone": "Telephone number of the region's support.",
 
-	"keys.made_by": "Who may make key pairs: customer (they send public keys), operator (you issue encrypted pairs), both.",
-	"users":        "How users are named.",
-	"users.name_rule": "account-id: a customer's username is its account ID, a vendor's has a dash and the vendor's short " +
-		"name after it. free: any name. pattern: as users.name_pattern says.",
+	"keys.made_by": "Who may make key pairs: customer (they send public keys), operator (you issue encrypted pairs) " +
+		"or both.",
+	"users": "How users are named.",
+	"users.name_rule": "account-id: a customer's username is its account ID, a vendor's has a dash and the vendor's " +
+		"short name after it. free: any name. pattern: as users.name_pattern says.",
 	"users.name_pattern": "For the rule pattern: a pattern of names, in which {account} stands for the account " +
 		"ID: \"{account}*\".",
 	"contacts":                  "The people of accounts.",

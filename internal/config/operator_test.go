@@ -118,7 +118,8 @@ func TestPoliciesOnPeople(t *testing.T) {
 		c.Keys.MadeBy != "customer" {
 		t.Errorf("%+v %s, %v", c.Contacts, c.Keys.MadeBy, err)
 	}
-	if c := config.Default(); c.Keys.MadeBy != "both" || c.Users.NameRule != "account-id" || c.Contacts.Needed != (config.Needed{}) {
+	if c := config.Default(); c.Keys.MadeBy != "both" || c.Users.NameRule != "account-id" ||
+		c.Contacts.Needed != (config.Needed{}) {
 		t.Errorf("%+v %+v %+v", c.Keys, c.Users, c.Contacts)
 	}
 }
