@@ -19,7 +19,7 @@ func TestWhatAClosedAccountMayDo(t *testing.T) {
 	}
 	for _, bad := range []string{"write", "''", "ReadOnly", "read_only"} {
 		_, err := load(t, "retention: {close_access: "+bad+"}\n", "")
-		if !fault.Is(err, fault.Invalid) || !strings.Contains(fault.PublicText(err), "neither read-only nor none") {
+		if !fault.Is(err, fault.Invalid) || !strings.Contains(fault.PublicText(err), "is not one of read-only, none") {
 			t.Errorf("%s: %v", bad, err)
 		}
 	}

@@ -88,7 +88,7 @@ var remindStories = stories{
 			t.Fatalf("%+v, %+v", got, *letters)
 		}
 		l := (*letters)[0]
-		if l.To.Email != "jo@acme.example" || !l.Oldest.Equal(w.Clock()) || len(l.Files) != 1 ||
+		if l.To.Email != "jo@acme.example" || len(l.Files) != 1 || !l.Oldest.Equal(l.Files[0].PublishedAt) ||
 			l.Files[0].Path != "/download/data/a.csv" {
 			t.Fatalf("%+v", l)
 		}

@@ -78,7 +78,7 @@ var Kinds = []Kind{
 	{"removed", "The files of a closed account were removed, with the signed report. To billing and technical contacts.",
 		RemovedFacts{Total: 6, Signed: sampleSigned}},
 	{"reopened", "An account is no longer closed, and its files stay. To billing and technical contacts.", TextFacts{}},
-	{"renamed", "A username changed. To technical contacts.", RenamedFacts{From: "acme", To: "acme-telecom"}},
+	{"renamed", "A username changed. To technical contacts.", RenamedFacts{Old: "acme", New: "acme-telecom"}},
 	{"inactive", "A user is disabled, or will be, because nobody logs in with it. To technical contacts.",
 		TextFacts{Paragraphs: []string{"Nobody has logged in as user acme since 2026-06-01."}}},
 	{"announcement", "What an operator announces. To the contacts that it chose.",

@@ -168,7 +168,7 @@ type (
 	}
 
 	// RenamedFacts are about a username that changed.
-	RenamedFacts struct{ From, To string }
+	RenamedFacts struct{ Old, New string }
 
 	// LimitFacts are about a storage limit that is nearly reached.
 	LimitFacts struct{ KeptBytes, KeepBytes, KeptItems, KeepItems, Percent int64 }

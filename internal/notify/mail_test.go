@@ -101,7 +101,8 @@ var mailStories = stories{
 		_, err := w.Accounts.RenameUser(ctx, "test", "acme", model.RenameUser{Name: "acme-au"})
 		testkit.Must(t, err)
 		w.until(model.MessageSent, 1)
-		if m := w.sink.to("a@example.com"); len(m) != 1 || !strings.Contains(m[0], "Subject: The username is acme-au now") ||
+		if m := w.sink.to("a@example.com"); len(m) != 1 ||
+			!strings.Contains(m[0], "Subject: The username acme is acme-au now") ||
 			!strings.Contains(m[0], "The username acme is acme-au now") {
 			t.Errorf("%q", m)
 		}

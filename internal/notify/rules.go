@@ -116,8 +116,8 @@ func (r *Service) renamedMails(tx *store.Tx, e model.Event) error {
 	if err != nil {
 		return unlessGone(err)
 	}
-	return r.contactMails(tx, u, Mailing{Event: e}, Letter{Kind: "renamed", Facts: RenamedFacts{From: e.Text("from"),
-		To: e.Text("to")}}, model.RoleTechnical)
+	return r.contactMails(tx, u, Mailing{Event: e}, Letter{Kind: "renamed", Facts: RenamedFacts{Old: e.Text("from"),
+		New: e.Text("to")}}, model.RoleTechnical)
 }
 
 // keyMails mails a user's people about its key. Those of a first key are welcomed.

@@ -97,7 +97,7 @@ var stories = testkit.Stories[*world]{
 		in := acme(testkit.NewPair(t).Line)
 		w.does(in)
 		a := &in.Accounts[1]
-		a.Name, a.AllowIPs, a.Contacts[0].Phone, a.Users[0].StartDir = "Acme Inc", []string{"192.0.2.2"}, "1", "/upload"
+		a.Name, a.AllowIPs, a.Contacts[0].Phone, a.Users[0].StartDir = "Acme Inc", []string{"192.0.2.2"}, "1", "/download"
 		a.Users[0].Feeds[0].Dir = "/download/calls"
 		_, out := w.does(in)
 		if out.Count(model.ImportDiffers) != 4 || out.Done != 0 {

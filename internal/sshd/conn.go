@@ -80,10 +80,10 @@ func (s *Server) ended(a *attempt) {
 	}
 }
 
-// healthCheck reports whether a connection is that of a trusted proxy itself, which speaks for nobody (a
-// LOCAL PROXY header). It leaves no record.
+// healthCheck reports whether a connection is one that a trusted proxy made for nobody else (a LOCAL or
+// UNKNOWN PROXY header), and that did not try to log in. It leaves no record.
 func (s *Server) healthCheck(a *attempt) bool {
-	return !a.rec.LoggedIn && a.rec.Outcome != model.ReasonBanned && s.trusted(a.from)
+	return len(a.rec.Methods) == 0 && a.rec.Outcome != model.ReasonBanned && s.trusted(a.from)
 }
 
 // admit reports whether a connection may go on. It refuses a banned address and one that is
