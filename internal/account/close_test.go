@@ -249,10 +249,10 @@ var limitStories = stories{
 		}
 		n := model.NewUser{Account: "acme", QuotaBytes: 5, QuotaFiles: 6, KeepBytes: 7, KeepItems: 8,
 			FeedsMay: model.FeedsRemove}
-		u, err := w.Accounts.AddUser(ctx, "test", n)
+		_, err = w.Accounts.AddUser(ctx, "test", n)
 		testkit.Must(t, err)
 		own := model.StorageLimits{QuotaBytes: 5, QuotaFiles: 6, KeepBytes: 7, KeepItems: 8}
-		if u, err = w.Accounts.User(ctx, "acme"); err != nil || u.OwnLimits() != own || u.FeedsMay != model.FeedsRemove {
+		if u, err := w.Accounts.User(ctx, "acme"); err != nil || u.OwnLimits() != own || u.FeedsMay != model.FeedsRemove {
 			t.Fatalf("%+v, %v", u, err)
 		}
 		_, err = w.Accounts.AddUser(ctx, "test", model.NewUser{Account: "acme", Name: "x", QuotaBytes: -1})

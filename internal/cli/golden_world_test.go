@@ -128,8 +128,8 @@ func (w *world) files() {
 			"      - {vendor: nobody}\n      - {name: globex}\n" +
 			"  - {id: a, name: A, parent: b}\n  - {id: b, name: B, parent: a}\n",
 		"mistakes.csv": "account;name;user;key\nacme;Acme;acme;jo\n;;x;\nACME;Other;;\n",
-		"strange.yaml": "accounts:\n  - id: acme\n    nmae: Acme\n",
-		"strange.csv":  "account,nmae\n",
+		"strange.yaml": "accounts:\n  - id: acme\n    title: Acme\n",
+		"strange.csv":  "account,title\n",
 	} {
 		testkit.Must(w, os.WriteFile(name, []byte(content), 0o600))
 	}
