@@ -54,6 +54,7 @@ type change struct {
 // wait.
 func withMail(c *config.Config) {
 	c.Mail.Host, c.Mail.Port, c.Mail.TLS, c.Mail.From = "127.0.0.1", 1, "none", "files@example.com"
+	c.Web.URL = "https://files.example.com" // of links in mails
 }
 
 // TestTheOutcomeOfEveryChange loses the database in the COMMITs of every operation
@@ -69,7 +70,6 @@ func TestTheOutcomeOfEveryChange(t *testing.T) {
 	t.Cleanup(func() { testkit.Must(t, l.db.Close()) })
 	l.Node = testkit.Start(t, func(c *config.Config) {
 		c.Database.URL, c.Webhooks.Allow = l.proxy.URL, []string{"127.0.0.1/32"}
-		c.Web.URL = "https://files.example.com"
 	}, withMail)
 	for _, id := range writing(t) {
 		t.Run(id, func(t *testing.T) {
