@@ -67,6 +67,7 @@ func (a *app) accountPage(p model.AccountPage) error {
 	}
 	if err := a.card(v, [2]string{"Account", v.ID}, [2]string{"Name", v.Name}, [2]string{"Parent", parent},
 		[2]string{"Children", strings.Join(p.Children, ", ")}, [2]string{"Region", v.Region},
+		[2]string{"Time zone", v.TimeZone}, [2]string{"Language", v.Language}, [2]string{"Closed", whenPtr(v.ClosedAt)},
 		[2]string{"Log in from", joined(v.AllowIPs, "everywhere")}, [2]string{"State", model.Word(v.State) + until},
 		[2]string{"Manager", manager}, [2]string{"Tags", strings.Join(v.Tags, ", ")},
 		[2]string{"Kept alive", keptOf(p.KeptItems, p.KeepItems, p.Kept, p.KeepBytes)},
@@ -128,7 +129,7 @@ func (a *app) userPage(p model.UserPage) error {
 	a.keysSection(p.Keys, slices.Contains(p.More, "keys"))
 	folders := table{head: []string{"FOLDER", "RIGHTS"}}
 	for _, f := range p.Folders {
-		folders.add(f.Path, joined(f.Rights, "none"))
+		folders.add(f.Path, rights(f.Rights))
 	}
 	a.section("Folders", false, folders)
 	a.feedsSection(p.Feeds, false)
