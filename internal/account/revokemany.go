@@ -1,8 +1,10 @@
 package account
 
 import (
+	"cmp"
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
@@ -45,6 +47,9 @@ func (r *Service) RevokeKeys(ctx context.Context, actor string, in model.RevokeK
 			out.Keys = append(out.Keys, one.Keys...)
 			out.Warnings = append(out.Warnings, one.Warnings...)
 		}
+		slices.SortStableFunc(out.Keys, func(a, b model.Key) int { // as people read them
+			return cmp.Or(strings.Compare(a.User, b.User), a.CreatedAt.Compare(b.CreatedAt))
+		})
 		out.Burned = in.Burn
 		return out, nil
 	})

@@ -33,6 +33,7 @@ func doors(c *config.Config) {
 	c.Access.Proxies, c.Access.BanAfter = []string{balancer}, banAfter
 	c.Keys.Pending, c.Keys.Overlap = true, config.Duration(500*time.Millisecond)
 	c.Limits.UserSessions = 2
+	c.Retain.CloseAccess = model.CloseNone
 }
 
 // told gathers the reason codes that were asked about.
