@@ -6,6 +6,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -154,6 +155,9 @@ func runList[F, T any, P model.Filter[F]](ctx context.Context, a *app, l *listin
 		P(&f).Paged().Limit = min(flags.limit, perPage)
 	}
 	t := l.table()
+	if things, empty := strings.CutPrefix(t.none, "There are no "); empty && !reflect.ValueOf(l.filter).IsZero() {
+		t.none = "There are no such " + strings.TrimPrefix(strings.Replace(things, " yet.", ".", 1), "such ")
+	}
 	if span != (model.Span{}) {
 		t.none = "There is nothing of that time."
 	}
