@@ -81,7 +81,7 @@ func TestTwentyFailuresBanAnAddress(t *testing.T) {
 		t.Errorf("the session from before the ban has ended: %v", err)
 	}
 	if out, _, _ := sallyport(n, "ban", "list"); !strings.Contains(out, attacker) ||
-		!strings.Contains(out, model.ReasonProtocol) {
+		!strings.Contains(out, model.Word(model.ReasonProtocol)) {
 		t.Errorf("ban list: %s", out)
 	}
 	if out, errs, code := sallyport(n, "unban", attacker); code != 0 || !strings.Contains(out, "may try again") {

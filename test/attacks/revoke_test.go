@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/sallyport-sftp/sallyport/internal/config"
 	"github.com/sallyport-sftp/sallyport/internal/sftpwire"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -38,7 +39,8 @@ func TestRevokedInTheMiddleOfAnUpload(t *testing.T) {
 		},
 	} {
 		t.Run(what, func(t *testing.T) {
-			n := start(t)
+			// closed accounts may download for a while unless the operator says otherwise
+			n := start(t, func(c *config.Config) { c.Retain.CloseAccess = model.CloseNone })
 			key := n.User("alice")
 			s, idle := sftpOf(t, n, "alice", key), n.SSH("alice", key)
 			bystander := sftpOf(t, n, "bob", n.User("bob"))
