@@ -101,14 +101,18 @@ func (w *world) questions() map[string]func() {
 	}
 }
 
-// TestAmongManyFiles asks everything among 100,000 files (20,000 unless all tests run). Longer:
+// answerLimit is how long an answer may take among 1,000,000 files.
+const answerLimit = 200 * time.Millisecond
+
+// TestAmongManyFiles asks everything among many files. How long an answer takes is judged only on a
+// quiet machine, by hand:
 // MANY_FILES=1000000 TESTS=all go test -timeout 0 ./internal/overview -run TestAmongManyFiles -v
 func TestAmongManyFiles(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, url string) {
 		w := begin(&world{World: testkit.NewWorld(t, url)}, t)
-		files := testkit.Rounds(t, 100_000, 20_000, "files")
+		files, judged := 20_000, false
 		if n, err := strconv.Atoi(os.Getenv("MANY_FILES")); err == nil {
-			files = n
+			files, judged = n, true
 		}
 		w.fill(3000, files)
 		w.Pass(4 * testkit.Day)
@@ -130,7 +134,7 @@ func TestAmongManyFiles(t *testing.T) {
 				best = min(best, time.Since(began))
 			}
 			t.Logf("%s: %v", name, best.Round(time.Millisecond/10))
-			if limit := 400 * time.Millisecond; best > limit*slow { // half of it, on a machine with nothing else to do
+			if judged && best > answerLimit {
 				t.Errorf("%s took %v", name, best)
 			}
 		}

@@ -1,6 +1,0 @@
-//go:build race
-
-package overview_test
-
-// slow is how much longer an answer may take than it should: the race detector takes its time.
-const slow = 20
