@@ -89,17 +89,9 @@ func (a *app) moment(ctx context.Context, s string) (*time.Time, error) {
 	return &at, err
 }
 
-// some says how many of something there are: 1 account, 2 accounts.
-func some(n int64, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
 // announced says whom an announcement reaches.
 func (a *app) announced(v model.Announced, dry bool) error {
-	concerns := some(v.Accounts, "account") + " and " + some(v.Contacts, "contact")
+	concerns := counted(v.Accounts, "account", "accounts") + " and " + counted(v.Contacts, "contact", "contacts")
 	would := "is"
 	if dry {
 		would = "would be"

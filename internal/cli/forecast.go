@@ -217,14 +217,9 @@ func (a *app) say(format string, args ...any) error {
 
 func day(t time.Time) string { return t.Local().Format(time.DateOnly) }
 
-func files(n int64) string {
-	if n == 1 {
-		return "1 file"
-	}
-	return fmt.Sprintf("%d files", n)
-}
+func files(n int64) string { return counted(n, "file", "files") }
 
-// counted is a number of files with their size.
+// filesOf is a number of files with their size.
 func filesOf(n, bytes int64) string {
 	if n == 0 {
 		return "no files"

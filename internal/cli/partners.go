@@ -157,7 +157,8 @@ func (a *app) importPartners(ctx context.Context, in model.ImportPartners, mista
 	case err != nil:
 		return err
 	case wrong > 0:
-		return fault.E("cli.partners", fault.Invalid, "The file has %s. Nothing was changed.", some(int64(wrong), "mistake"))
+		return fault.E("cli.partners", fault.Invalid, "The file has %s. Nothing was changed.",
+			counted(wrong, "mistake", "mistakes"))
 	case v.Count(model.ImportFailed) > 0:
 		return fault.E("cli.partners", fault.Conflict, "The import stopped at a step that failed.").
 			WithHint("correct it, and import the same file again: what was done is skipped")

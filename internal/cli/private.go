@@ -57,7 +57,7 @@ Did somebody send you this file? Then others may have it, too. Block it, and rea
 
 Is it your own, and did it never leave this machine? Then it is still safe, and need not be blocked.
 
-`, strings.Join(wrapped(keys.PrivateKeyAdvice, 90), "\n  "))
+`, strings.Join(wrap(keys.PrivateKeyAdvice, 90, false), "\n  "))
 	if !a.agrees(ctx, "Block "+strings.Join(known, ", ")+" now? "+whatBlockingDoes(found)) {
 		fmt.Fprintln(a.Err, "Nothing was blocked.")
 		return refusal
@@ -165,16 +165,4 @@ func exposedKeys(user string, files []keys.Exposed) model.ExposedKeys {
 		body.Files = append(body.Files, model.ExposedFile{Format: f.Format, Public: f.Key.Line, Proven: f.Proven})
 	}
 	return body
-}
-
-// wrapped breaks a text into lines of at most width characters, between words.
-func wrapped(text string, width int) (lines []string) {
-	line := ""
-	for word := range strings.FieldsSeq(text) {
-		if line != "" && len(line)+1+len(word) > width {
-			lines, line = append(lines, line), ""
-		}
-		line = strings.TrimPrefix(line+" "+word, " ")
-	}
-	return append(lines, line)
 }

@@ -220,7 +220,7 @@ func (a *app) stopPull(p pulling, list []model.Drop) error {
 }
 
 // counted formats a number with its noun.
-func counted(n int, one, many string) string {
+func counted[N int | int64](n N, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}

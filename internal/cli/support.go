@@ -12,23 +12,9 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// pageWidth is how many columns the sentences of a page take at most.
-const pageWidth = 96
-
-// paragraph prints a sentence, indented, in lines of at most pageWidth columns.
+// paragraph prints a sentence, indented, in lines of at most paragraphWidth columns.
 func (a *app) paragraph(indent, text string) {
-	line := indent
-	for word := range strings.FieldsSeq(valid.Printable(text)) {
-		if len(line) > len(indent) && len(line)+1+len(word) > pageWidth {
-			fmt.Fprintln(a.Out, line)
-			line = indent
-		}
-		if len(line) > len(indent) {
-			line += " "
-		}
-		line += word
-	}
-	fmt.Fprintln(a.Out, line)
+	fmt.Fprint(a.Out, paragraph(valid.Printable(text), indent, paragraphWidth))
 }
 
 // urgencies are the headings of a status.
