@@ -27,8 +27,3 @@ func (z Zones) Of(a model.Account) *time.Location {
 	}
 	return time.UTC
 }
-
-// Text formats a time as an account's people read it in mails and on sheets: with the zone's name.
-func (z Zones) Text(a model.Account, at time.Time) string {
-	return at.In(z.Of(a)).Format("2006-01-02 15:04 MST")
-}

@@ -32,11 +32,12 @@ func TestPeopleReadTimesInTheirOwnZone(t *testing.T) {
 		{model.Account{Region: "eu", TimeZone: "America/New_York"}, winter, "2026-06-30 20:30 EDT"},
 		{model.Account{TimeZone: "Mars/Base"}, winter, "2026-07-01 10:30 AEST"},
 	} {
-		if got := z.Text(c.account, c.at); got != c.want {
+		if got := c.at.In(z.Of(c.account)).Format("2006-01-02 15:04 MST"); got != c.want {
 			t.Errorf("%+v: %s, want %s", c.account, got, c.want)
 		}
 	}
-	if got := (exchange.Zones{}).Text(model.Account{}, winter); got != "2026-07-01 00:30 UTC" {
+	nobodys := exchange.Zones{}.Of(model.Account{})
+	if got := winter.In(nobodys).Format("2006-01-02 15:04 MST"); got != "2026-07-01 00:30 UTC" {
 		t.Errorf("without any zone: %s", got)
 	}
 }
