@@ -215,7 +215,7 @@ func (a *app) say(format string, args ...any) error {
 	return err
 }
 
-func day(t time.Time) string { return t.Local().Format(time.DateOnly) }
+func day(t time.Time) string { return t.Format(time.DateOnly) }
 
 func files(n int64) string { return counted(n, "file", "files") }
 
