@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -133,20 +134,35 @@ func (w *world) files() {
 	} {
 		testkit.Must(w, os.WriteFile(name, []byte(content), 0o600))
 	}
+	for name, content := range keyFiles() {
+		testkit.Must(w, os.WriteFile(name, content, 0o600))
+	}
+}
+
+// keyFiles returns the key files of three people and the server: public, private, and private
+// with a passphrase. They are made once, because a passphrase costs time on purpose.
+var keyFiles = sync.OnceValue(func() map[string][]byte {
+	files := map[string][]byte{}
 	for _, who := range []string{"jo", "ann", "sam", "host"} {
 		key := privateKey(who)
 		signer, err := ssh.NewSignerFromKey(key)
-		testkit.Must(w, err)
-		block, err := ssh.MarshalPrivateKey(key, who+"@laptop")
-		testkit.Must(w, err)
-		line := append(bytes.TrimSpace(ssh.MarshalAuthorizedKey(signer.PublicKey())), " "+who+"@laptop\n"...)
-		testkit.Must(w, os.WriteFile(who+".pub", line, 0o600))
-		testkit.Must(w, os.WriteFile(who, pem.EncodeToMemory(block), 0o600))
-		block, err = ssh.MarshalPrivateKeyWithPassphrase(key, who+"@laptop", []byte("seven words"))
-		testkit.Must(w, err)
-		testkit.Must(w, os.WriteFile(who+".locked", pem.EncodeToMemory(block), 0o600))
+		if err != nil {
+			panic(err)
+		}
+		open, err := ssh.MarshalPrivateKey(key, who+"@laptop")
+		if err != nil {
+			panic(err)
+		}
+		locked, err := ssh.MarshalPrivateKeyWithPassphrase(key, who+"@laptop", []byte("seven words"))
+		if err != nil {
+			panic(err)
+		}
+		line := bytes.TrimSpace(ssh.MarshalAuthorizedKey(signer.PublicKey()))
+		files[who+".pub"] = append(line, " "+who+"@laptop\n"...)
+		files[who], files[who+".locked"] = pem.EncodeToMemory(open), pem.EncodeToMemory(locked)
 	}
-}
+	return files
+})
 
 // partners are the commands that make the partners of most scripts.
 var partners = []string{
