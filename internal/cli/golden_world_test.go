@@ -228,6 +228,7 @@ func (w *world) prepare(words []string) {
 		w.disconnect()
 	case "connect": // connect jo acme: log in, and stay connected
 		w.sftp(words[1], words[2])
+		w.recordedAll()
 	case "columns": // columns 60: the width of the terminal
 		w.env = append(w.env, "COLUMNS="+words[1])
 	case "disconnect":
@@ -237,6 +238,7 @@ func (w *world) prepare(words []string) {
 			_ = c.Close()
 			w.Fatalf("%q was let in", words)
 		}
+		w.recordedAll()
 	case "travel": // travel 40d
 		d, err := parseLength(words[1])
 		testkit.Must(w, err)
@@ -263,11 +265,26 @@ func (w *world) wait(text string, has bool, words []string) {
 	w.Fatalf("it did not happen in time that %q says %q (%v); it says:\n%s%s", words, text, has, out, stderr)
 }
 
+// disconnect ends the sessions, and waits until the server has recorded them.
 func (w *world) disconnect() {
+	if w.node.open == nil {
+		return
+	}
 	for _, c := range w.node.open {
 		_ = c.Close() // the server may have closed it
 	}
 	w.node.open = nil
+	w.wait("Golden", false, []string{"sallyport", "session", "list"})
+	w.recordedAll()
+}
+
+// recordedAll makes the server write the log-ins and refusals that it has queued: a report on a key
+// begins with that.
+func (w *world) recordedAll() {
+	w.Helper()
+	jo, err := ssh.NewSignerFromKey(privateKey("jo"))
+	testkit.Must(w, err)
+	w.run([]string{"sallyport", "key", "activity", ssh.FingerprintSHA256(jo.PublicKey())})
 }
 
 func (w *world) dial(who, user string) (*ssh.Client, error) {
