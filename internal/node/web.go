@@ -14,16 +14,20 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// helpFor returns how the people whom a link is for reach support: at the region of its user's account, or of its
+// readerOf returns what the people whom a link is for read: the help and the zone of its user's account, or of its
 // contact's.
-func (n *Node) helpFor(ctx context.Context, l model.Link) string {
+func (n *Node) readerOf(ctx context.Context, l model.Link) web.Reader {
 	account := ""
 	if u, err := n.accounts.User(ctx, l.User); err == nil {
 		account = u.Account
 	} else if c, err := n.accounts.Contact(ctx, l.ContactID); err == nil {
 		account = c.Account
 	}
-	return n.helpOf(ctx, account)
+	a, err := n.accounts.Account(ctx, account)
+	if err != nil { // a vendor's contact reads what the operator does
+		a = model.Account{}
+	}
+	return web.Reader{Help: n.helpAt(a.Region), Zone: n.cfg.Zones().Of(a)}
 }
 
 // openWeb serves the pages for partners, if an address is configured.
@@ -36,7 +40,7 @@ func (n *Node) openWeb() error {
 	if err != nil {
 		return busy(c.Listen, err)
 	}
-	handler := web.New(web.Options{HandOver: n.links, Operator: n.operator, Help: n.cfg.Support.Help(), HelpFor: n.helpFor,
+	handler := web.New(web.Options{HandOver: n.links, Operator: n.operator, Help: n.cfg.Support.Help(), Reader: n.readerOf,
 		Proxies: config.Networks(n.cfg.Access.Proxies), Log: n.log})
 	n.web = &http.Server{Handler: httpd.Guard(n.log, handler, web.Fault), ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout: 20 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,

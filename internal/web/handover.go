@@ -54,9 +54,15 @@ type Options struct {
 	HandOver *handover.Service
 	Operator exchange.Operator                              // who runs the server
 	Help     string                                         // how to reach support
-	HelpFor  func(ctx context.Context, l model.Link) string // the same, for the people of a link; nil: Help
+	Reader   func(ctx context.Context, l model.Link) Reader // whom a link is for
 	Proxies  []netip.Prefix                                 // their X-Forwarded-For is trusted
 	Log      *slog.Logger
+}
+
+// Reader is what a page says differently to the people of each account.
+type Reader struct {
+	Help string         // how they reach support
+	Zone *time.Location // in which they read times
 }
 
 type server struct{ o Options }
@@ -142,16 +148,9 @@ func (s *server) look(w http.ResponseWriter, r *http.Request) {
 	for i, line := range t.lines {
 		lines[i] = strings.ReplaceAll(line, "%s", l.User)
 	}
-	s.show(w, http.StatusOK, page{Title: t.title, Lines: lines, Button: t.button,
-		Help: s.help(r.Context(), l), Expires: l.ExpiresAt.Format("2 January 2006, 15:04 MST")})
-}
-
-// help returns how the people of a link reach support.
-func (s *server) help(ctx context.Context, l model.Link) string {
-	if s.o.HelpFor == nil {
-		return s.o.Help
-	}
-	return s.o.HelpFor(ctx, l)
+	reader := s.o.Reader(r.Context(), l)
+	s.show(w, http.StatusOK, page{Title: t.title, Lines: lines, Button: t.button, Help: reader.Help,
+		Expires: l.ExpiresAt.In(reader.Zone).Format("2 January 2006, 15:04 MST")})
 }
 
 func (s *server) waiting(ctx context.Context, secret string) (model.Link, error) {
@@ -190,12 +189,12 @@ func (s *server) take(w http.ResponseWriter, r *http.Request) {
 	case model.LinkKey:
 		s.download(w, link, files)
 	case model.LinkPassphrase:
-		s.show(w, http.StatusOK, page{Title: "The passphrase", Help: s.help(ctx, link), Paper: "user " + link.User,
+		s.show(w, http.StatusOK, page{Title: "The passphrase", Help: s.o.Reader(ctx, link).Help, Paper: "user " + link.User,
 			Secret: strings.TrimSpace(string(files[0].Content)),
 			Lines: []string{"Write these words down now: they can't be shown again.",
 				"They unlock the key file of user " + link.User + ". They are not a password for the server."}})
 	default:
-		s.show(w, http.StatusOK, page{Title: "Thank you", Help: s.help(ctx, link),
+		s.show(w, http.StatusOK, page{Title: "Thank you", Help: s.o.Reader(ctx, link).Help,
 			Lines: []string{"Your address is confirmed. You can close this page."}})
 	}
 }

@@ -25,7 +25,10 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-var ctx = context.Background()
+var (
+	ctx    = context.Background()
+	sydney = time.FixedZone("AEDT", 11*60*60)
+)
 
 // world is the pages on a real hand-over service.
 type world struct {
@@ -42,12 +45,7 @@ func newWorld(t *testing.T) *world {
 	w.links = handover.New(w.Store, w.Clock, w.IDs)
 	w.pages = web.New(web.Options{HandOver: w.links, Help: "help@example.com & <friends>",
 		Log: slog.New(slog.NewTextHandler(w.log, nil)),
-		HelpFor: func(_ context.Context, l model.Link) string {
-			if l.User == "" {
-				return "help@example.com & <friends>"
-			}
-			return "desk of " + l.User
-		},
+		Reader: reader,
 		Proxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/64")}})
 	w.Customer("acme", func(a *model.NewAccount) { a.Name = "Acme" })
 	w.jo, w.ann = w.Verified("acme", "jo@acme.example"), w.Verified("acme", "ann@acme.example")
@@ -82,6 +80,14 @@ func (w *world) ask(method, path string, change ...func(*http.Request)) *httptes
 	return out
 }
 
+// reader is in Sydney.
+func reader(_ context.Context, l model.Link) web.Reader {
+	if l.User == "" {
+		return web.Reader{Help: "help@example.com & <friends>", Zone: sydney}
+	}
+	return web.Reader{Help: "desk of " + l.User, Zone: sydney}
+}
+
 // state returns a link as operators see it.
 func (w *world) state(id string) model.Link {
 	w.Helper()
@@ -111,7 +117,8 @@ func TestKeyFileIsHandedOverOnce(t *testing.T) {
 
 	page := w.ask("GET", path)
 	if text := page.Body.String(); page.Code != 200 || !strings.Contains(text, "user acme") ||
-		!strings.Contains(text, "<form method=\"post\">") || !strings.Contains(text, "desk of acme") {
+		!strings.Contains(text, "<form method=\"post\">") || !strings.Contains(text, "desk of acme") ||
+		!strings.Contains(text, "The link works until "+w.Clock().Add(handover.Lifetime).In(sydney).Format("2 January 2006, 15:04")+" AEDT") {
 		t.Fatalf("%d: %s", page.Code, text)
 	}
 	if head := w.ask("HEAD", path); head.Code != 200 {
@@ -401,7 +408,7 @@ func TestALinkOfUnknownStateIsNotCalledUnused(t *testing.T) {
 func TestPagesNameTheOperator(t *testing.T) {
 	w := newWorld(t)
 	const logo = "data:image/svg+xml;base64,PHN2Zz48c2NyaXB0Pg=="
-	w.pages = web.New(web.Options{HandOver: w.links, Log: slog.New(slog.NewTextHandler(w.log, nil)),
+	w.pages = web.New(web.Options{HandOver: w.links, Reader: reader, Log: slog.New(slog.NewTextHandler(w.log, nil)),
 		Operator: exchange.Operator{Name: `Example <b>"Networks"</b>`, URL: "https://www.example.net", Logo: logo}})
 	path, _ := w.link(model.LinkPassphrase, w.ann, keys.File{Name: "passphrase.txt", Content: []byte("seven words")})
 	for _, got := range []*httptest.ResponseRecorder{w.ask("GET", path), w.ask("POST", path), w.ask("GET", path)} {
@@ -424,7 +431,9 @@ func TestPagesNameTheOperator(t *testing.T) {
 func TestALinkWithoutAUserHasTheSupportOfItsContact(t *testing.T) {
 	w := newWorld(t)
 	w.pages = web.New(web.Options{HandOver: w.links, Log: slog.New(slog.NewTextHandler(w.log, nil)), Help: "elsewhere",
-		HelpFor: func(_ context.Context, l model.Link) string { return "desk of contact " + l.ContactID }})
+		Reader: func(_ context.Context, l model.Link) web.Reader {
+			return web.Reader{Help: "desk of contact " + l.ContactID, Zone: time.UTC}
+		}})
 	path, _ := w.link(model.LinkVerify, w.jo)
 	for _, method := range []string{"GET", "POST"} {
 		if text := w.ask(method, path).Body.String(); !strings.Contains(text, "desk of contact "+w.jo.ID) {
