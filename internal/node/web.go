@@ -40,9 +40,9 @@ func (n *Node) openWeb() error {
 	if err != nil {
 		return busy(c.Listen, err)
 	}
-	handler := web.New(web.Options{HandOver: n.links, Operator: n.operator, Help: n.cfg.Support.Help(), Reader: n.readerOf,
-		Proxies: config.Networks(n.cfg.Access.Proxies), Log: n.log})
-	n.web = &http.Server{Handler: httpd.Guard(n.log, handler, web.Fault), ReadHeaderTimeout: 10 * time.Second,
+	pages := web.Options{HandOver: n.links, Operator: n.operator, Help: n.cfg.Support.Help(), Reader: n.readerOf,
+		Proxies: config.Networks(n.cfg.Access.Proxies), Ready: n.store.Ping, Log: n.log}
+	n.web = &http.Server{Handler: httpd.Guard(n.log, web.New(pages), web.Fault(pages)), ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout: 20 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 		ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelWarn)}
 	n.background.Go(func() {
