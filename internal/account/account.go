@@ -75,35 +75,44 @@ func (r *Service) now() time.Time { return r.clock().UTC().Truncate(time.Microse
 
 // AddAccount creates a customer account. Parent makes it a child of that account.
 func (r *Service) AddAccount(ctx context.Context, actor string, n model.NewAccount) (model.Account, error) {
-	const op = "account.AddAccount"
-	a := model.Account{ID: n.ID, Name: n.Name, Parent: n.Parent, Region: n.Region, Language: n.Language,
-		State: model.AccountActive, TimeZone: n.TimeZone, KeepBytes: n.KeepBytes, KeepItems: n.KeepItems,
-		CreatedAt: r.now()}
-	var err error
-	if a.AllowIPs, err = r.CheckAccount(n); err != nil {
-		return a, err
-	}
-	if a.Tags, err = cleanTags(a.ID, n.Tags); err != nil {
+	a, err := r.newAccount(n)
+	if err != nil {
 		return a, err
 	}
 	row := model.AuditRow{Actor: actor, Action: "account.add", Subject: a.ID}
 	return change(ctx, r, row, func(tx *store.Tx, row *model.AuditRow) (model.Account, error) {
-		a := a
-		row.Detail = map[string]string{"name": a.Name, "parent": a.Parent, "region": a.Region}
-		noteLimits(row.Detail, map[string]int64{"keep_bytes": a.KeepBytes, "keep_items": a.KeepItems})
-		if err := checkParent(tx, &a); err != nil {
-			return a, err
-		}
-		if err := taken(op, tx.AddAccount(a), "An account %q already exists.", a.ID); err != nil {
-			return a, err
-		}
-		if n.Manager != nil {
-			if err := setManager(tx, &a, *n.Manager, row.Detail); err != nil {
-				return a, err
-			}
-		}
-		return a, addTags(tx, store.AboutAccount, a.ID, a.Tags, row.Detail)
+		return addAccount(tx, row, a, n)
 	})
+}
+
+// newAccount validates the body of AddAccount.
+func (r *Service) newAccount(n model.NewAccount) (a model.Account, err error) {
+	a = model.Account{ID: n.ID, Name: n.Name, Parent: n.Parent, Region: n.Region, Language: n.Language,
+		State: model.AccountActive, TimeZone: n.TimeZone, KeepBytes: n.KeepBytes, KeepItems: n.KeepItems,
+		CreatedAt: r.now()}
+	if a.AllowIPs, err = r.CheckAccount(n); err != nil {
+		return a, err
+	}
+	a.Tags, err = cleanTags(a.ID, n.Tags)
+	return a, err
+}
+
+// addAccount stores an account and fills in its audit row.
+func addAccount(tx *store.Tx, row *model.AuditRow, a model.Account, n model.NewAccount) (model.Account, error) {
+	row.Detail = map[string]string{"name": a.Name, "parent": a.Parent, "region": a.Region}
+	noteLimits(row.Detail, map[string]int64{"keep_bytes": a.KeepBytes, "keep_items": a.KeepItems})
+	if err := checkParent(tx, &a); err != nil {
+		return a, err
+	}
+	if err := taken("account.AddAccount", tx.AddAccount(a), "An account %q already exists.", a.ID); err != nil {
+		return a, err
+	}
+	if n.Manager != nil {
+		if err := setManager(tx, &a, *n.Manager, row.Detail); err != nil {
+			return a, err
+		}
+	}
+	return a, addTags(tx, store.AboutAccount, a.ID, a.Tags, row.Detail)
 }
 
 // checkRegion accepts "" and, if regions are configured, only those. A mistyped region would

@@ -15,23 +15,33 @@ var roles = []string{model.RoleTechnical, model.RoleBilling, model.RoleSecurity}
 
 // AddContact adds a contact to an account or to a vendor; exactly one of the two is set.
 func (r *Service) AddContact(ctx context.Context, actor string, n model.NewContact) (model.Contact, error) {
-	c := model.Contact{ID: r.ids.New(), Account: n.Account, Vendor: n.Vendor, Name: n.Name, Email: n.Email, Phone: n.Phone,
-		Roles: n.Roles, CreatedAt: r.now(), Language: n.Language, Received: n.Received, ReceivedVendors: n.ReceivedVendors}
-	if err := checkContact(&c); err != nil {
+	c, row, err := r.newContact(actor, n)
+	if err != nil {
 		return c, err
 	}
-	row := model.AuditRow{Actor: actor, Action: "contact.add", Subject: c.Of(),
-		Detail: map[string]string{"contact": c.ID, "name": c.Name, "email": c.Email, "roles": strings.Join(c.Roles, " ")}}
 	return change(ctx, r, row, func(tx *store.Tx, _ *model.AuditRow) (model.Contact, error) {
-		c := c
-		if err := r.checkOwner(tx, &c); err != nil {
-			return c, err
-		}
-		if err := checkAddress(tx, c); err != nil {
-			return c, err
-		}
-		return c, tx.AddContact(c)
+		return r.addContact(tx, c)
 	})
+}
+
+// newContact validates the body of AddContact, and returns the contact's audit row, too.
+func (r *Service) newContact(actor string, n model.NewContact) (c model.Contact, row model.AuditRow, err error) {
+	c = model.Contact{ID: r.ids.New(), Account: n.Account, Vendor: n.Vendor, Name: n.Name, Email: n.Email, Phone: n.Phone,
+		Roles: n.Roles, CreatedAt: r.now(), Language: n.Language, Received: n.Received, ReceivedVendors: n.ReceivedVendors}
+	err = checkContact(&c)
+	return c, model.AuditRow{Actor: actor, Action: "contact.add", Subject: c.Of(), Detail: map[string]string{
+		"contact": c.ID, "name": c.Name, "email": c.Email, "roles": strings.Join(c.Roles, " ")}}, err
+}
+
+// addContact stores a contact.
+func (r *Service) addContact(tx *store.Tx, c model.Contact) (model.Contact, error) {
+	if err := r.checkOwner(tx, &c); err != nil {
+		return c, err
+	}
+	if err := checkAddress(tx, c); err != nil {
+		return c, err
+	}
+	return c, tx.AddContact(c)
 }
 
 // checkAddress refuses an address of another present contact of the same account or vendor.

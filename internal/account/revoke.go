@@ -218,3 +218,9 @@ func (r *Service) privateKeyAdvice(q *store.Q, user string) string {
 func (r *Service) BurnedKeys(ctx context.Context, f model.EveryFilter) ([]model.BurnedKey, error) {
 	return r.store.Read(ctx).BurnedKeys(f.Paging)
 }
+
+// PrivateKeySent handles private keys that were sent where a public key was asked for, as KeyExposed does. sent
+// says where that was. It returns the error for the sender.
+func (r *Service) PrivateKeySent(ctx context.Context, actor, sent string, text []byte) error {
+	return r.refusePrivate(ctx, actor, sent, keys.Examine(text))
+}

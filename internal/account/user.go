@@ -16,12 +16,19 @@ import (
 
 // AddUser creates a user with a mailbox from the template of its kind.
 func (r *Service) AddUser(ctx context.Context, actor string, n model.NewUser) (model.User, error) {
-	const op = "account.AddUser"
-	u, err := r.newUser(ctx, n)
+	u, err := r.newUser(r.store.Read(ctx), n)
 	if err != nil {
 		return u, err
 	}
-	t := r.policy.Templates[u.Kind] // there is none for service users, who see the platform's tree
+	err = r.write(ctx, addedUser(actor, u), func(tx *store.Tx, row *model.AuditRow) error {
+		return r.addUser(tx, row, u, n)
+	})
+	u.Limits = r.limitsOf(u)
+	return u, err
+}
+
+// addedUser returns the audit row of a new user.
+func addedUser(actor string, u model.User) model.AuditRow {
 	row := model.AuditRow{Actor: actor, Action: "user.add", Subject: u.Name, User: u.ID,
 		Detail: map[string]string{"account": u.Account, "vendor": u.Vendor, "start_dir": u.StartDir,
 			"allow_ips": strings.Join(u.AllowIPs, " ")}}
@@ -30,38 +37,41 @@ func (r *Service) AddUser(ctx context.Context, actor string, n model.NewUser) (m
 	}
 	noteLimits(row.Detail, map[string]int64{"quota_bytes": u.QuotaBytes, "quota_files": u.QuotaFiles,
 		"keep_bytes": u.KeepBytes, "keep_items": u.KeepItems})
-	err = r.write(ctx, row, func(tx *store.Tx, row *model.AuditRow) error {
-		a, err := tx.LockAccount(u.Account) // so that it is not closed or removed meanwhile
-		if err != nil {
-			return fault.Missing(op, err, "There is no account %q.", u.Account)
+	return row
+}
+
+// addUser stores a user, with the mailbox of its kind.
+func (r *Service) addUser(tx *store.Tx, row *model.AuditRow, u model.User, n model.NewUser) error {
+	const op = "account.AddUser"
+	t := r.policy.Templates[u.Kind]     // there is none for service users, who see the platform's tree
+	a, err := tx.LockAccount(u.Account) // so that it is not closed or removed meanwhile
+	if err != nil {
+		return fault.Missing(op, err, "There is no account %q.", u.Account)
+	}
+	if a.State == model.AccountClosed {
+		return fault.E(op, fault.Conflict, "The account %q is closed.", a.ID).
+			WithAction("reopen-account", "account", a.ID)
+	}
+	if u.Vendor != "" {
+		if _, err := tx.Vendor(u.Vendor); err != nil {
+			return fault.Missing(op, err, "There is no vendor %q.", u.Vendor)
 		}
-		if a.State == model.AccountClosed {
-			return fault.E(op, fault.Conflict, "The account %q is closed.", a.ID).
-				WithAction("reopen-account", "account", a.ID)
-		}
-		if u.Vendor != "" {
-			if _, err := tx.Vendor(u.Vendor); err != nil {
-				return fault.Missing(op, err, "There is no vendor %q.", u.Vendor)
-			}
-		}
-		if err := r.nameIsFree(tx, u.ID, u.Name, row.At); err != nil {
-			return err
-		}
-		if err := taken(op, tx.AddUser(u, t.Root),
-			"The username %q is taken, or the vendor has a user for this account already.", u.Name); err != nil {
-			return err
-		}
-		if err := addTags(tx, store.AboutUser, u.ID, u.Tags, row.Detail); err != nil {
-			return err
-		}
-		return r.makeDirs(tx, u, t.Dirs, n.MakeStartDir || n.StartDir == "")
-	})
-	u.Limits = r.limitsOf(u)
-	return u, err
+	}
+	if err := r.nameIsFree(tx, u.ID, u.Name, row.At); err != nil {
+		return err
+	}
+	if err := taken(op, tx.AddUser(u, t.Root),
+		"The username %q is taken, or the vendor has a user for this account already.", u.Name); err != nil {
+		return err
+	}
+	if err := addTags(tx, store.AboutUser, u.ID, u.Tags, row.Detail); err != nil {
+		return err
+	}
+	return r.makeDirs(tx, u, t.Dirs, n.MakeStartDir || n.StartDir == "")
 }
 
 // newUser validates the body of AddUser and fills in what it leaves out.
-func (r *Service) newUser(ctx context.Context, n model.NewUser) (u model.User, err error) {
+func (r *Service) newUser(q *store.Q, n model.NewUser) (u model.User, err error) {
 	const op = "account.AddUser"
 	u = model.User{ID: r.ids.New(), Name: n.Name, Kind: model.KindCustomer, Vendor: n.Vendor, Enabled: true,
 		FeedsMay: n.FeedsMay, QuotaBytes: n.QuotaBytes, QuotaFiles: n.QuotaFiles, KeepBytes: n.KeepBytes,
@@ -75,9 +85,9 @@ func (r *Service) newUser(ctx context.Context, n model.NewUser) (u model.User, e
 		}
 		u.Kind = model.KindService
 	}
-	a, err := r.Account(ctx, n.Account)
+	a, err := q.Account(n.Account)
 	if err != nil {
-		return u, err
+		return u, fault.Missing(op, err, "There is no account %q.", n.Account)
 	}
 	u.Account = a.ID // the stored spelling
 	if u.Name == "" {

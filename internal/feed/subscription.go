@@ -230,3 +230,51 @@ func (r *Service) Unsubscribe(ctx context.Context, actor, feed, user string) err
 			Detail: map[string]string{"user": u.Name}})
 	})
 }
+
+// SubscribeWithin is Subscribe in a transaction, without earlier files. A user that has the feed keeps its
+// subscription, and added is false.
+func (r *Service) SubscribeWithin(tx *store.Tx, actor string, s model.Subscription) (added bool, err error) {
+	if err := checkSubscription(&s); err != nil {
+		return false, err
+	}
+	u, err := tx.User(s.User)
+	if err != nil {
+		return false, fault.Missing("feed", err, "There is no user %q.", s.User)
+	}
+	if _, err := tx.Subscription(s.Feed, u.ID); !fault.Is(err, fault.NotFound) {
+		return false, err
+	}
+	s.ID, s.CreatedAt = r.o.IDs.New(), r.now()
+	_, err = r.subscribe(tx, actor, s)
+	return err == nil, err
+}
+
+// Fill places the files that were published since a time for a subscription that a user has. It can be repeated.
+func (r *Service) Fill(ctx context.Context, actor, feed, user string, since time.Time) (n int, err error) {
+	q := r.o.Store.Read(ctx)
+	f, err := q.Feed(feed)
+	if err != nil {
+		return 0, fault.Missing("feed", err, "There is no feed %q.", feed)
+	}
+	u, err := q.User(user)
+	if err != nil {
+		return 0, fault.Missing("feed", err, "There is no user %q.", user)
+	}
+	s, err := q.Subscription(feed, u.ID)
+	if err != nil {
+		return 0, fault.Missing("feed", err, "The user %q does not have the feed %q.", u.Name, f.Name)
+	}
+	return r.backfill(ctx, actor, f, s, since)
+}
+
+// Earlier counts the files since a time that a new subscription of an account would be filled with. No types
+// are all.
+func (r *Service) Earlier(q *store.Q, feed, account string, types []string, since time.Time) (n int, err error) {
+	list, err := q.PublicationsSince(feed, account, "", since)
+	for _, p := range list {
+		if len(types) == 0 || slices.Contains(types, r.types.of(p.Name)) {
+			n++
+		}
+	}
+	return min(n, maxBackfill), err
+}

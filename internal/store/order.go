@@ -16,7 +16,8 @@ type rank int
 
 // The order. Rows of one rank are taken in the order of their ids.
 const (
-	rankAccount     rank = iota // an account's state
+	rankRequest     rank = iota // a request for access
+	rankAccount                 // an account's state
 	rankRun                     // a retention run
 	rankPublication             // held while it is placed in mailboxes
 	rankSequence                // the numbers of a feed
@@ -36,7 +37,7 @@ const (
 	rankRevocation              // the gate of revocations: nothing comes after it
 )
 
-var rankNames = [...]string{"account", "retention run", "publication", "sequence", "expectation", "contact", "mailbox",
+var rankNames = [...]string{"request", "account", "retention run", "publication", "sequence", "expectation", "contact", "mailbox",
 	"drop", "gate of holds", "delivery", "count", "setting", "key", "link", "blob", "hold", "audit seal",
 	"gate of revocations"}
 
