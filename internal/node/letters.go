@@ -37,9 +37,6 @@ func CheckWords(c config.Config) error {
 	return err
 }
 
-// sitePrograms are the programs whose site files are attached to a welcome.
-var sitePrograms = []string{"filezilla", "winscp", "openssh"}
-
 // welcome returns what a user needs to connect, with the guide and the site files.
 func (n *Node) welcome(ctx context.Context, user string) (f notify.WelcomeFacts, files []model.MessageFile, err error) {
 	c, err := n.guides.Card(ctx, user)
@@ -68,7 +65,7 @@ func (n *Node) welcome(ctx context.Context, user string) (f notify.WelcomeFacts,
 	}
 	files = []model.MessageFile{{Name: valid.FileFor(user) + ".guide.html", Type: "text/html; charset=utf-8",
 		Content: []byte(page)}}
-	for _, program := range sitePrograms {
+	for _, program := range guide.WelcomePrograms {
 		sites, err := c.Sites(program, "")
 		if err != nil {
 			return f, nil, err

@@ -38,15 +38,15 @@ type pages map[string]*template.Template
 
 // readPages parses every page.
 func readPages(a assets) pages {
-	funcs := template.FuncMap{"asset": a.path, "picture": picture}
-	layout := template.Must(template.New("layout.html").Funcs(funcs).ParseFS(templates, "layout.html"))
+	funcs := template.FuncMap{"asset": a.path, "picture": picture, "dict": dict}
+	layout := template.Must(template.New("layout.html").Funcs(funcs).ParseFS(templates, "layout.html", "shared.html"))
 	all := pages{}
 	files, err := templates.ReadDir(".")
 	if err != nil {
 		panic(err) // they are in the program
 	}
 	for _, f := range files {
-		if f.Name() != "layout.html" {
+		if f.Name() != "layout.html" && f.Name() != "shared.html" {
 			all[f.Name()] = template.Must(template.Must(layout.Clone()).ParseFS(templates, f.Name()))
 		}
 	}
@@ -55,6 +55,15 @@ func readPages(a assets) pages {
 
 // picture marks the operator's logo as safe: config.Operator.Read has made it, base64 in a data URI.
 func picture(logo string) template.URL { return template.URL(logo) }
+
+// dict makes a map of names and values: the arguments of a template that another one uses.
+func dict(pairs ...any) map[string]any {
+	out := make(map[string]any, len(pairs)/2)
+	for i := 0; i+1 < len(pairs); i += 2 {
+		out[pairs[i].(string)] = pairs[i+1]
+	}
+	return out
+}
 
 // show writes a page. What fails half-way is the client's connection, or a fault of a template, which
 // the tests of every page would have found.
@@ -80,6 +89,11 @@ type message struct {
 // say writes a page that says one thing.
 func (s *server) say(w http.ResponseWriter, status int, title string, lines ...string) {
 	s.show(w, status, "message.html", &message{frame: frame{Title: title}, Lines: lines})
+}
+
+// nothing says that there is no page.
+func (s *server) nothing(w http.ResponseWriter) {
+	s.say(w, http.StatusNotFound, "Nothing here", "There is no page at this address.")
 }
 
 // Fault returns a function that writes the answer to a request whose handler panicked; see httpd.Guard.

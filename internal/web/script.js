@@ -98,6 +98,46 @@
 
 	for (const root of document.querySelectorAll("[data-read]")) field(root);
 
+	// keygen sets up the part of the form that makes a key pair. What is private stays in this page: the
+	// worker gets the passphrase, and gives back a file to be saved.
+	function keygen(root) {
+		if (!window.Worker || !window.WebAssembly) return;
+		root.hidden = false;
+		const area = document.getElementById("key"), answer = document.getElementById("keygen-answer");
+		const own = document.getElementById("passphrase"), button = root.querySelector("button");
+		const say = (id) => { answer.replaceChildren(document.getElementById(id).content.cloneNode(true)); };
+		const chosen = () => root.querySelector("#own").checked;
+		for (const i of root.querySelectorAll("input[type=radio]")) {
+			i.addEventListener("change", () => { document.getElementById("own-words").hidden = !chosen(); });
+		}
+		let worker, url;
+		button.addEventListener("click", () => {
+			if (chosen() && own.value.length < 12) return say("keygen-short");
+			say("keygen-busy");
+			button.disabled = true;
+			worker ??= new Worker(root.dataset.worker);
+			worker.onerror = () => { button.disabled = false; say("keygen-failed"); };
+			worker.onmessage = ({data}) => {
+				button.disabled = false;
+				if (data.error) return say("keygen-failed");
+				say("keygen-done");
+				URL.revokeObjectURL(url);
+				url = URL.createObjectURL(new Blob([data.zip], {type: "application/zip"}));
+				answer.querySelector("a").href = url;
+				const words = answer.querySelectorAll("[data-words]");
+				if (chosen()) words.forEach((w) => w.remove()); else words[1].textContent = data.passphrase;
+				own.value = "";
+				area.value = data.public;
+				area.dispatchEvent(new Event("input"));
+			};
+			worker.postMessage({runtime: root.dataset.runtime, program: root.dataset.program, kind: "ed25519",
+				comment: "made in a browser", passphrase: chosen() ? own.value : ""});
+		});
+	}
+
+	const maker = document.querySelector("[data-worker]");
+	if (maker) keygen(maker);
+
 	for (const b of document.querySelectorAll("[data-copy]")) {
 		if (!navigator.clipboard) continue;
 		b.hidden = false;

@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/guide"
 	"github.com/sallyport-sftp/sallyport/internal/handover"
+	"github.com/sallyport-sftp/sallyport/internal/onboard"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
@@ -22,7 +24,12 @@ type Options struct {
 	Help     string                                         // how to reach support
 	Reader   func(ctx context.Context, l model.Link) Reader // whom a link is for
 	Proxies  []netip.Prefix                                 // their X-Forwarded-For is trusted
-	Ready    func(ctx context.Context) error                // nil: the server can do its work
+	Requests *onboard.Service
+	Guides   *guide.Service
+	URL      string                          // of the pages, as partners reach them
+	Within   string                          // how soon requests are answered: "within 2 days"; ""
+	Zone     *time.Location                  // the operator's
+	Ready    func(ctx context.Context) error // nil: the server can do its work
 	Log      *slog.Logger
 }
 
@@ -48,10 +55,12 @@ func New(o Options) http.Handler {
 	mux := http.NewServeMux()
 	s.assets.serve(mux)
 	s.handOver(mux)
+	s.ask(mux)
+	s.status(mux)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /readyz", s.ready)
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		s.say(w, http.StatusNotFound, "Nothing here", "There is no page at this address.")
+		s.nothing(w)
 	})
 	return headers(http.NewCrossOriginProtection().Handler(mux))
 }
