@@ -27,6 +27,7 @@ const (
 	EventTest        = "webhook.test"
 	EventCheckpoint  = "audit.checkpoint"  // a checkpoint of the audit log, for keeping elsewhere
 	EventRetention   = "retention.confirm" // a run waits for an administrator
+	EventRequestsAll = "request.*"         // steps of requests for access: request.submit, request.approve, …
 	EventAccountsAll = "account.*"
 	EventKeysAll     = "key.*"
 )
@@ -66,6 +67,7 @@ var Payloads = map[string]any{
 	EventCheckpoint:  CheckpointMade{},
 	EventRetention:   RunToConfirm{},
 	EventLarger:      ExpectationChanged{},
+	EventRequestsAll: RequestChanged{},
 }
 
 // UnmarshalJSON reads an event. Data gets the payload type of the event's type.

@@ -3,6 +3,7 @@ package model
 import (
 	"encoding/json"
 	"reflect"
+	"strings"
 	"time"
 )
 
@@ -10,6 +11,9 @@ import (
 func decodePayload(kind string, text json.RawMessage) (any, error) {
 	if len(text) == 0 {
 		return nil, nil
+	}
+	if strings.HasPrefix(kind, "request.") {
+		kind = EventRequestsAll
 	}
 	shape, known := Payloads[kind]
 	if !known {

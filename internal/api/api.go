@@ -27,6 +27,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/inbox"
 	"github.com/sallyport-sftp/sallyport/internal/naming"
 	"github.com/sallyport-sftp/sallyport/internal/notify"
+	"github.com/sallyport-sftp/sallyport/internal/onboard"
 	"github.com/sallyport-sftp/sallyport/internal/overview"
 	"github.com/sallyport-sftp/sallyport/internal/partners"
 	"github.com/sallyport-sftp/sallyport/internal/retention"
@@ -65,6 +66,7 @@ type Services struct {
 	Overview *overview.Service
 	Announce *announce.Service
 	Partners *partners.Service
+	Onboard  *onboard.Service
 	Tree     *tree.Tree
 	Sessions Sessions
 	Names    Names
@@ -160,6 +162,7 @@ func build(r Services) (*http.ServeMux, huma.API) {
 	rt.retention()
 	rt.records()
 	rt.support()
+	rt.requests()
 	rt.audit()
 	rt.server()
 	rt.events()

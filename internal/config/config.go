@@ -30,6 +30,7 @@ type Config struct {
 	Keys     Keys              `yaml:"keys" envPrefix:"KEYS_"`
 	Users    Users             `yaml:"users" envPrefix:"USERS_"`
 	Contacts Contacts          `yaml:"contacts" envPrefix:"CONTACTS_"`
+	Onboard  Onboarding        `yaml:"onboarding" envPrefix:"ONBOARDING_"`
 	Access   Access            `yaml:"access" envPrefix:"ACCESS_"`
 	Records  Records           `yaml:"records" envPrefix:"RECORDS_"`
 	Web      Web               `yaml:"web" envPrefix:"WEB_"`
@@ -182,6 +183,21 @@ func (n Needed) ByRole() map[string]int {
 	return map[string]int{model.RoleTechnical: n.Technical, model.RoleBilling: n.Billing, model.RoleSecurity: n.Security}
 }
 
+// Onboarding is the policy on requests for access.
+type Onboarding struct {
+	Open         bool     `yaml:"open" env:"OPEN"`                   // strangers may send requests from the form
+	FourEyes     bool     `yaml:"four_eyes" env:"FOUR_EYES"`         // two operators approve
+	AnswerWithin Duration `yaml:"answer_within" env:"ANSWER_WITHIN"` // an operator, a request
+	VerifyWithin Duration `yaml:"verify_within" env:"VERIFY_WITHIN"` // the requester, its address
+	RemindAfter  Duration `yaml:"remind_after" env:"REMIND_AFTER"`   // whoever is waited for
+	ExpireAfter  Duration `yaml:"expire_after" env:"EXPIRE_AFTER"`   // without the requester's answer
+	Feeds        []string `yaml:"feeds" env:"FEEDS"`                 // that may be asked for; "*": all without recipients
+	PerAddress   int      `yaml:"per_address" env:"PER_ADDRESS"`     // requests of a network address in an hour
+	PerEmail     int64    `yaml:"per_email" env:"PER_EMAIL"`         // of an e-mail address: undecided, and in a day
+	PerHour      int64    `yaml:"per_hour" env:"PER_HOUR"`           // requests in all
+	Unverified   int64    `yaml:"unverified" env:"UNVERIFIED"`       // requests whose address is not confirmed
+}
+
 // Access says which addresses are banned, and which proxies are trusted.
 type Access struct {
 	BanAfter  int      `yaml:"ban_after" env:"BAN_AFTER"`   // failed connections of an address; 0: never
@@ -277,6 +293,9 @@ func Default() Config {
 		Keys: Keys{PerUser: 5, Types: []string{"ed25519", "ecdsa", "rsa"}, RSAMin: 2048, RSAMax: 8192,
 			Overlap: Duration(14 * 24 * time.Hour), MadeBy: model.KeysByBoth},
 		Users: Users{NameRule: "account-id"},
+		Onboard: Onboarding{Open: true, AnswerWithin: Duration(48 * time.Hour), VerifyWithin: Duration(72 * time.Hour),
+			RemindAfter: Duration(7 * 24 * time.Hour), ExpireAfter: Duration(30 * 24 * time.Hour), PerAddress: 10, PerEmail: 3,
+			PerHour: 300, Unverified: 2000},
 		Access: Access{BanAfter: 20, BanWithin: Duration(10 * time.Minute), BanFor: Duration(15 * time.Minute),
 			NeverBan: []string{"127.0.0.0/8", "::1/128"},
 			Inactive: Inactive{Notice: Duration(30 * 24 * time.Hour), Kinds: []string{string(model.KindCustomer)}}},

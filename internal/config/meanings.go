@@ -96,6 +96,21 @@ var meanings = map[string]string{
 	"keys.overlap":      "How long a replaced key works beside its successor.",
 	"keys.pending":      "true: unknown keys that are offered for a real user wait for your approval.",
 
+	"onboarding": "Requests for access: how strangers send them, and how long each side may take.",
+	"onboarding.open": "true: whoever has the address of the form may send a request. false: only you record them " +
+		"(request add).",
+	"onboarding.four_eyes":     "true: a second operator approves each request, too.",
+	"onboarding.answer_within": "How long a request may wait for you. Then it is late: status and a mail say so.",
+	"onboarding.verify_within": "How long the link works that confirms the requester's address.",
+	"onboarding.remind_after":  "After so long, whoever is waited for is reminded: three times at most.",
+	"onboarding.expire_after":  "Without the requester's answer for so long, a request ends.",
+	"onboarding.feeds": "Feeds that may be asked for, by name. \"*\": all that are not for certain accounts. " +
+		"Empty: none, and you choose.",
+	"onboarding.per_address": "Requests from one network address in an hour.",
+	"onboarding.per_email":   "Undecided requests of one e-mail address, and requests of it in a day.",
+	"onboarding.per_hour":    "Requests in an hour, of everyone together.",
+	"onboarding.unverified":  "Requests that wait for their address to be confirmed, of everyone together.",
+
 	"access":            "Which addresses are banned, and which proxies are trusted.",
 	"access.ban_after":  "An address is banned after so many failed connections. 0: never.",
 	"access.ban_within": "Failed connections of so long ago still count.",

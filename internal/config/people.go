@@ -3,6 +3,7 @@ package config
 import (
 	"path"
 	"strings"
+	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -19,9 +20,33 @@ func (c *Config) checkPeople(f *findings) {
 		f.bad("keys.pending", "unknown keys can't be approved while keys.made_by is operator.")
 	}
 	c.checkNameRule(f)
+	c.checkOnboarding(f)
 	for role, n := range c.Contacts.Needed.ByRole() {
 		if n < 0 || n > maxNeeded {
 			f.bad("contacts.needed."+role, "from 0 to %d contacts.", maxNeeded)
+		}
+	}
+}
+
+// checkOnboarding refuses a policy on requests with which none would ever be confirmed or answered.
+func (c *Config) checkOnboarding(f *findings) {
+	const day = Duration(24 * time.Hour)
+	o := &c.Onboard
+	for setting, d := range map[string]Duration{"answer_within": o.AnswerWithin, "verify_within": o.VerifyWithin,
+		"remind_after": o.RemindAfter, "expire_after": o.ExpireAfter} {
+		if d < Duration(time.Hour) || d > 366*day {
+			f.bad("onboarding."+setting, "from 1h to 366d.")
+		}
+	}
+	for setting, n := range map[string]int64{"per_address": int64(o.PerAddress), "per_email": o.PerEmail,
+		"per_hour": o.PerHour, "unverified": o.Unverified} {
+		if n < 1 || n > 100_000 {
+			f.bad("onboarding."+setting, "from 1 to 100000.")
+		}
+	}
+	for _, name := range o.Feeds {
+		if name != "*" {
+			f.refused("onboarding.feeds", valid.CheckID("feed's name", name))
 		}
 	}
 }

@@ -63,5 +63,11 @@ var Bounds = []Bound{
 		"ban list; explain ADDRESS"},
 	{"records of connections that did not log in, and of what was read", "200,000; 2,000,000",
 		"records.failed, records.activity", "", "older ones go first"},
+	{"requests for access from one network address (IPv6: a /64)", "10 in an hour", "onboarding.per_address",
+		"Many requests came from your network address. …", ""},
+	{"requests for access of one e-mail address: undecided, and in a day", "3", "onboarding.per_email",
+		"no further mail; the form answers as always", "log: a request was not kept"},
+	{"requests for access in an hour, and unconfirmed ones, of everyone", "300; 2,000",
+		"onboarding.per_hour, onboarding.unverified", "Very many requests wait here now. …", "request list --state unverified"},
 	{"log lines that repeat", "5 in 10 s of one reason and address, then a count", "", "", "repeated=…"},
 }

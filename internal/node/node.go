@@ -42,6 +42,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/notify"
 	"github.com/sallyport-sftp/sallyport/internal/notify/mail"
 	"github.com/sallyport-sftp/sallyport/internal/notify/webhook"
+	"github.com/sallyport-sftp/sallyport/internal/onboard"
 	"github.com/sallyport-sftp/sallyport/internal/platform"
 	"github.com/sallyport-sftp/sallyport/internal/proof"
 	"github.com/sallyport-sftp/sallyport/internal/quietlog"
@@ -103,6 +104,7 @@ type Node struct {
 	records    *connection.Service
 	links      *handover.Service
 	announced  *announce.Service
+	requests   *onboard.Service
 	offered    chan model.PendingKey // unknown keys, to be recorded
 	web        *http.Server
 	metrics    *http.Server
@@ -233,6 +235,7 @@ func (n *Node) startServices(ctx context.Context) {
 	n.background.Go(func() { n.folder.Watch(ctx) })
 	n.background.Go(func() { n.makeEvents(ctx) })
 	n.background.Go(func() { n.announced.Keep(ctx) })
+	n.background.Go(func() { n.requests.Keep(ctx) })
 	n.background.Go(func() { n.accounts.KeepInactive(ctx, n.log, n.ssh.HasSession) })
 }
 

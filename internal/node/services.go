@@ -71,6 +71,7 @@ func (n *Node) buildExchange(ctx context.Context) (err error) {
 		Keep: n.cfg.Audit.Keep, Head: identity.HeadOf(n.cfg.Data), To: n.cfg.Audit.Checkpoints,
 		Mail: n.tell.MailCheckpoint, Post: n.tell.PostCheckpoint})
 	n.announced = n.buildAnnounce(zone)
+	n.requests = n.buildOnboard()
 	f := &n.cfg.Folder
 	n.folder, err = hotfolder.New(hotfolder.Options{Dir: n.cfg.FolderDir(), Feeds: n.feeds, Clock: n.clock, Log: n.log,
 		Every: time.Duration(f.Every), Settle: time.Duration(f.Settle), Keep: time.Duration(f.Keep),

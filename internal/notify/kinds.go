@@ -56,6 +56,17 @@ var Kinds = []Kind{
 	{"link-key", "A one-time link to a key file. To the contact that the operator names.", sampleLink},
 	{"link-passphrase", "A one-time link to a passphrase. To another contact that the operator names.", sampleLink},
 	{"link-verify", "A one-time link that verifies an e-mail address. To that address.", sampleLink},
+	{"request-verify", "A link that confirms the address of a request for access. To that address.", sampleRequest},
+	{"request-received", "A request for access is confirmed, with a link to its page. To the requester.", sampleRequest},
+	{"request-contacts", "Somebody asks for access to an account. To all contacts of the account.", sampleRequest},
+	{"request-question", "A question about a request for access. To the requester.", sampleRequest},
+	{"request-reminder", "A question about a request for access waits. To the requester.", sampleRequest},
+	{"request-ready", "The access that was asked for works. To the requester, beside the welcome.", sampleRequest},
+	{"request-unused", "Nobody has logged in yet with the access that was asked for, and why. To the requester.",
+		sampleRequest},
+	{"request-rejected", "A request for access was rejected, and why. To the requester.", sampleRequest},
+	{"request-withdrawn", "A request for access was withdrawn. To the requester.", sampleRequest},
+	{"request-expired", "A request for access ended without an answer. To the requester.", sampleRequest},
 	{"fresh", "New files of a day. To technical contacts, if the subscription says so.",
 		FilesFacts{Files: sampleFiles, Total: 3, More: 1}},
 	{"reminder", "Files wait to be downloaded. To technical contacts, when an operator says so.",
@@ -86,6 +97,8 @@ var Kinds = []Kind{
 	{"notice", "Something else that people should be told.",
 		TextFacts{Title: "Maintenance on Sunday", Paragraphs: []string{"The server will be away from 02:00 to 02:30."}}},
 
+	{"request-new", "Operator: somebody asks for access, with what decides.", sampleRequest},
+	{"request-late", "Operator: a request for access waits longer than it should.", sampleRequest},
 	{"missed", "Operator: a file that was expected did not come.", sampleExpected},
 	{"met", "Operator: a file that had been missed came.", sampleExpected},
 	{"larger", "Operator: a file is larger than expected.", sampleLarger},
@@ -102,6 +115,14 @@ var Kinds = []Kind{
 	{"checkpoint", "Operator or auditor: a checkpoint of the audit log, to keep.", CheckpointFacts{Signed: sampleSigned}},
 	{"test", "Whoever it is sent to by hand: mail works.", TextFacts{}},
 }
+
+var sampleRequest = RequestFacts{Reference: "7kxm-w2pd", Name: "Jo Hill", Company: "ACME Telecom", Number: "acme",
+	Email: "jo@acme.example", Phone: "+61 2 5550 0100", Username: "acme", Key: "ssh-ed25519", Fingerprint: samplePrint,
+	Feeds: []string{"cdr", "invoices"}, URL: "https://files.example.com/request/status/" + LinkPlaceholder,
+	Expires: sampleTime.Add(72 * time.Hour), Since: sampleTime, Due: sampleTime.AddDate(0, 1, 0),
+	Text:  "Which of your companies is the account of?",
+	Stops: []string{"The username \"acme\" is taken."}, Warns: []string{"No contact has an address at acme.example."},
+	Goods: []string{"The key is a ssh-ed25519 of 256 bits, and nobody has it."}}
 
 var sampleLink = LinkFacts{URL: "https://files.example.com/handover/" + LinkPlaceholder,
 	Expires: sampleTime.Add(72 * time.Hour)}

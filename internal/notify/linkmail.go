@@ -2,6 +2,7 @@ package notify
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,7 +17,16 @@ const linkKinds = "link-"
 // secretsLast is how long the secret of a mail that was not sent is kept: as long as a link works.
 const secretsLast = 72 * time.Hour
 
-func handsOver(kind string) bool { return strings.HasPrefix(kind, linkKinds) }
+// requestKinds begins the kinds of letter about a request for access.
+const requestKinds = "request-"
+
+// linkless are the kinds about a request whose letters have no link.
+var linkless = []string{"request-contacts", "request-new", "request-late"}
+
+// handsOver reports whether letters of a kind have a link whose end is not kept.
+func handsOver(kind string) bool {
+	return strings.HasPrefix(kind, linkKinds) || strings.HasPrefix(kind, requestKinds) && !slices.Contains(linkless, kind)
+}
 
 // secretOf names a message's secret for the vault.
 func secretOf(message string) string { return "message " + message }

@@ -132,11 +132,13 @@ func cleanEvents(in []string) ([]string, error) {
 	known := []string{model.EventReceived, model.EventPublished, model.EventCollected, model.EventRejected,
 		model.EventExpiring, model.EventRemoved, model.EventLeft, model.EventLimit, model.EventUserRenamed,
 		model.EventAlarm, model.EventGap, model.EventMissed, model.EventMet, model.EventLarger, model.EventRefused,
-		model.EventTest, model.EventRetention, model.EventAccountsAll, model.EventKeysAll, "file.*", "expectation.*", "*"}
+		model.EventTest, model.EventRetention, model.EventAccountsAll, model.EventKeysAll,
+		model.EventRequestsAll, "file.*", "expectation.*", "*"}
 	out := []string{}
 	for _, t := range in {
 		t = strings.TrimSpace(t)
-		if !slices.Contains(known, t) && !strings.HasPrefix(t, "key.") && !strings.HasPrefix(t, "account.") {
+		if !slices.Contains(known, t) && !strings.HasPrefix(t, "key.") && !strings.HasPrefix(t, "account.") &&
+			!strings.HasPrefix(t, "request.") {
 			return nil, fault.E("notify.cleanEvents", fault.Invalid, "There is no event %q.", valid.Printable(t)).
 				WithHint("events are %s", strings.Join(known, ", "))
 		}

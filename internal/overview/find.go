@@ -44,7 +44,8 @@ func (s *Service) Find(ctx context.Context, f model.FindQuery) (model.Found, err
 	case len(v.text) > longest:
 		return v.out, fault.E(op, fault.Invalid, "That is longer than %d bytes.", longest)
 	}
-	for _, look := range []func() error{v.accounts, v.users, v.vendors, v.contacts, v.keys, v.feeds, v.references,
+	for _, look := range []func() error{v.accounts, v.users, v.vendors, v.contacts, v.requests, v.keys, v.feeds,
+		v.references,
 		v.addresses, v.ids, v.content, v.files} {
 		if err := look(); err != nil {
 			return v.out, err
@@ -143,6 +144,16 @@ func (v *finding) contacts() error {
 			text += ", mail came back on " + v.s.date(*c.BouncedAt)
 		}
 		return model.Hit{Name: c.Email, Text: text, Action: model.Do("list-contacts", "account", c.Of())}
+	})
+	return err
+}
+
+// requests finds requests for access by reference, name, address, company and account number.
+func (v *finding) requests() error {
+	all, err := v.q.RequestsLike(v.text, hits+1)
+	add(v, "request", all, func(r model.Request) model.Hit {
+		return model.Hit{Name: r.Reference, Text: "of " + r.Name() + " <" + r.Email + ">, " + r.Company + ", " +
+			model.Word(r.State) + " since " + v.s.date(r.Since), Action: model.Do("show-request", "request", r.Reference)}
 	})
 	return err
 }

@@ -71,6 +71,23 @@ func (a *asked) bounced() error {
 	return err
 }
 
+// requests looks for requests for access that wait for an operator for longer than they should.
+func (a *asked) requests() error {
+	all, err := a.q.LateRequests(a.now, counted+1)
+	if n := int64(min(len(all), counted)); n > 0 {
+		var names, words []string
+		for _, r := range all[:min(len(all), named)] {
+			names = append(names, r.Reference)
+			words = append(words, r.Reference+" of "+r.Company)
+		}
+		a.few("requests_late", model.UrgencyToday, model.Do("list-requests", "late", "true"), n, len(all) > counted, names,
+			fmt.Sprintf("%s for access %s for you for longer than %s should, the first since %s: %s.",
+				count(n, len(all) > counted, "request", "requests"), verb(n, "waits", "wait"), verb(n, "it", "they"),
+				a.s.minute(all[0].Since), list(words, int(n))))
+	}
+	return err
+}
+
 // unreachable looks for accounts that nobody can be told anything of.
 func (a *asked) unreachable() error {
 	all, err := a.q.UnreachableAccounts(counted + 1)
