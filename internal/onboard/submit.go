@@ -67,7 +67,8 @@ const readsPerRequest = 30
 // takes refuses what comes from a network address that sent much, before it is read.
 func (s *Service) takes(p *pace, from string) error {
 	if !p.allow(from, s.now()) {
-		return fault.E("onboard.takes", fault.Busy, "Many requests came from your network address. Please try again in an hour. %s",
+		return fault.E("onboard.takes", fault.Busy,
+			"Many requests came from your network address. Please try again in an hour. %s",
 			s.ask())
 	}
 	return nil

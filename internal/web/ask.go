@@ -203,7 +203,8 @@ func (s *server) refuse(w http.ResponseWriter, r *http.Request, p *askPage, err 
 // filled returns what was filled in. A file stands for the key's text, unless that is given, too.
 func filled(r *http.Request) (model.NewRequest, error) {
 	get := func(name string) string { return strings.TrimSpace(r.PostFormValue(name)) }
-	in := model.NewRequest{FirstName: get("first_name"), LastName: get("last_name"), Email: get("email"), Phone: get("phone"),
+	in := model.NewRequest{FirstName: get("first_name"), LastName: get("last_name"), Email: get("email"),
+		Phone: get("phone"),
 		Company: get("company"), AccountNumber: get("account_number"), Username: get("username"), Key: get("key"),
 		Feeds: r.PostForm["feeds"], Types: r.PostForm["types"], Message: get("message")}
 	if r.MultipartForm == nil || in.Key != "" {
@@ -284,7 +285,8 @@ func (s *server) remember(w http.ResponseWriter, sent model.Submitted) {
 
 // sent says that a mail is on its way. It looks nothing up: whoever makes up a reference learns nothing.
 func (s *server) sent(w http.ResponseWriter, r *http.Request) {
-	p := &sentPage{frame: frame{Title: "One more step", Nav: s.nav("")}, Steps: stepsAt(2), Reference: r.PathValue("reference")}
+	p := &sentPage{frame: frame{Title: "One more step", Nav: s.nav("")}, Steps: stepsAt(2),
+		Reference: r.PathValue("reference")}
 	if !fault.LooksLikeReference(p.Reference) {
 		s.nothing(w)
 		return
@@ -324,13 +326,15 @@ func (s *server) keyGuide(w http.ResponseWriter, _ *http.Request) {
 // tooMuch refuses a form that can't be read.
 func (s *server) tooMuch(w http.ResponseWriter, err error) {
 	s.o.Log.Debug("a form was refused", "err", err)
-	s.say(w, http.StatusRequestEntityTooLarge, "This is too much", "The form could not be read: it is larger than a form can be. "+
+	s.say(w, http.StatusRequestEntityTooLarge, "This is too much",
+		"The form could not be read: it is larger than a form can be. "+
 		"A public key is a small file. Please go back, and choose that one.")
 }
 
 // unavailable says that the server can't do it now.
 func (s *server) unavailable(w http.ResponseWriter, err error) {
 	s.o.Log.Error("a request for access could not be handled", "err", err)
-	s.say(w, http.StatusServiceUnavailable, "Please try again", "The server cannot answer now. Nothing was lost: go back, "+
+	s.say(w, http.StatusServiceUnavailable, "Please try again",
+		"The server cannot answer now. Nothing was lost: go back, "+
 		"and send it again in a few minutes.")
 }

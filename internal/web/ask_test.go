@@ -27,13 +27,15 @@ import (
 func (w *world) openRequests() {
 	w.Helper()
 	w.OpenBlobs()
-	feeds := feed.New(feed.Options{Store: w.Store, Blobs: w.Blobs, Clock: w.Clock, IDs: w.IDs, Key: w.Key, MaxFile: 1 << 20})
+	feeds := feed.New(feed.Options{Store: w.Store, Blobs: w.Blobs, Clock: w.Clock, IDs: w.IDs, Key: w.Key,
+		MaxFile: 1 << 20})
 	for _, name := range []string{"cdr", "invoice"} {
 		_, err := feeds.AddFeed(ctx, "test", model.NewFeed{Name: name, Title: "The <" + name + "> files", Kind: name,
 			Types: []string{"csv", "pdf"}})
 		w.Must(err)
 	}
-	w.requests = onboard.New(onboard.Options{Store: w.Store, Clock: w.Clock, IDs: w.IDs, Log: slog.New(slog.DiscardHandler),
+	w.requests = onboard.New(onboard.Options{Store: w.Store, Clock: w.Clock, IDs: w.IDs,
+		Log: slog.New(slog.DiscardHandler),
 		Accounts: w.Accounts, Feeds: feeds, Policy: onboard.Policy{Open: true, AnswerWithin: 48 * time.Hour,
 			VerifyWithin: 72 * time.Hour, RemindAfter: 7 * testkit.Day, ExpireAfter: 30 * testkit.Day,
 			Feeds: []string{"*"}, PerAddress: 10, PerEmail: 3, Unverified: 50, PerHour: 100},
@@ -121,7 +123,8 @@ func TestARequestFromTheFormToItsPage(t *testing.T) {
 		t.Errorf("the link still works: %d", got.Code)
 	}
 	page := html.UnescapeString(w.ask("GET", status).Body.String())
-	for _, want := range []string{"We look at your request.", "Jo Hill", "New & Sons", "10423", "invoice", "PDF", "You hear from us by"} {
+	for _, want := range []string{"We look at your request.", "Jo Hill", "New & Sons", "10423", "invoice", "PDF",
+		"You hear from us by"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page does not say %q: %s", want, page)
 		}
@@ -150,7 +153,8 @@ func TestAQuestionIsAnsweredOnThePage(t *testing.T) {
 		!strings.Contains(got.Body.String(), `role="alert"`) {
 		t.Errorf("an empty answer: %d %s", got.Code, got.Body)
 	}
-	if got := post(status+"/answer", url.Values{"text": {"The one in Perth."}}); got.Code != 303 || got.Header().Get("Location") != status {
+	if got := post(status+"/answer", url.Values{"text": {"The one in Perth."}}); got.Code != 303 ||
+		got.Header().Get("Location") != status {
 		t.Fatalf("%d: %s", got.Code, got.Body)
 	}
 	if page := w.ask("GET", status).Body.String(); !strings.Contains(page, "The one in Perth.") {
@@ -181,7 +185,8 @@ func TestAFormWithMistakesKeepsWhatWasTyped(t *testing.T) {
 	if got.Code != 422 || strings.Contains(text, "<script>alert") {
 		t.Fatalf("%d: %s", got.Code, text)
 	}
-	for _, want := range []string{`value="Hill"`, `value="New &amp; Sons"`, `value="invoice" checked`, `value="pdf" checked`,
+	for _, want := range []string{`value="Hill"`, `value="New &amp; Sons"`, `value="invoice" checked`,
+		`value="pdf" checked`,
 		`<a href="#email">`, `<a href="#first_name">`, `id="email" name="email" type="email"`, `aria-invalid="true"`,
 		"2 things need another look.", "SHA256:"} {
 		if !strings.Contains(text, want) {
@@ -206,12 +211,14 @@ func TestAPrivateKeyInTheFormIsNotShownAgain(t *testing.T) {
 		form.Set(field, private)
 		got := w.send("/", form)
 		text := got.Body.String()
-		if got.Code != 422 || strings.Contains(text, middle) || !strings.Contains(text, "This is a private key. It should never leave your computer") {
+		if got.Code != 422 || strings.Contains(text, middle) || !strings.Contains(text,
+			"This is a private key. It should never leave your computer") {
 			t.Errorf("%s: %d %s", field, got.Code, text)
 		}
 	}
 	r := w.send("/read-key", url.Values{"key": {private}})
-	if r.Code != 422 || strings.Contains(r.Body.String(), middle) || !strings.Contains(r.Body.String(), "did not keep it") {
+	if r.Code != 422 || strings.Contains(r.Body.String(), middle) || !strings.Contains(r.Body.String(),
+		"did not keep it") {
 		t.Errorf("%d: %s", r.Code, r.Body)
 	}
 }

@@ -32,6 +32,7 @@
 		const area = root.querySelector("textarea"), file = root.querySelector("input[type=file]");
 		const answer = root.querySelector("[role=status]"), drop = root.querySelector("[data-drop]") || area;
 		let asked = 0;
+		root.querySelector("[name=look]").hidden = true; // it is read without being asked
 		const say = (id) => { answer.replaceChildren(document.getElementById(id).content.cloneNode(true)); };
 
 		async function look() {

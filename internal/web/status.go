@@ -43,7 +43,8 @@ func (s *server) lookConfirm(w http.ResponseWriter, r *http.Request) {
 		s.dead(w, err)
 		return
 	}
-	s.show(w, http.StatusOK, "confirm.html", &confirmPage{frame: frame{Title: "Is this your address?", Width: "wide"}, Steps: stepsAt(2),
+	s.show(w, http.StatusOK, "confirm.html", &confirmPage{frame: frame{Title: "Is this your address?",
+		Width: "wide"}, Steps: stepsAt(2),
 		Reference: v.Reference, Company: v.Company, Fingerprint: v.Key.Fingerprint})
 }
 
@@ -175,14 +176,18 @@ var tellings = map[model.RequestState]struct {
 		[]string{"A second person looks at it now. There is nothing for you to do."}, "Your request was approved."},
 	model.RequestReady: {4, "good", "Your account is ready.", []string{"You can log in now, with the settings below."},
 		"Your account was ready."},
-	model.RequestFirstLogin: {5, "good", "Your account works: you have logged in.", nil, "You logged in for the first time."},
+	model.RequestFirstLogin: {5, "good", "Your account works: you have logged in.", nil,
+		"You logged in for the first time."},
 	model.RequestFirstFile: {5, "good", "Your account works: the first file has gone through.", nil,
 		"The first file went through."},
-	model.RequestWithdrawn: {0, "", "The request was withdrawn.", []string{"Nothing was set up. You can ask again at any time."},
+	model.RequestWithdrawn: {0, "", "The request was withdrawn.",
+		[]string{"Nothing was set up. You can ask again at any time."},
 		"The request was withdrawn."},
 	model.RequestRejected: {3, "bad", "We can't set this up.",
-		[]string{"If you think that this is a mistake, please call or write to us, and give the reference."}, "We declined the request."},
-	model.RequestExpired: {0, "", "The request has expired.", []string{"We waited for you, and nothing was set up. You can ask again at any time."},
+		[]string{"If you think that this is a mistake, please call or write to us, and give the reference."},
+			"We declined the request."},
+	model.RequestExpired: {0, "", "The request has expired.",
+		[]string{"We waited for you, and nothing was set up. You can ask again at any time."},
 		"The request expired."},
 }
 
