@@ -59,10 +59,11 @@ func (n *Node) openWeb() error {
 	pages := web.Options{HandOver: n.links, Operator: n.operator, Help: n.cfg.Support.Help(), Reader: n.readerOf,
 		Requests: n.requests, Guides: n.guides, URL: c.URL, Within: within(time.Duration(n.cfg.Onboard.AnswerWithin)),
 		Zone: n.cfg.Zones().Of(model.Account{}), Proxies: config.Networks(n.cfg.Access.Proxies),
-			Ready: n.store.Ping, Log: n.log}
+		Ready: n.store.Ping, Log: n.log}
 	n.web = &http.Server{Handler: httpd.Guard(n.log, web.New(pages), web.Fault(pages)),
 		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout: 20 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+		ReadTimeout:       20 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute,
+			MaxHeaderBytes: 16 << 10,
 		ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelWarn)}
 	n.background.Go(func() {
 		serve := func() error { return n.web.Serve(l) }

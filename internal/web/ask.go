@@ -204,7 +204,7 @@ func (s *server) refuse(w http.ResponseWriter, r *http.Request, p *askPage, err 
 func filled(r *http.Request) (model.NewRequest, error) {
 	get := func(name string) string { return strings.TrimSpace(r.PostFormValue(name)) }
 	in := model.NewRequest{FirstName: get("first_name"), LastName: get("last_name"), Email: get("email"),
-		Phone: get("phone"),
+		Phone:   get("phone"),
 		Company: get("company"), AccountNumber: get("account_number"), Username: get("username"), Key: get("key"),
 		Feeds: r.PostForm["feeds"], Types: r.PostForm["types"], Message: get("message")}
 	if r.MultipartForm == nil || in.Key != "" {
@@ -328,7 +328,7 @@ func (s *server) tooMuch(w http.ResponseWriter, err error) {
 	s.o.Log.Debug("a form was refused", "err", err)
 	s.say(w, http.StatusRequestEntityTooLarge, "This is too much",
 		"The form could not be read: it is larger than a form can be. "+
-		"A public key is a small file. Please go back, and choose that one.")
+			"A public key is a small file. Please go back, and choose that one.")
 }
 
 // unavailable says that the server can't do it now.
@@ -336,5 +336,5 @@ func (s *server) unavailable(w http.ResponseWriter, err error) {
 	s.o.Log.Error("a request for access could not be handled", "err", err)
 	s.say(w, http.StatusServiceUnavailable, "Please try again",
 		"The server cannot answer now. Nothing was lost: go back, "+
-		"and send it again in a few minutes.")
+			"and send it again in a few minutes.")
 }

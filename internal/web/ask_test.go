@@ -35,7 +35,7 @@ func (w *world) openRequests() {
 		w.Must(err)
 	}
 	w.requests = onboard.New(onboard.Options{Store: w.Store, Clock: w.Clock, IDs: w.IDs,
-		Log: slog.New(slog.DiscardHandler),
+		Log:      slog.New(slog.DiscardHandler),
 		Accounts: w.Accounts, Feeds: feeds, Policy: onboard.Policy{Open: true, AnswerWithin: 48 * time.Hour,
 			VerifyWithin: 72 * time.Hour, RemindAfter: 7 * testkit.Day, ExpireAfter: 30 * testkit.Day,
 			Feeds: []string{"*"}, PerAddress: 10, PerEmail: 3, Unverified: 50, PerHour: 100},

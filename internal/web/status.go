@@ -185,7 +185,7 @@ var tellings = map[model.RequestState]struct {
 		"The request was withdrawn."},
 	model.RequestRejected: {3, "bad", "We can't set this up.",
 		[]string{"If you think that this is a mistake, please call or write to us, and give the reference."},
-			"We declined the request."},
+		"We declined the request."},
 	model.RequestExpired: {0, "", "The request has expired.",
 		[]string{"We waited for you, and nothing was set up. You can ask again at any time."},
 		"The request expired."},

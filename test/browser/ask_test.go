@@ -21,8 +21,10 @@ import (
 // feeds makes what may be asked for.
 func (s *site) feeds() {
 	s.t.Helper()
-	for name, title := range map[string]string{"cdr": "Call detail records", "data": "Data records", "invoice": "Invoice data records"} {
-		_, err := s.API.AddFeed(context.Background(), model.NewFeed{Name: name, Title: title, Kind: name, Types: []string{"csv", "pdf"}})
+	for name, title := range map[string]string{"cdr": "Call detail records", "data": "Data records",
+		"invoice": "Invoice data records"} {
+		_, err := s.API.AddFeed(context.Background(), model.NewFeed{Name: name, Title: title, Kind: name,
+			Types: []string{"csv", "pdf"}})
 		testkit.Must(s.t, err)
 	}
 }
@@ -176,12 +178,16 @@ func TestAPrivateKeyIsRefusedBeforeItIsSent(t *testing.T) {
 	s := newSite(t)
 	s.feeds()
 	dir := t.TempDir()
-	made := map[string]string{"openssh": "-t ed25519", "pkcs1": "-t rsa -b 2048 -m PEM", "pkcs8": "-t rsa -b 2048 -m PKCS8"}
+	made := map[string]string{"openssh": "-t ed25519", "pkcs1": "-t rsa -b 2048 -m PEM",
+		"pkcs8": "-t rsa -b 2048 -m PKCS8"}
 	for name, args := range made {
-		testkit.Must(t, exec.Command("ssh-keygen", append(strings.Fields(args), "-q", "-N", "", "-f", filepath.Join(dir, name))...).Run())
+		testkit.Must(t, exec.Command("ssh-keygen", append(strings.Fields(args), "-q", "-N", "", "-f",
+			filepath.Join(dir, name))...).Run())
 	}
-	testkit.Must(t, exec.Command("puttygen", "-q", "-t", "ed25519", "-o", filepath.Join(dir, "ppk"), "--new-passphrase", "/dev/null").Run())
-	testkit.Must(t, exec.Command("sh", "-c", "openssl pkcs8 -topk8 -nocrypt -outform DER -in "+dir+"/pkcs8 -out "+dir+"/der").Run())
+	testkit.Must(t, exec.Command("puttygen", "-q", "-t", "ed25519", "-o", filepath.Join(dir, "ppk"),
+		"--new-passphrase", "/dev/null").Run())
+	testkit.Must(t, exec.Command("sh", "-c",
+		"openssl pkcs8 -topk8 -nocrypt -outform DER -in "+dir+"/pkcs8 -out "+dir+"/der").Run())
 	p := s.open()
 	p.visit("/")
 	before := len(p.sent())

@@ -182,7 +182,8 @@ func (p *tab) picture(name string) {
 	}{{"light", "light", 1100}, {"dark", "dark", 1100}, {"phone", "light", 390}} {
 		var png []byte
 		if err := chromedp.Run(p.Context, emulation.SetDeviceMetricsOverride(look.width, 900, 1, false),
-			emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: look.scheme}}),
+			emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme",
+				Value: look.scheme}}),
 			chromedp.FullScreenshot(&png, 100)); err != nil {
 			p.t.Logf("no picture of %s: %v", name, err)
 			continue
