@@ -152,6 +152,7 @@ func build(r Services) (*http.ServeMux, huma.API) {
 	cfg.OpenAPIPath, cfg.DocsPath, cfg.SchemasPath = "/api/openapi", "", ""
 	cfg.CreateHooks = nil
 	api := humago.New(mux, cfg)
+	api.UseMiddleware(inZone(api))
 	rt := &routes{api, r}
 	rt.people()
 	rt.keys()

@@ -41,7 +41,7 @@ func (n *Node) buildExchange(ctx context.Context) (err error) {
 		exchange.NameRules{Temporary: n.cfg.TemporaryNames, Doubtful: n.cfg.DoubtfulNames, Ignored: n.cfg.IgnoredNames,
 			Grace: time.Duration(n.cfg.DoubtfulGrace)})
 	n.retain = retention.New(retention.Options{Store: n.store, Blobs: n.blobs, Desk: n.desk, Clock: n.clock, IDs: n.ids,
-		Log: n.log, Key: n.key, Node: n.name, Tell: n.mailPeople,
+		Log: n.log, Key: n.key, Node: n.name, Tell: n.mailPeople, Zone: n.cfg.Zones().Own,
 		Policy: retention.Policy{Keep: rt.Keep, Day: rt.Day, Hour: rt.Hour, Notice: time.Duration(rt.Notice),
 			Reminder: time.Duration(rt.Reminder), AfterClose: time.Duration(rt.AfterClose), CloseAccess: rt.CloseAccess,
 			RequireNotice: rt.RequireNotice}})

@@ -35,6 +35,7 @@ type finding struct {
 // Find says what a text is the name of: IDs, names, mail addresses, fingerprints whole or their
 // beginnings, names of files and parts of them, SHA-256 of files, references of connections, addresses.
 func (s *Service) Find(ctx context.Context, f model.FindQuery) (model.Found, error) {
+	s = s.reading(ctx)
 	const op = "overview.Find"
 	v := finding{s: s, q: s.read(ctx), text: strings.TrimSpace(f.Text)}
 	v.out = model.Found{Text: valid.Printable(v.text), Groups: []model.FoundGroup{}}

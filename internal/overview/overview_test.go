@@ -24,6 +24,7 @@ type world struct {
 	expected []model.Expectation
 	partials []model.Partial
 	until    time.Time // of the certificate
+	notice   time.Duration
 	sessions []model.Session
 }
 
@@ -45,8 +46,8 @@ func (w *world) open(checkpoints bool) {
 				return user != "" && p.UserID != user || !p.At.Before(before)
 			})
 		},
-		KeepPartials: 7 * testkit.Day,
-		Sessions:     func() []model.Session { return w.sessions }, Flush: func() {}, Checkpoints: checkpoints,
+		KeepPartials: 7 * testkit.Day, Notice: w.notice,
+		Sessions: func() []model.Session { return w.sessions }, Flush: func() {}, Checkpoints: checkpoints,
 		Audit:        func(context.Context) (model.AuditStatus, error) { return w.audit, nil },
 		Queue:        func(context.Context) (model.Queue, error) { return w.queue, nil },
 		Expectations: func(context.Context) ([]model.Expectation, error) { return w.expected, nil },
@@ -215,6 +216,25 @@ var statusStories = testkit.Stories[*world]{
 			if !strings.Contains(says[topic], part) {
 				t.Errorf("%s: %q, want %q", topic, says[topic], part)
 			}
+		}
+	},
+	"a run was to be confirmed before it could be": func(t *testing.T, w *world) {
+		w.notice = 2 * testkit.Day
+		w.open(false)
+		defer func() { w.notice = 0 }()
+		at := w.Clock()
+		w.Exec(`INSERT INTO retention_runs (id, kind, account_id, due_at, state, confirm, confirmed_by, created_at, files,
+			bytes, removed_files, removed_bytes, report, list_key, planner)
+			VALUES ('r', 'regular', '', $1, 'announced', 'the policy was shortened', '', $2, 7, 7000, 0, 0, '', '', '')`,
+			at.Add(2*testkit.Day).UnixMicro(), at.UnixMicro())
+		_, says, all := w.status()
+		if all.Urgent() || all.Needs[0].Action.Operation != "show-run" ||
+			!strings.Contains(says["retention"], "It can be confirmed from 2026-01-07 09:00 UTC on") {
+			t.Errorf("%+v", all.Needs)
+		}
+		w.Pass(2 * testkit.Day)
+		if _, _, all := w.status(); !all.Urgent() || all.Needs[0].Action.Operation != "confirm-run" {
+			t.Errorf("once it can be: %+v", all.Needs)
 		}
 	},
 	"checkpoints that stay at home": func(t *testing.T, w *world) {
