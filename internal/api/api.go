@@ -72,6 +72,7 @@ type Services struct {
 	Names    Names
 	HostKeys []model.HostKey
 	Server   model.Server
+	Operator string // its name; may be ""
 	Clock    exchange.Clock
 	// HelpOf says how an account's people reach support.
 	HelpOf func(ctx context.Context, account string) string

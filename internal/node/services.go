@@ -66,7 +66,7 @@ func (n *Node) buildExchange(ctx context.Context) (err error) {
 	n.expect = expect.New(expect.Options{Store: n.store, Clock: n.clock, IDs: n.ids, Log: n.log, Count: n.rows,
 		Policy: expect.Policy{Larger: n.cfg.Expect.Larger, Later: n.cfg.Expect.Later}})
 	n.traces = trace.New(trace.Options{Store: n.store, Clock: n.clock, Flush: func() { n.records.Flush() },
-		Sessions: func() []model.Session { return n.ssh.Sessions() }, Unfinished: n.unfinished})
+		Sessions: func() []model.Session { return n.ssh.Sessions() }, Unfinished: n.unfinished, Zones: n.cfg.Zones()})
 	n.audits = audit.New(audit.Options{Store: n.store, Clock: n.clock, IDs: n.ids, Log: n.log, Key: n.key,
 		Keep: n.cfg.Audit.Keep, Head: identity.HeadOf(n.cfg.Data), To: n.cfg.Audit.Checkpoints,
 		Mail: n.tell.MailCheckpoint, Post: n.tell.PostCheckpoint})
