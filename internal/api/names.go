@@ -41,11 +41,12 @@ func (rt *routes) checkNames(ctx context.Context, path string, in any) error {
 // lowered are the things whose names are always in lower case (valid.CheckID). Those of accounts and users are looked
 // up without regard to case.
 var lowered = map[string]bool{model.NounVendor: true, model.NounFeed: true, model.NounWebhook: true,
-	model.NounExpectation: true}
+	model.NounExpectation: true, model.NounTag: true}
 
 // fieldNouns says what a field names that has no names tag, by the field's name.
 var fieldNouns = map[string]string{"Account": model.NounAccount, "Parent": model.NounAccount,
-	"Producer": model.NounAccount, "User": model.NounUser, "Vendor": model.NounVendor, "Feed": model.NounFeed}
+	"Producer": model.NounAccount, "User": model.NounUser, "Vendor": model.NounVendor, "Feed": model.NounFeed,
+	"Tag": model.NounTag}
 
 // pathNouns says what an id in a path names.
 var pathNouns = []struct{ prefix, kind string }{{"/api/v1/accounts/", model.NounAccount},

@@ -193,3 +193,21 @@ func TestNamesAreFoundInAnyCase(t *testing.T) {
 		t.Errorf("a fingerprint as it is read out: %+v", found)
 	}
 }
+
+// TestNearNamesWhereTheyWereMissing: holds, announcements and explain refused a mistyped name without the nearest.
+func TestNearNamesWhereTheyWereMissing(t *testing.T) {
+	n := testkit.Start(t)
+	n.User("acme")
+	testkit.Call[model.Tags](n, "POST", "/tags", map[string]any{"account": "acme", "add": []string{"gold"}})
+	for near, r := range map[string]client.Request{
+		"acme": {Method: "POST", Path: "/retention/holds",
+			Body: model.NewHold{Kind: model.HoldAccount, Target: "acmee", Reason: "a claim"}},
+		"gold": {Method: "POST", Path: "/announcements",
+			Body: model.NewAnnouncement{Tag: "glod", Subject: "Hello", Text: "Hello.", DryRun: true}},
+		"acme?": {Method: "GET", Path: "/explain?about=acmee"},
+	} {
+		if err := failure(n, r); !fault.Is(err, fault.NotFound) || !strings.Contains(fault.HintIn(err), near) {
+			t.Errorf("%s %s: %v", r.Method, r.Path, err)
+		}
+	}
+}

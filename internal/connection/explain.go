@@ -103,8 +103,14 @@ func (r asking) aboutUser(q *store.Q, name string, out *model.Explained) ([]mode
 		}
 		similar := r.similar(q, name)
 		if len(list) == 0 && len(similar) == 0 {
-			return nil, fault.E("connection.Explain", fault.NotFound,
+			e := fault.E("connection.Explain", fault.NotFound,
 				"There is no user, no address and no reference %q, and nobody tried to log in as that.", valid.Printable(name))
+			if near, err := q.Near(model.NounUser, name); err != nil {
+				return nil, err
+			} else if near != "" {
+				e = e.WithHint("did you mean %s?", near)
+			}
+			return nil, e
 		}
 		out.Find("There is no user %q.%s", valid.Printable(name), like(similar))
 		return list, nil

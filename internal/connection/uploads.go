@@ -149,7 +149,7 @@ func uploadText(u model.RefusedUpload, in clock) string {
 		text += fmt.Sprintf(" That happened %d times.", u.Times)
 	}
 	if u.Stored != nil {
-		text += fmt.Sprintf(" It came %s.", in.stamp(*u.Stored))
+		text += fmt.Sprintf(" It came %s.", in.on(*u.Stored))
 	}
 	return text
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/overview"
+	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 	"github.com/sallyport-sftp/sallyport/model"
 )
@@ -235,6 +236,24 @@ var statusStories = testkit.Stories[*world]{
 		w.Pass(2 * testkit.Day)
 		if _, _, all := w.status(); !all.Urgent() || all.Needs[0].Action.Operation != "confirm-run" {
 			t.Errorf("once it can be: %+v", all.Needs)
+		}
+	},
+	"find knew nothing of uploads that failed": func(t *testing.T, w *world) {
+		u := w.Customer("acme")
+		at := w.Clock()
+		w.partials = []model.Partial{{UserID: u.ID, DirID: u.ID, Path: "broken.bin", Size: 7, At: at.Add(-time.Minute)}}
+		for _, path := range []string{"/upload/toolarge.bin", "/upload/toolarge.bin"} {
+			w.Must(w.Store.Write(context.Background(), func(tx *store.Tx) error {
+				return tx.NoteRefusedUpload(store.RefusedUpload{ID: w.IDs.New(), UserID: u.ID, Path: path, Reason: "quota",
+					Said: "It is too large.", Times: 1, Until: at})
+			}))
+		}
+		for text, want := range map[string]string{"broken": "unfinished upload", "TOOLARGE.bin": "upload that failed"} {
+			v, err := w.s.Find(context.Background(), model.FindQuery{Text: text})
+			w.Must(err)
+			if len(v.Groups) != 1 || v.Groups[0].Kind != want || len(v.Groups[0].Hits) != 1 {
+				t.Errorf("%s: %+v", text, v.Groups)
+			}
 		}
 	},
 	"checkpoints that stay at home": func(t *testing.T, w *world) {

@@ -92,6 +92,9 @@ func (q *Q) unknown(kind, name string) error {
 	return missing
 }
 
+// Near returns the name of a thing of a kind that is most similar to a name; "" if there is none.
+func (q *Q) Near(kind, name string) (string, error) { return q.nearest(nouns[kind], name) }
+
 // spelling is a name, and what else people call the thing.
 type spelling struct{ name, title string }
 
