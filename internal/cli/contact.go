@@ -36,7 +36,11 @@ func (a *app) contactAdd() *cobra.Command {
 			}
 			v, err := a.client().AddContact(ctx, in)
 			if fault.Is(err, fault.NotFound) {
-				return fault.E("cli.contactAdd", fault.NotFound, "There is no account or vendor %q.", args[0])
+				// the list knows the nearest name of both
+				if _, lerr := a.client().ListContacts(ctx, model.ContactFilter{Of: args[0]}); lerr != nil {
+					err = lerr
+				}
+				return err
 			} else if err != nil {
 				return err
 			}

@@ -172,6 +172,8 @@ func (a *app) explainCommand() *cobra.Command {
 				return a.showBounds()
 			case limits || len(args) == 0:
 				return fault.E("cli.explain", fault.Invalid, "Name one user, address or reference; or ask for --limits.")
+			case strings.TrimSpace(args[0]) == "":
+				return nameless("a user, an address or a reference")
 			}
 			v, err := a.client().Explain(ctx, args[0])
 			if err != nil {

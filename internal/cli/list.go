@@ -131,6 +131,8 @@ func runList[F, T any, P model.Filter[F]](ctx context.Context, a *app, l *listin
 			return err
 		}
 	}
+	_, arguments, _ := strings.Cut(l.use, " ")
+	chosen := !reflect.ValueOf(l.filter).IsZero() || strings.HasPrefix(arguments, "[") && len(args) > 0
 	span, err := a.span(ctx, flags)
 	if err != nil {
 		return err
@@ -155,12 +157,7 @@ func runList[F, T any, P model.Filter[F]](ctx context.Context, a *app, l *listin
 		P(&f).Paged().Limit = min(flags.limit, perPage)
 	}
 	t := l.table()
-	if things, empty := strings.CutPrefix(t.none, "There are no "); empty && !reflect.ValueOf(l.filter).IsZero() {
-		t.none = "There are no such " + strings.TrimPrefix(strings.Replace(things, " yet.", ".", 1), "such ")
-	}
-	if span != (model.Span{}) {
-		t.none = "There is nothing of that time."
-	}
+	t.none = noneOf(t.none, chosen, span != (model.Span{}))
 	out := a.listOutput(t, flags.csv)
 	out.by, out.down, out.limit = slices.Index(out.columns, by), down, flags.limit
 	read := func(ctx context.Context, f F) (model.Page[T], error) { return l.read(a.client(), ctx, f) }
@@ -180,6 +177,23 @@ func runList[F, T any, P model.Filter[F]](ctx context.Context, a *app, l *listin
 		}
 	}
 	return out.end()
+}
+
+// noneOf says that a list is empty. none is what is said of all; of a part that flags or an argument have chosen, it
+// would be untrue.
+func noneOf(none string, chosen, ofTime bool) string {
+	things, plain := strings.CutPrefix(none, "There are no ")
+	switch {
+	case chosen && ofTime:
+		return "Nothing of that time matches what was asked for."
+	case ofTime:
+		return "There is nothing of that time."
+	case chosen && plain:
+		return "There are no such " + strings.TrimPrefix(strings.Replace(things, " yet.", ".", 1), "such ")
+	case chosen:
+		return "Nothing matches what was asked for."
+	}
+	return none
 }
 
 func (l *listing[F, T]) table() table {

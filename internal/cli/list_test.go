@@ -97,3 +97,24 @@ func TestAListOfNothingIsRefused(t *testing.T) {
 		t.Errorf("only %d filters were tried", checked)
 	}
 }
+
+// TestAnEmptyPartOfAListIsNotTheWholeList: "Nothing was received yet" was said of one state.
+func TestAnEmptyPartOfAListIsNotTheWholeList(t *testing.T) {
+	for _, c := range []struct {
+		none           string
+		chosen, ofTime bool
+		want           string
+	}{
+		{"Nothing was received yet.", false, false, "Nothing was received yet."},
+		{"Nothing was received yet.", true, false, "Nothing matches what was asked for."},
+		{"Everything was downloaded in full.", true, false, "Nothing matches what was asked for."},
+		{"There are no contacts yet.", true, false, "There are no such contacts."},
+		{"There are no such rows.", true, false, "There are no such rows."},
+		{"There are no contacts yet.", false, true, "There is nothing of that time."},
+		{"Nothing is held.", true, true, "Nothing of that time matches what was asked for."},
+	} {
+		if got := noneOf(c.none, c.chosen, c.ofTime); got != c.want {
+			t.Errorf("%+v: %q", c, got)
+		}
+	}
+}

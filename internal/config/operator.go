@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"regexp"
+	"strings"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
@@ -40,6 +41,19 @@ const (
 	maxLogo       = 256 << 10 // bytes
 	maxLogoPixels = 4096      // width and height
 )
+
+// check notes what cannot be shown, each setting for itself.
+func (o Operator) check(f *findings) {
+	for _, s := range []struct {
+		at  string
+		has Operator
+	}{{"operator.name", Operator{Name: o.Name}}, {"operator.url", Operator{URL: o.URL}},
+		{"operator.logo", Operator{Logo: o.Logo}}} {
+		if _, err := s.has.Read(); err != nil {
+			f.bad(s.at, "%s", strings.TrimPrefix(fault.PublicText(err), s.at+": ")).Hint = fault.HintIn(err)
+		}
+	}
+}
 
 // Read returns the operator for guides and pages, with the logo's content. It checks what partners will see.
 func (o Operator) Read() (exchange.Operator, error) {

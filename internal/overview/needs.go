@@ -99,13 +99,16 @@ func (a *asked) runs() error {
 		if r.Confirm == "" || r.ConfirmedAt != nil {
 			continue
 		}
-		u := model.UrgencyToday
-		if r.DueAt.Sub(a.now) < confirmSoon {
+		text := fmt.Sprintf("A retention run of %s (%s), due %s, waits for your confirmation: %s.",
+			count(r.Files, false, "file", "files"), bytes(r.Bytes), a.s.minute(r.DueAt), r.Confirm)
+		u, do := model.UrgencyToday, model.Do("confirm-run", "run", r.ID)
+		if from := r.CreatedAt.Add(a.s.o.Notice); a.now.Before(from) { // nobody can act yet
+			u, do = model.UrgencySoon, model.Do("show-run", "run", r.ID)
+			text += " It can be confirmed from " + a.s.minute(from) + " on, when its notices have had their time."
+		} else if r.DueAt.Sub(a.now) < confirmSoon {
 			u = model.UrgencyNow
 		}
-		a.few("retention", u, model.Do("confirm-run", "run", r.ID), r.Files, false, nil, fmt.Sprintf(
-			"A retention run of %s (%s), due %s, waits for your confirmation: %s.",
-			count(r.Files, false, "file", "files"), bytes(r.Bytes), a.s.minute(r.DueAt), r.Confirm))
+		a.few("retention", u, do, r.Files, false, nil, text)
 	}
 	return nil
 }

@@ -42,6 +42,7 @@ type asked struct {
 
 // Status says what needs a person now, the most urgent first.
 func (s *Service) Status(ctx context.Context, f model.StatusQuery) (model.Status, error) {
+	s = s.reading(ctx)
 	a := asked{s: s, q: s.read(ctx), ctx: ctx, now: s.now(), period: f}
 	out := model.Status{At: a.now}
 	var err error

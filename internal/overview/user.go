@@ -27,6 +27,7 @@ const (
 
 // UserPage is all that support needs to know of a user.
 func (s *Service) UserPage(ctx context.Context, name string) (p model.UserPage, err error) {
+	s = s.reading(ctx)
 	q := s.read(ctx)
 	if p.User, err = q.User(name); err != nil {
 		return p, fault.Missing("overview.UserPage", err, "There is no user %q.", valid.Printable(name))
