@@ -96,7 +96,7 @@ func (a *app) contactList() *cobra.Command {
 		short: "List contacts", args: cobra.MaximumNArgs(1),
 		head: []string{"OF", "NAME", "E-MAIL", "PHONE", "ROLES", "VERIFIED", "STATE", "ID"},
 		more: []string{"SINCE", "BOUNCED", "LEFT"},
-		at:   "SINCE", none: "There are no contacts yet.", read: (*client.Client).ListContacts,
+		at:   "SINCE", none: "There are no contacts yet.", noneOf: "%s has no contacts yet.", read: (*client.Client).ListContacts,
 		ready: func(_ context.Context, f *model.ContactFilter, args []string) error {
 			f.Of = strings.Join(args, "")
 			return nil
@@ -184,7 +184,7 @@ func (a *app) contactLeave() *cobra.Command {
 
 func (a *app) linkCommand() *cobra.Command {
 	list := listCommand(a, &listing[model.OfUserFilter, model.Link]{use: "list [USER]", short: "List one-time links",
-		args: cobra.MaximumNArgs(1), ready: ofUser, read: (*client.Client).ListLinks, none: "There are no links.",
+		args: cobra.MaximumNArgs(1), ready: ofUser, read: (*client.Client).ListLinks, none: "There are no links.", noneOf: "There are no links of %s.",
 		head: []string{"ID", "KIND", "USER", "FOR", "STATE", "MADE", "UNTIL", "ENDED", "FROM"}, at: "MADE",
 		order: "made", desc: true,
 		row: func(l model.Link) []any {

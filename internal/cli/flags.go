@@ -28,6 +28,9 @@ func (o optional[T]) Set(s string) error {
 	return err
 }
 
+// clears says that empty text may take away what is set; the parser refuses it where it may not.
+func (o optional[T]) clears() {}
+
 func (o optional[T]) String() string { return "" }
 func (o optional[T]) Type() string   { return o.kind }
 

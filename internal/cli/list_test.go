@@ -101,19 +101,17 @@ func TestAListOfNothingIsRefused(t *testing.T) {
 // TestAnEmptyPartOfAListIsNotTheWholeList: "Nothing was received yet" was said of one state.
 func TestAnEmptyPartOfAListIsNotTheWholeList(t *testing.T) {
 	for _, c := range []struct {
-		none           string
-		chosen, ofTime bool
+		narrowed, args []string
 		want           string
 	}{
-		{"Nothing was received yet.", false, false, "Nothing was received yet."},
-		{"Nothing was received yet.", true, false, "Nothing matches what was asked for."},
-		{"Everything was downloaded in full.", true, false, "Nothing matches what was asked for."},
-		{"There are no contacts yet.", true, false, "There are no such contacts."},
-		{"There are no such rows.", true, false, "There are no such rows."},
-		{"There are no contacts yet.", false, true, "There is nothing of that time."},
-		{"Nothing is held.", true, true, "Nothing of that time matches what was asked for."},
+		{nil, nil, "Nothing was received yet."},
+		{[]string{"--state"}, nil, "Nothing matches --state."},
+		{[]string{"--state", "--user"}, []string{"acme"}, "Nothing matches --state and --user."},
+		{nil, []string{"acme"}, "Nothing of acme."},
+		{[]string{"--since", "--until"}, nil, "There is nothing of that time."},
+		{[]string{"--since", "--user"}, nil, "Nothing matches --since and --user."},
 	} {
-		if got := noneOf(c.none, c.chosen, c.ofTime); got != c.want {
+		if got := nothing("Nothing was received yet.", "Nothing of %s.", c.narrowed, c.args); got != c.want {
 			t.Errorf("%+v: %q", c, got)
 		}
 	}
