@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// delivery list --account '' --remind --yes mailed everybody: a filter that is empty meant all.
+// delivery list --account ” --remind --yes mailed everybody: a filter that is empty meant all.
 func TestAnEmptyFlagIsNotAll(t *testing.T) {
 	w := newWorld(t)
 	for _, line := range []string{"delivery list --account", "inbox list --state", "inbox claim --consumer c --user",

@@ -276,7 +276,7 @@ func (a *app) keyPending() *cobra.Command {
 		head: []string{"USER", "FINGERPRINT", "TYPE", "BITS", "FIRST", "LAST", "TIMES", "ADDRESS", "CLIENT"}, at: "LAST",
 		order: "last", desc: true, ready: ofUser, read: (*client.Client).ListPendingKeys,
 		noneOf: "No key of %s waits. (Unknown keys are kept only with keys.pending in the configuration.)",
-		none: "No key waits. (Unknown keys are kept only with keys.pending in the configuration.)",
+		none:   "No key waits. (Unknown keys are kept only with keys.pending in the configuration.)",
 		row: func(p model.PendingKey) []any {
 			return []any{p.User, p.Fingerprint, p.Type, p.Bits, p.FirstAt, p.LastAt, p.Times, p.Address, p.Client}
 		}})

@@ -42,7 +42,7 @@ type listing[F, T any] struct {
 	head []string // the first columns are always shown
 	more []string // columns for --wide and CSV
 	row  func(T) []any
-	long bool // the last of head has sentences, which are printed below each row
+	long bool   // the last of head has sentences, which are printed below each row
 	none string // printed if there is nothing at all
 	// noneOf is printed if the argument chose a part, and there is nothing of it; it has a %s for the
 	// argument. "": none says it.

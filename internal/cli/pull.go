@@ -54,8 +54,10 @@ off goes on where it was: nothing is landed twice, and nothing is lost.
 ` + indented(layoutHelp) + `
 A second file of the same name gets its id: calls-01KB2F7Q8ZJ4M5N6P7R8S9T0VW.csv.
 
-Ctrl-C or SIGTERM gives back what is claimed and not landed. After kill -9 a claim
-ends by itself, with the lease (inbox.lease, 15m unless configured otherwise).`
+Ctrl-C or SIGTERM gives back what is claimed and not landed. After kill -9 the next
+pull for the same --consumer into the same folder does, from a note that a pull keeps
+there (.sallyport-pull-*). Otherwise a claim ends by itself, with the lease
+(inbox.lease, 15m unless configured otherwise).`
 	c.Flags().StringVar(&p.to, "to", "", "folder")
 	c.Flags().StringVar(&layout, "layout", defaultLayout, "where files go in it")
 	c.Flags().BoolVar(&p.follow, "follow", false, "go on as files come, until interrupted")
@@ -82,6 +84,18 @@ func (a *app) pull(ctx context.Context, p pulling) error {
 	if err := os.MkdirAll(p.to, 0o700); err != nil {
 		return fault.E("cli.pull", fault.Invalid, "The folder cannot be made: %v.", fault.InWords(err))
 	}
+	if err := a.takeBack(ctx, p); err != nil {
+		return err
+	}
+	note, err := newClaimNote(p)
+	if err != nil {
+		return err
+	}
+	return errors.Join(a.pullAll(ctx, p, note), note.remove())
+}
+
+// pullAll is pull, once claims of an earlier one were taken back.
+func (a *app) pullAll(ctx context.Context, p pulling, note *claimNote) error {
 	pulled := []model.Drop{}
 	var failure error
 	t := table{head: []string{"FILE", "SIZE", "USER", "SHA-256"}, none: "Nothing new was received."}
@@ -89,6 +103,9 @@ func (a *app) pull(ctx context.Context, p pulling) error {
 		batch, err := a.claimBatch(ctx, p)
 		if err != nil && ctx.Err() == nil {
 			return err
+		}
+		if err := note.add(batch); err != nil {
+			return errors.Join(err, a.stopPull(p, batch))
 		}
 		for i, d := range batch {
 			name, err := a.pullOne(ctx, d, p)
@@ -127,8 +144,8 @@ func (a *app) pull(ctx context.Context, p pulling) error {
 	}
 }
 
-// stillClaimed says which files nobody gets for now: a pull of the same name that was killed with
-// kill -9 could not give its claims back. After a failure, whose claims run on, it says nothing.
+// stillClaimed says which files nobody gets for now: another pull of the same name has them, or had
+// and was killed where its note is not seen. After a failure, whose claims run on, it says nothing.
 func (a *app) stillClaimed(ctx context.Context, p pulling, failure error) error {
 	if a.json || failure != nil {
 		return nil
@@ -147,7 +164,7 @@ func (a *app) stillClaimed(ctx context.Context, p pulling, failure error) error 
 		}
 	}
 	if n > 0 {
-		fmt.Fprintf(a.Err, "%s claimed by another %q, or by one that was killed; claims end by %s.\n",
+		fmt.Fprintf(a.Err, "%s claimed by another %q, or by one that was killed and wrote to another folder; claims end by %s.\n",
 			counted(n, "file is", "files are"), p.claim.Consumer, when(last))
 	}
 	return nil

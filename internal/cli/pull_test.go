@@ -87,3 +87,45 @@ func TestAKilledPullGoesOn(t *testing.T) {
 		t.Error("the first file was replaced")
 	}
 }
+
+// After kill -9, the next pull into the same folder waited for the lease, a quarter of an hour. It takes
+// the claims back that the killed one noted; those of a pull that lives it leaves alone.
+func TestAKilledPullsClaimsAreTakenBack(t *testing.T) {
+	w := newWorld(t)
+	w.prepare([]string{"partners"})
+	for _, name := range []string{"a.csv", "b.csv", "c.csv"} {
+		w.prepare([]string{"upload", "jo", "acme", "calls.csv", "/upload/" + name})
+	}
+	a := newApp(IO{Out: &bytes.Buffer{}, Err: &bytes.Buffer{}, Clock: w.clock.now})
+	a.data = "data"
+	l, err := parseLayout("{account}/{name}")
+	testkit.Must(t, err)
+	p := pulling{claim: model.NewClaim{Consumer: "pull", Limit: 2}, to: "landed", layout: l}
+	testkit.Must(t, os.Mkdir("landed", 0o700))
+	living, err := newClaimNote(p)
+	testkit.Must(t, err)
+	claimed, err := a.claimBatch(t.Context(), p)
+	testkit.Must(t, err)
+	testkit.Must(t, living.add(claimed))
+	pull := []string{"sallyport", "inbox", "pull", "--to", "landed"}
+
+	out, stderr, code := w.run(pull) // beside one that lives
+	if code != 0 || strings.Count(out, "landed/") != 1 || !strings.Contains(stderr, "2 files are claimed by another") {
+		t.Errorf("%d: %s%s", code, out, stderr)
+	}
+	_, err = living.f.WriteString("{\"id\":") // it is killed while it writes
+	testkit.Must(t, err)
+	testkit.Must(t, living.f.Close())
+	_, stderr, _ = w.run(append(pull, "--consumer", "other"))
+	if strings.Contains(stderr, "given back") {
+		t.Errorf("another consumer: %s", stderr)
+	}
+	out, stderr, code = w.run(pull)
+	if want := "An earlier pull into this folder was killed. 2 claims of it were given back.\n"; code != 0 ||
+		strings.Count(out, "landed/") != 2 || stderr != want {
+		t.Errorf("%d: %s%s", code, out, stderr)
+	}
+	if left, _ := filepath.Glob("landed/.sallyport-*"); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+}
