@@ -83,7 +83,7 @@ func (p *plan) all(in model.ImportPartners) error {
 func parentsFirst(in []model.PartnerAccount) (ordered, circle []model.PartnerAccount) {
 	there := map[string]bool{}
 	for _, a := range in {
-		there[valid.Fold(a.ID)] = true
+		there[valid.Fold(a.ID)] = a.ID != "" // one without an ID is nobody's parent
 	}
 	for rest := in; len(rest) > 0; {
 		var later []model.PartnerAccount
