@@ -61,6 +61,7 @@ var offers = map[string][]offer{
 	"approve-request":    {{"create_account", "request approve {request|REFERENCE} --create-account"}, {"", "request approve {request|REFERENCE}"}},
 	"list-runs":          {{"", "retention runs"}},
 	"list-sessions":      {{"", "session list"}},
+	"list-sequences":     {{"", "feed sequence list {feed|FEED}"}},
 	"list-users":         {{"", "user list"}},
 	"list-vendors":       {{"", "vendor list"}},
 	"list-webhooks":      {{"", "webhook list"}},

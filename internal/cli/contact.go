@@ -171,8 +171,8 @@ func (a *app) contactLeave() *cobra.Command {
 			if a.json {
 				return a.show(v, table{})
 			}
-			fmt.Fprintf(a.Out, "%s <%s> has left; %d contacts of %s remain.\n", v.Contact.Name, v.Contact.Email, v.Left,
-				v.Contact.Of())
+			fmt.Fprintf(a.Out, "%s <%s> has left; %s of %s %s.\n", v.Contact.Name, v.Contact.Email,
+				counted(v.Left, "contact", "contacts"), v.Contact.Of(), map[bool]string{true: "remains", false: "remain"}[v.Left == 1])
 			if len(v.Keys) > 0 {
 				fmt.Fprintln(a.Out,
 					"Keys in their hands, which still work. Replace each: sallyport key rotate USER FILE, or revoke it: sallyport "+

@@ -137,6 +137,25 @@ func (a *asked) missed() error {
 	return nil
 }
 
+// gaps looks for numbers that are missing in the names of feeds.
+func (a *asked) gaps() error {
+	all, err := a.q.GappySequences(counted + 1)
+	if n := int64(min(len(all), counted)); n > 0 {
+		var names, words []string
+		for _, g := range all[:min(len(all), named)] {
+			word := g.Feed
+			if g.Account != "" {
+				word += " for " + g.Account
+			}
+			names, words = append(names, g.Feed), append(words, fmt.Sprintf("%s (%s)", word, g.Missing[0].Text()))
+		}
+		a.few("gaps", model.UrgencyToday, model.Do("list-sequences", "feed", all[0].Feed), n, len(all) > counted, names,
+			fmt.Sprintf("Numbers are missing in the names of files: of %s. Publish them, or say that they will never come.",
+				list(words, int(n))))
+	}
+	return err
+}
+
 // dueToday lists what is expected before midnight in the operator's zone.
 func (a *asked) dueToday() error {
 	all, err := a.s.o.Expectations(a.ctx)

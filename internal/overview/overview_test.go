@@ -256,6 +256,17 @@ var statusStories = testkit.Stories[*world]{
 			}
 		}
 	},
+	"numbers that are missing in a feed are listed": func(t *testing.T, w *world) {
+		w.Customer("acme")
+		w.Person("acme", "jo@acme.example")
+		w.Exec(`INSERT INTO feed_sequences (feed, account_id, last, missing, state) VALUES
+			('cdr', '', 9, '[{"from":2,"to":3}]', '{}'), ('inv', 'acme', 5, '[{"from":4,"to":4}]', '{}'),
+			('whole', '', 5, '[]', '{}'), ('new', '', 5, 'null', '{}')`)
+		topics, says, _ := w.status()
+		if !slices.Equal(topics, []string{"gaps"}) || !strings.Contains(says["gaps"], ": of cdr (2-3) and inv for acme (4). ") {
+			t.Errorf("%v: %q", topics, says["gaps"])
+		}
+	},
 	"checkpoints that stay at home": func(t *testing.T, w *world) {
 		sent := w.Clock()
 		w.audit = model.AuditStatus{Sealed: 1, SentAt: &sent}
