@@ -40,6 +40,9 @@ type Writer interface {
 	Write(l Letter) (Written, error)
 	// Preview returns a letter's HTML as a browser shows it, with its logo inside.
 	Preview(html string) string
+	// Banner and Banned write what is shown at log-in: to whoever failed to log in, and who is banned.
+	Banner(help, reference string) string
+	Banned(help, reference string, until time.Time) string
 	// Languages lists the languages that there are templates of.
 	Languages() []string
 }
