@@ -1,6 +1,7 @@
 package retention
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
@@ -33,10 +34,12 @@ func (r *Service) Hold(ctx context.Context, who string, n model.NewHold) (model.
 			var a model.Account
 			a, err = tx.Account(h.Label)
 			h.Target, err = a.ID, fault.Missing("retention", err, "There is no account %q.", valid.Printable(h.Label))
+			h.Label = cmp.Or(a.ID, h.Label) // the stored spelling
 		case model.HoldUser:
 			var u model.User
 			u, err = tx.User(h.Label)
 			h.Target, err = u.ID, fault.Missing("retention", err, "There is no user %q.", valid.Printable(h.Label))
+			h.Label = cmp.Or(u.Name, h.Label)
 		case model.HoldFeed:
 			var f model.Feed
 			f, err = tx.Feed(valid.Fold(h.Label))
