@@ -47,7 +47,7 @@ var offers = map[string][]offer{
 	"list-drops":         {{"state", "inbox list --state {state}"}, {"", "inbox list"}},
 	"list-expectations":  {{"", "expect list"}},
 	"list-feeds":         {{"", "feed list"}},
-	"list-files":         {{"", "files ls {user|USER}"}},
+	"list-files":         {{"", "files ls {user|USER} {path}"}},
 	"list-messages":      {{"", "message list --state {state|dead}"}},
 	"list-notices":       {{"", "notice list"}},
 	"list-keys":          {{"", "key list {user|USER}"}},
