@@ -120,6 +120,7 @@ func (t *tests) roundTrip(ctx context.Context, nc net.Conn) {
 		t.silent(nc, err)
 		return
 	}
+	t.tried = t.ours(seen)
 	t.add(model.Check{What: "Port", OK: true, Says: fmt.Sprintf("%s answers.", t.card.Address())})
 	t.add(model.Check{What: "Host key", OK: t.ours(seen), Says: fmt.Sprintf("It shows %s.", seen),
 		Hint: "that is another server: partners would be warned, or connect to the wrong one"})
