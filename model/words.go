@@ -8,6 +8,7 @@ var words = map[string]string{
 	string(DropAcked):         "accepted",
 	string(DropRejected):      "refused",
 	string(DeliveryCollected): "downloaded in full",
+	string(KeyBurned):         "blocked",
 	string(AccountReadOnly):   "read-only",
 	ReasonNoSFTP:              "SFTP not asked for",
 	ReasonOtherUsersKey:       "another user's key",
