@@ -155,7 +155,7 @@ func (a *app) writeSites(files []model.SiteFile, dir string) error {
 	}
 	for _, f := range files {
 		path := filepath.Join(dir, filepath.Base(f.Name))
-		if err := os.WriteFile(path, []byte(f.Content), 0o644); err != nil {
+		if err := replaceFile(path, []byte(f.Content), 0o644); err != nil {
 			return fault.E(op, fault.Invalid, "The file cannot be written: %v.", fault.InWords(err))
 		}
 		fmt.Fprintln(a.Out, path)

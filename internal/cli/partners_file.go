@@ -13,7 +13,9 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
 
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
@@ -75,6 +77,9 @@ type (
 
 func (r *partnersReader) yaml(text []byte) error {
 	const op = "cli.partnersYAML"
+	if err := plainYAML(string(text)); err != nil {
+		return err
+	}
 	var in yamlPartners
 	file, err := parser.ParseBytes(text, 0)
 	switch {
@@ -116,6 +121,42 @@ func (r *partnersReader) yaml(text []byte) error {
 			out.Users = append(out.Users, user)
 		}
 		r.out.Accounts = append(r.out.Accounts, out)
+	}
+	return nil
+}
+
+// Bounds of what a YAML file of partners nests: brackets in brackets, and columns of indentation. The form
+// needs 6 and about 20.
+const (
+	maxBrackets = 20
+	maxIndent   = 200
+)
+
+// plainYAML refuses what a file of partners does not need and what a few bytes of can take all of the
+// machine's memory: aliases, which stand for copies, and deep nesting. It looks at the file before the
+// parser does, which bounds neither.
+func plainYAML(text string) error {
+	depth, before := 0, 0
+	for _, t := range lexer.Tokenize(text) {
+		bad := ""
+		switch t.Type {
+		case token.AnchorType, token.AliasType, token.MergeKeyType, token.TagType:
+			bad = "anchors, aliases and tags (&, *, <<, !) are not read here; a text that begins so needs quotes"
+		case token.MappingStartType, token.SequenceStartType:
+			depth++
+		case token.MappingEndType, token.SequenceEndType:
+			depth = max(0, depth-1)
+		case token.SequenceEntryType, token.MappingKeyType:
+			before = t.Position.Column
+		}
+		begins := t.Type == token.SequenceEntryType || t.Type == token.MappingKeyType || t.Type == token.MappingValueType
+		if depth > maxBrackets || depth == 0 && begins && before > maxIndent {
+			bad = "it is nested more deeply than a file of partners is"
+		}
+		if bad != "" {
+			return fault.E("cli.plainYAML", fault.Invalid, "Line %d cannot be read: %s.", t.Position.Line, bad)
+		}
+		before = t.Position.Column
 	}
 	return nil
 }
@@ -183,7 +224,7 @@ var csvColumns = []string{"account", "name", "parent", "region", "account_allow_
 
 func (r *partnersReader) csv(text []byte) error {
 	const op = "cli.partnersCSV"
-	r.index = map[string]int{}
+	r.index, r.vendors = map[string]int{}, map[string]bool{}
 	in := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(text, []byte("\ufeff"))))
 	in.TrimLeadingSpace = true
 	if first, _, _ := bytes.Cut(text, []byte("\n")); bytes.Count(first, []byte(";")) > bytes.Count(first, []byte(",")) {
@@ -232,8 +273,8 @@ func (r *partnersReader) row(line int, c map[string]string) {
 		r.wrong(line, "row", "The column account is empty.")
 		return
 	}
-	if short := c["vendor"]; short != "" && c["vendor_name"] != "" &&
-		!slices.ContainsFunc(r.out.Vendors, func(v model.PartnerVendor) bool { return v.Short == short }) {
+	if short := c["vendor"]; short != "" && c["vendor_name"] != "" && !r.vendors[short] {
+		r.vendors[short] = true
 		r.out.Vendors = append(r.out.Vendors, model.PartnerVendor{Line: line, Short: short, Name: c["vendor_name"]})
 	}
 	i, known := r.index[valid.Fold(c["account"])]

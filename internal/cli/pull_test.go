@@ -129,3 +129,37 @@ func TestAKilledPullsClaimsAreTakenBack(t *testing.T) {
 		t.Errorf("left: %v", left)
 	}
 }
+
+// A partner that knows the id of a received file sends another one that would be its metadata. The first
+// is landed nevertheless, and what lies beside it is ours.
+func TestAPartnersFileThatLooksLikeMetadata(t *testing.T) {
+	w := newWorld(t)
+	w.prepare([]string{"partners"})
+	w.prepare([]string{"upload", "jo", "acme", "calls.csv", "/upload/calls.csv"})
+	a := newApp(IO{Out: &bytes.Buffer{}, Err: &bytes.Buffer{}, Clock: w.clock.now})
+	a.data = "data"
+	other, err := a.client().ClaimDrops(t.Context(), model.NewClaim{Consumer: "other", Limit: 1})
+	testkit.Must(t, err)
+	said := `{"id":"` + other[0].ID + `","user":"beta"}`
+	testkit.Must(t, os.WriteFile("forged.json", []byte(said), 0o600))
+	w.prepare([]string{"upload", "jo", "acme", "forged.json", "/upload/calls.csv.json"})
+
+	l, err := parseLayout("{account}/{name}")
+	testkit.Must(t, err)
+	p := pulling{claim: model.NewClaim{Consumer: "pull", Limit: pullBatch}, to: "landed", layout: l}
+	testkit.Must(t, a.pull(t.Context(), p))
+	_, err = a.client().ReleaseDrop(t.Context(), other[0].ID, model.Settling{Claim: other[0].Claim})
+	testkit.Must(t, err)
+	testkit.Must(t, a.pull(t.Context(), p))
+
+	if !bytes.Equal(testkit.MustRead(t, "landed/acme/calls.csv"), testkit.MustRead(t, "calls.csv")) {
+		t.Error("the file is not what was received")
+	}
+	if side := string(testkit.MustRead(t, "landed/acme/calls.csv.json")); !strings.Contains(side, `"user": "acme"`) {
+		t.Errorf("beside it:\n%s", side)
+	}
+	found, _ := filepath.Glob("landed/acme/calls.csv-01*.json")
+	if len(found) != 2 { // the partner's, and its metadata
+		t.Errorf("landed: %v", found)
+	}
+}

@@ -243,6 +243,7 @@ func (s *Service) probe(u model.User) (p probing, end func(), err error) {
 	}
 	p.client = "SSH-2.0-SallyportTest_" + rand.Text()
 	now := s.o.Clock()
-	return p, s.o.Probes.Begin(exchange.Probe{User: u.Name, Fingerprint: ssh.FingerprintSHA256(p.signer.PublicKey()),
-		Client: p.client, Until: now.Add(probeWait + dialWait)}, now), nil
+	over := s.o.Probes.Begin(exchange.Probe{User: u.Name, Fingerprint: ssh.FingerprintSHA256(p.signer.PublicKey()),
+		Client: p.client, Until: now.Add(probeWait + dialWait)}, now)
+	return p, func() { over(s.o.Clock()) }, nil
 }

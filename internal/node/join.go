@@ -43,7 +43,7 @@ func (a authority) Admit(from netip.Addr) sshd.Admission {
 
 func (a authority) Ended(r sshd.Record) {
 	c := r.Connection
-	if a.n.probes.Own(c.Client, c.Offered) {
+	if a.n.probes.Own(c.Client, c.Offered, c.At) {
 		return // a test of our own leaves no record
 	}
 	c.User, c.Client, c.Detail = clip(c.User), clip(c.Client), clip(c.Detail)
