@@ -48,7 +48,7 @@ func (o Operator) check(f *findings) {
 		at  string
 		has Operator
 	}{{"operator.name", Operator{Name: o.Name}}, {"operator.url", Operator{URL: o.URL}},
-		{"operator.logo", Operator{Logo: o.Logo}}} {
+		{"operator.colour", Operator{Colour: o.Colour}}, {"operator.logo", Operator{Logo: o.Logo}}} {
 		if _, err := s.has.Read(); err != nil {
 			f.bad(s.at, "%s", strings.TrimPrefix(fault.PublicText(err), s.at+": ")).Hint = fault.HintIn(err)
 		}
