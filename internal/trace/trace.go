@@ -379,7 +379,13 @@ func (w *walker) addLogins() error {
 		live = w.r.o.Sessions()
 	}
 	for _, u := range w.logins[:min(len(w.logins), maxFiles)] {
-		ok, bad, err := w.q.LastLogins(u)
+		names := []string{u}
+		if who, err := w.q.User(u); err == nil {
+			if names, err = w.q.NamesOf(who.ID); err != nil {
+				return err
+			}
+		}
+		ok, bad, err := w.q.LastLogins(names)
 		if err != nil {
 			return err
 		}
