@@ -407,6 +407,41 @@ var pageStories = testkit.Stories[*world]{
 			t.Error(err)
 		}
 	},
+	"a user that was renamed logged in under its former name": func(t *testing.T, w *world) {
+		w.Customer("acme")
+		w.Customer("other")
+		for i, name := range []string{"acme", "acme", "other"} {
+			w.Exec(`INSERT INTO connections (reference, at, address, user_name, client, algorithms, offered, methods, outcome,
+				seconds, logged_in) VALUES ($1, $2, '192.0.2.9', $3, '', '', '[]', '[]', 'unknown_key', 0, $4)`,
+				string(rune('a'+i)), w.Clock().Add(time.Duration(i)*time.Minute).UnixMicro(), name, (i+1)%2)
+		}
+		look := func(user, login string, failures ...string) {
+			t.Helper()
+			p, err := w.s.UserPage(context.Background(), user)
+			w.Must(err)
+			var failed []string
+			for _, c := range p.Failures {
+				failed = append(failed, c.Reference)
+			}
+			if p.LastLogin == nil || p.LastLogin.Reference != login || !slices.Equal(failed, failures) {
+				t.Errorf("%s: %+v, %v", user, p.LastLogin, failed)
+			}
+		}
+		look("acme", "a", "b")
+		_, err := w.Accounts.RenameUser(context.Background(), "test", "acme", model.RenameUser{Name: "acme-new"})
+		w.Must(err)
+		w.Exec(`INSERT INTO connections (reference, at, address, user_name, client, algorithms, offered, methods, outcome,
+			seconds, logged_in) VALUES ('d', $1, '192.0.2.9', 'acme-new', '', '', '[]', '[]', 'unknown_key', 0, 0)`,
+			w.Clock().Add(time.Hour).UnixMicro())
+		look("acme-new", "a", "d", "b")
+		look("other", "c")
+		w.Exec(`UPDATE users SET name = 'acme', folded = 'acme' WHERE name = 'other'`) // once nobody's records have the name
+		p, err := w.s.UserPage(context.Background(), "acme-new")
+		w.Must(err)
+		if p.LastLogin != nil || len(p.Failures) != 1 {
+			t.Errorf("another user's log-ins: %+v", p.LastLogin)
+		}
+	},
 	"who a user is": func(t *testing.T, w *world) {
 		u := w.Customer("acme")
 		w.Person("acme", "jo@acme.example")

@@ -61,7 +61,11 @@ func (s *Service) UserPage(ctx context.Context, name string) (p model.UserPage, 
 			p.Sessions = append(p.Sessions, x)
 		}
 	}
-	if p.LastLogin, p.Failures, err = q.LastTries(p.User.Name, pageFailures); err != nil {
+	names, err := q.NamesOf(p.User.ID)
+	if err != nil {
+		return p, err
+	}
+	if p.LastLogin, p.Failures, err = q.LastTries(names, pageFailures); err != nil {
 		return p, err
 	}
 	if p.Waiting, err = s.waiting(q, []model.User{p.User}, &p.More); err != nil {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"database/sql"
+	"slices"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
@@ -144,22 +145,30 @@ func (q *Q) OpenDrops(userID string, most int) ([]model.Drop, error) {
 		AND d.path >= $3 AND d.withdrawn = 0 ORDER BY d.id || '' LIMIT $2`, userID, most, []byte{})
 }
 
-// recentTries is how many of a user's latest connections LastTries looks at.
+// recentTries is how many of a user's latest connections LastTries looks at, by name.
 const recentTries = 1000
 
-// LastTries returns a user's latest log-in and its latest failed connections, among its recent ones.
-func (q *Q) LastTries(user string, failures int) (ok *model.Connection, failed []model.Connection, err error) {
+// LastTries returns the latest log-in and the latest failed connections of a user with some names (NamesOf),
+// among its recent ones.
+func (q *Q) LastTries(names []string, failures int) (ok *model.Connection, failed []model.Connection, err error) {
 	recent := `SELECT * FROM (` + connectionColumns + ` WHERE user_name = $1 ORDER BY at DESC LIMIT $2) c
 		WHERE logged_in = $3 ORDER BY at DESC LIMIT $4`
-	good, err := collect(q, "LastTries", scanConnection, recent, user, recentTries, 1, 1)
-	if err != nil {
-		return nil, nil, err
+	for _, name := range names {
+		good, err := collect(q, "LastTries", scanConnection, recent, name, recentTries, 1, 1)
+		if err != nil {
+			return nil, nil, err
+		}
+		if len(good) > 0 && (ok == nil || good[0].At.After(ok.At)) {
+			ok = &good[0]
+		}
+		bad, err := collect(q, "LastTries", scanConnection, recent, name, recentTries, 0, failures)
+		if err != nil {
+			return nil, nil, err
+		}
+		failed = append(failed, bad...)
 	}
-	if len(good) > 0 {
-		ok = &good[0]
-	}
-	failed, err = collect(q, "LastTries", scanConnection, recent, user, recentTries, 0, failures)
-	return ok, failed, err
+	slices.SortStableFunc(failed, func(a, b model.Connection) int { return b.At.Compare(a.At) })
+	return ok, failed[:min(failures, len(failed))], nil
 }
 
 // KeysOfAccount lists the keys of an account's users that are not revoked, by user.

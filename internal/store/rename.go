@@ -39,3 +39,11 @@ func (q *Q) FormerName(name string) (model.Renamed, error) {
 func (q *Q) FormerNames(userID string) ([]model.Renamed, error) {
 	return collect(q, "FormerNames", scanFormer, formerColumns+` WHERE f.user_id = $1 ORDER BY f.renamed_at DESC`, userID)
 }
+
+// NamesOf lists the names under which records of a user's connections are: its own first, then former ones
+// that nobody else has by now.
+func (q *Q) NamesOf(userID string) ([]string, error) {
+	return collect(q, "NamesOf", scanString, `SELECT name FROM (SELECT name, 1 AS own FROM users WHERE id = $1
+		UNION SELECT f.name, 0 FROM former_names f WHERE f.user_id = $1
+		AND NOT EXISTS (SELECT 1 FROM users u WHERE u.folded = f.folded)) n ORDER BY own DESC, name`, userID)
+}

@@ -59,19 +59,23 @@ func (q *Q) OldestRecord() (at time.Time, err error) {
 	return at, err
 }
 
-// LastLogins returns the times of a user's latest log-in and latest failed log-in on record; zero if
-// there is none.
-func (q *Q) LastLogins(user string) (ok, bad time.Time, err error) {
-	last := func(in int64) (at time.Time, err error) {
-		err = q.scanOne("LastLogins", `SELECT COALESCE((SELECT at FROM connections WHERE user_name = $1 AND logged_in = $2
-			ORDER BY at DESC LIMIT 1), 0)`, []any{user, in}, stampOrZero{&at})
-		return at, err
+// LastLogins returns the times of the latest log-in and the latest failed one on record of a user with some
+// names (NamesOf); zero if there is none.
+func (q *Q) LastLogins(names []string) (ok, bad time.Time, err error) {
+	for _, name := range names {
+		for in, latest := range []*time.Time{&bad, &ok} {
+			var at time.Time
+			err = q.scanOne("LastLogins", `SELECT COALESCE((SELECT at FROM connections WHERE user_name = $1
+				AND logged_in = $2 ORDER BY at DESC LIMIT 1), 0)`, []any{name, in}, stampOrZero{&at})
+			if err != nil {
+				return ok, bad, err
+			}
+			if at.After(*latest) {
+				*latest = at
+			}
+		}
 	}
-	if ok, err = last(1); err != nil {
-		return ok, bad, err
-	}
-	bad, err = last(0)
-	return ok, bad, err
+	return ok, bad, nil
 }
 
 // NewestDeliveries lists the deliveries to an account, or to one user of it, the newest first. userID "" is all users.

@@ -21,6 +21,7 @@ import (
 
 const (
 	maxFiles = 200 // of one trace
+	longest  = 300 // bytes of a name that is asked for, as of find
 	maxNames = 20  // other names of one file
 	// leastDigits is how many digits of a SHA-256 are taken as its beginning.
 	leastDigits = 8
@@ -96,6 +97,10 @@ func (r *Service) find(ctx context.Context, ask model.TraceQuery, zone *time.Loc
 		Files: []model.TracedFile{}, Users: []model.TracedLogin{}}
 	if strings.Trim(ask.About, "/ ") == "" {
 		return t, fault.E(op, fault.Invalid, "Name a file, an account, a user, or a SHA-256.")
+	}
+	if len(path.Base(ask.About)) > longest || len(ask.About) > valid.MaxPath+longest { // a path may have its user before it
+		return t, fault.E(op, fault.Invalid, "That is longer than a name can be: %d bytes.", longest).
+			WithHint("ask for the file's name, or a part of it")
 	}
 	w := walker{r: r, zone: zone, q: r.o.Store.Read(ctx).Patient(), t: &t, exact: ask.Exact, logins: []string{}}
 	if ask.Account != "" {
@@ -379,7 +384,13 @@ func (w *walker) addLogins() error {
 		live = w.r.o.Sessions()
 	}
 	for _, u := range w.logins[:min(len(w.logins), maxFiles)] {
-		ok, bad, err := w.q.LastLogins(u)
+		names := []string{u}
+		if who, err := w.q.User(u); err == nil {
+			if names, err = w.q.NamesOf(who.ID); err != nil {
+				return err
+			}
+		}
+		ok, bad, err := w.q.LastLogins(names)
 		if err != nil {
 			return err
 		}

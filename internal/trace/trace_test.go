@@ -319,6 +319,37 @@ func TestTraceOfWhoIsLoggedIn(t *testing.T) {
 	})
 }
 
+// TestTraceOfARenamedUser: its log-ins are on record under its former name.
+func TestTraceOfARenamedUser(t *testing.T) {
+	n := testkit.Start(t)
+	link := n.SSH("acme", n.User("acme"))
+	c, err := sftp.NewClient(link)
+	testkit.Must(t, err)
+	send(t, c, "/upload/a.csv", "x")
+	testkit.Must(t, link.Close())
+	testkit.Eventually(t, "the log-in is on record", func() bool { return find(t, n, "a.csv").Users[0].LastOK != nil })
+	_, err = n.API.RenameUser(ctx, "acme", model.RenameUser{Name: "acme-new"})
+	testkit.Must(t, err)
+	if s := find(t, n, "a.csv"); len(s.Users) != 1 || s.Users[0].User != "acme-new" || s.Users[0].LastOK == nil {
+		t.Errorf("%+v", s.Users)
+	}
+}
+
+// TestTraceOfATextThatIsTooLong: with 60,000 characters the database refused the search, and the server said that it
+// could not answer.
+func TestTraceOfATextThatIsTooLong(t *testing.T) {
+	n := testkit.Start(t)
+	n.User("acme")
+	for _, about := range []string{strings.Repeat("%", 60_000), "acme:/" + strings.Repeat("x", 301),
+		strings.Repeat("/upload", 700)} {
+		_, err := n.API.Trace(ctx, model.TraceQuery{About: about})
+		testkit.WantKind(t, err, fault.Invalid)
+	}
+	deep := strings.Repeat("/"+strings.Repeat("d", 250), 16)
+	_, err := n.API.Trace(ctx, model.TraceQuery{About: "acme:" + deep})
+	testkit.WantKind(t, err, fault.NotFound)
+}
+
 // TestTraceOfTakenBack: a delivery that was withdrawn says when and why.
 func TestTraceOfTakenBack(t *testing.T) {
 	n := testkit.Start(t)

@@ -83,6 +83,27 @@ func TestNoNameBecomesMarkup(t *testing.T) {
 	}
 }
 
+// TestNoSubjectIsAPartners: a subject begins with our words or with what an operator wrote, so that a file called
+// "Your account is closed.csv" is not one. Of some kinds, the facts are an operator's.
+func TestNoSubjectIsAPartners(t *testing.T) {
+	w := writer(t)
+	begins := hostile[:5]
+	for _, k := range notify.Kinds {
+		if slices.Contains([]string{"announcement", "notice", "welcome-copy", "met", "missed"}, k.Name) {
+			continue
+		}
+		for _, account := range []string{"ACME Telecom", ""} {
+			l := notify.Sample(k)
+			l.AccountName, l.Facts = account, hostileFacts(k)
+			out, err := w.Write(l)
+			testkit.Must(t, err)
+			if s := strings.TrimLeft(out.Subject, ": "); strings.HasPrefix(s, begins) {
+				t.Errorf("%s: %q", k.Name, out.Subject)
+			}
+		}
+	}
+}
+
 // TestNoFactHidesAnother: templates get the facts of a kind beside those of every letter.
 func TestNoFactHidesAnother(t *testing.T) {
 	for _, k := range notify.Kinds {
