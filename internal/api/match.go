@@ -60,7 +60,7 @@ func showAndEdit[B, T any](rt *routes, e editable[B, T]) {
 			}
 			if !matches(in.IfMatch, e.tag(now)) {
 				return v, &staleError{fault.E("api.edit", fault.Conflict, "The %s was changed by someone else meanwhile.",
-					e.noun).WithAction("show-"+e.noun, e.noun, in.Key)}
+					e.noun).WithHint("look at it again, and send the ETag that it has now")}
 			}
 		}
 		return e.change(ctx, actor(ctx), in.Key, in.Body)
