@@ -5,11 +5,15 @@ package client
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,6 +34,7 @@ type Client struct {
 	sudo  string                               // the person for whom sudo runs this program, or ""
 	group bool                                 // where is a socket for a group
 	trust string                               // a folder; a server that runs as its owner is believed
+	wrong error                                // why no request can be sent; nil: they can
 }
 
 // socketName is the API's socket within the data folder.
@@ -54,7 +59,7 @@ func SocketPath(data string) (path string, done func(), err error) {
 	return fmt.Sprintf("/proc/self/fd/%d/%s", d.Fd(), socketName), func() { _ = d.Close() }, nil
 }
 
-// Option changes a client of a server on this machine.
+// Option changes a client.
 type Option func(*Client)
 
 // SudoHeader names the person for whom sudo runs a local client. The server notes it beside the
@@ -107,10 +112,44 @@ func local(where, trust string, dial func(context.Context) (net.Conn, error), op
 	return c
 }
 
-// Remote returns a client of a server elsewhere. base is a URL such as https://sftp.example.com.
-func Remote(base, token string) *Client {
-	return &Client{base: strings.TrimSuffix(base, "/"), token: token, http: http.DefaultClient, where: base}
+// Remote returns a client of a server elsewhere. base is a URL such as https://sftp.example.com. A URL
+// without TLS must be of this machine.
+func Remote(base, token string, options ...Option) *Client {
+	c := &Client{base: strings.TrimSuffix(base, "/"), token: token, http: http.DefaultClient, where: base}
+	c.wrong = checkURL(base)
+	for _, o := range options {
+		o(c)
+	}
+	return c
 }
+
+// checkURL refuses a URL to which no token should be sent.
+func checkURL(base string) error {
+	const op = "client.Remote"
+	u, err := url.Parse(base)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.User != nil {
+		return asError(fault.E(op, fault.Invalid, "%q is not the address of a server.", base).
+			WithHint("such as https://sftp.example.com"))
+	}
+	at, err := netip.ParseAddr(u.Hostname())
+	if u.Scheme == "http" && u.Hostname() != "localhost" && (err != nil || !at.IsLoopback()) {
+		return asError(fault.E(op, fault.Denied, "%s is without TLS, so the token would travel in clear.", base).
+			WithHint("use its address with https://"))
+	}
+	return nil
+}
+
+// Trusting makes a client of a server elsewhere trust certificates of these authorities alone.
+func Trusting(authorities *x509.CertPool) Option {
+	return func(c *Client) {
+		transport := http.DefaultTransport.(*http.Transport).Clone()
+		transport.TLSClientConfig = &tls.Config{RootCAs: authorities, MinVersion: tls.VersionTLS12}
+		c.http = &http.Client{Transport: transport}
+	}
+}
+
+// Unusable returns a client whose requests all fail with an error: what it needs could not be read.
+func Unusable(err error) *Client { return &Client{wrong: err} }
 
 // InZone returns a client whose answers have their times in a zone. zone is called when an answer has
 // a time. The server sends times in UTC.
@@ -155,6 +194,7 @@ func (c *Client) unreachable(err error) error {
 	case errors.Is(err, context.Canceled):
 		return asError(fault.E(op, fault.Unavailable, "Stopped before the server answered: it may have done what was asked."))
 	case c.base != "http://local":
+		return c.noAnswer(err)
 	case c.group && (errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)):
 		return asError(fault.E(op, fault.Unavailable, "No sallyport is listening on the socket %s.", c.where).
 			WithHint("socket.path in the server's configuration says where it is; SALLYPORT_SOCKET names it here"))
@@ -167,6 +207,22 @@ func (c *Client) unreachable(err error) error {
 	case errors.Is(err, os.ErrPermission), errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.EOF):
 		return asError(fault.E(op, fault.Denied, "Only root and the server's own user may manage %s.", c.where))
 	}
-	return asError(&fault.Error{Op: op, Kind: fault.Unavailable,
-		Public: fmt.Sprintf("The server at %s did not answer.", c.where), Err: err})
+	return c.noAnswer(err)
+}
+
+// noAnswer explains why a server did not answer.
+func (c *Client) noAnswer(err error) error {
+	e := &fault.Error{Op: "client.Send", Kind: fault.Unavailable, Err: err,
+		Public: fmt.Sprintf("The server at %s did not answer.", c.where)}
+	var unknown x509.UnknownAuthorityError
+	var name x509.HostnameError
+	var other x509.CertificateInvalidError
+	switch {
+	case errors.As(err, &unknown):
+		e.Kind, e.Public = fault.Denied, fmt.Sprintf("The certificate of %s is of no authority that is known here.", c.where)
+		e.Hint = "SALLYPORT_CA names a file with the certificate of your own authority"
+	case errors.As(err, &name), errors.As(err, &other):
+		e.Kind, e.Public = fault.Denied, fmt.Sprintf("The certificate of %s is not valid: %v.", c.where, fault.InWords(err))
+	}
+	return asError(e)
 }

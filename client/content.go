@@ -58,10 +58,9 @@ type Content struct {
 	SHA256 string // what the bytes must have, hexadecimal; "" if it is not known
 }
 
-// FetchDrop opens a received file's content. claim is the scanner's claim, for a file that the
-// scanner has not accepted yet; else "".
-func (c *Client) FetchDrop(ctx context.Context, id, claim string) (*Content, error) {
-	return c.open(ctx, at("/inbox/%s/content", id), url.Values{"claim": {claim}})
+// FetchDrop opens a received file's content.
+func (c *Client) FetchDrop(ctx context.Context, id string, q model.FetchDrop) (*Content, error) {
+	return c.open(ctx, at("/inbox/%s/content", id), values(q))
 }
 
 // ListFiles lists a directory of a user's mailbox, or one file.
@@ -75,7 +74,7 @@ func (c *Client) ListVersions(ctx context.Context, q model.FileFilter) (model.Pa
 }
 
 // GetFile opens a file of a user's mailbox.
-func (c *Client) GetFile(ctx context.Context, f model.FileRef) (*Content, error) {
+func (c *Client) GetFile(ctx context.Context, f model.GetFile) (*Content, error) {
 	return c.open(ctx, at("/users/%s/files/content", f.User), values(f))
 }
 

@@ -21,7 +21,7 @@ func Example() {
 			log.Fatal(err)
 		}
 		for _, d := range drops {
-			content, err := c.FetchDrop(ctx, d.ID, d.Claim)
+			content, err := c.FetchDrop(ctx, d.ID, model.FetchDrop{Claim: d.Claim})
 			if err != nil {
 				log.Fatal(err)
 			}

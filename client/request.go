@@ -28,9 +28,21 @@ type Request struct {
 	Worded bool // sentences of the answer have times in them; they are asked for in the client's zone
 }
 
+// matchKey is the context key of an entity tag.
+type matchKey struct{}
+
+// Matching returns a context whose changes are bound to an entity tag (ETag) that the thing was shown
+// with. If it has changed since, a change fails with a Conflict.
+func Matching(ctx context.Context, tag string) context.Context {
+	return context.WithValue(ctx, matchKey{}, tag)
+}
+
 // Send sends a request and returns the answer. The caller must close its body. An error status
 // becomes an *Error.
 func (c *Client) Send(ctx context.Context, r Request) (*http.Response, error) {
+	if c.wrong != nil {
+		return nil, c.wrong
+	}
 	body, asJSON, err := bodyOf(r.Body)
 	if err != nil {
 		return nil, asError(&fault.Error{Op: "client.Send", Kind: fault.Internal, Err: err})
@@ -54,6 +66,9 @@ func (c *Client) Send(ctx context.Context, r Request) (*http.Response, error) {
 	}
 	if c.token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	if tag, _ := ctx.Value(matchKey{}).(string); tag != "" && r.Method == http.MethodPatch {
+		req.Header.Set("If-Match", tag)
 	}
 	if c.sudo != "" {
 		req.Header.Set(SudoHeader, c.sudo)

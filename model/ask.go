@@ -9,6 +9,18 @@ type FileRef struct {
 	Version string `query:"version" doc:"A version other than the newest"`
 }
 
+// GetFile names a file in a user's mailbox whose content is fetched.
+type GetFile struct {
+	FileRef
+	Reasoned
+}
+
+// FetchDrop are the parameters with which a received file's content is fetched.
+type FetchDrop struct {
+	Claim string `query:"claim" doc:"The scanner's, for a file that it has not accepted yet"`
+	Reasoned
+}
+
 // PublishFile are the parameters of a publication.
 type PublishFile struct {
 	Feed    string `path:"id" doc:"Name of the feed"`

@@ -7,6 +7,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -28,6 +29,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/naming"
 	"github.com/sallyport-sftp/sallyport/internal/notify"
 	"github.com/sallyport-sftp/sallyport/internal/onboard"
+	"github.com/sallyport-sftp/sallyport/internal/operator"
 	"github.com/sallyport-sftp/sallyport/internal/overview"
 	"github.com/sallyport-sftp/sallyport/internal/partners"
 	"github.com/sallyport-sftp/sallyport/internal/retention"
@@ -51,50 +53,33 @@ type Guides interface {
 
 // Services are the services that the handlers call.
 type Services struct {
-	Account  *account.Service
-	Guides   Guides
-	HandOver *handover.Service
-	Records  *connection.Service
-	Feed     *feed.Service
-	Inbox    *inbox.Service
-	Trace    *trace.Service
-	Audit    *audit.Service
-	Notify   *notify.Service
-	Retain   *retention.Service
-	Naming   *naming.Service
-	Expect   *expect.Service
-	Overview *overview.Service
-	Announce *announce.Service
-	Partners *partners.Service
-	Onboard  *onboard.Service
-	Tree     *tree.Tree
-	Sessions Sessions
-	Names    Names
-	HostKeys []model.HostKey
-	Server   model.Server
-	Operator string // its name; may be ""
-	Clock    exchange.Clock
+	Account   *account.Service
+	Guides    Guides
+	HandOver  *handover.Service
+	Records   *connection.Service
+	Feed      *feed.Service
+	Inbox     *inbox.Service
+	Trace     *trace.Service
+	Audit     *audit.Service
+	Notify    *notify.Service
+	Retain    *retention.Service
+	Naming    *naming.Service
+	Expect    *expect.Service
+	Overview  *overview.Service
+	Announce  *announce.Service
+	Partners  *partners.Service
+	Onboard   *onboard.Service
+	Operators *operator.Service
+	Tree      *tree.Tree
+	Sessions  Sessions
+	Names     Names
+	HostKeys  []model.HostKey
+	Server    model.Server
+	Operator  string // its name; may be ""
+	Clock     exchange.Clock
 	// HelpOf says how an account's people reach support.
 	HelpOf func(ctx context.Context, account string) string
 	Log    *slog.Logger
-}
-
-// actorKey is the context key of a request's actor.
-type actorKey struct{}
-
-// WithActor returns a context with the actor of a request. The listener, which knows the actor,
-// calls it.
-func WithActor(ctx context.Context, actor string) context.Context {
-	return context.WithValue(ctx, actorKey{}, actor)
-}
-
-// actor returns the actor of a request. A context without one is a bug; then it is "unknown".
-func actor(ctx context.Context) string {
-	a, _ := ctx.Value(actorKey{}).(string)
-	if a == "" {
-		return "unknown"
-	}
-	return a
 }
 
 // Problem is the body of every error answer (RFC 9457), with our kind and hint.
@@ -121,6 +106,11 @@ func Fault(w http.ResponseWriter, reference string) {
 	p := Problem{Status: http.StatusInternalServerError, Title: http.StatusText(http.StatusInternalServerError),
 		Kind: fault.Internal.String(), Detail: "Something went wrong on the server; its log has more under " + reference +
 			"."}
+	p.write(w)
+}
+
+// write writes a Problem as the answer.
+func (p *Problem) write(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", p.ContentType(""))
 	w.WriteHeader(p.Status)
 	_ = json.NewEncoder(w).Encode(p) // the client may be gone
@@ -130,6 +120,7 @@ func Fault(w http.ResponseWriter, reference string) {
 type routes struct {
 	huma.API
 	Services
+	editing chan struct{} // held while a thing is compared with If-Match and changed; see matched
 }
 
 // installProblem makes huma answer its own errors with a Problem. huma.NewError is a global
@@ -152,9 +143,12 @@ func build(r Services) (*http.ServeMux, huma.API) {
 	cfg := huma.DefaultConfig("Sallyport", "1")
 	cfg.OpenAPIPath, cfg.DocsPath, cfg.SchemasPath = "/api/openapi", "", ""
 	cfg.CreateHooks = nil
+	cfg.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer",
+		Description: "An API token, over the network. On the socket of the server's own machine nothing is needed."}}
+	cfg.Security = []map[string][]string{{"token": {}}}
 	api := humago.New(mux, cfg)
 	api.UseMiddleware(inZone(api))
-	rt := &routes{api, r}
+	rt := &routes{api, r, make(chan struct{}, 1)}
 	rt.people()
 	rt.keys()
 	rt.feeds()
@@ -166,6 +160,7 @@ func build(r Services) (*http.ServeMux, huma.API) {
 	rt.support()
 	rt.requests()
 	rt.audit()
+	rt.operators()
 	rt.server()
 	rt.events()
 	describeCodes(api.OpenAPI())
@@ -182,6 +177,16 @@ func (rt *routes) fail(err error) error {
 	if kind == fault.Internal || kind == fault.Unavailable {
 		rt.Log.Error("API request failed", "err", err)
 	}
-	return &Problem{Status: kind.HTTPStatus(), Title: http.StatusText(kind.HTTPStatus()), Detail: fault.PublicText(err),
-		Kind: kind.String(), Field: fault.FieldIn(err), Hint: fault.HintIn(err), Action: fault.ActionIn(err)}
+	return asProblem(err)
+}
+
+// asProblem returns what a client is told of an error.
+func asProblem(err error) *Problem {
+	kind := fault.KindIn(err)
+	status := kind.HTTPStatus()
+	if stale := new(staleError); errors.As(err, &stale) {
+		status = http.StatusPreconditionFailed
+	}
+	return &Problem{Status: status, Title: http.StatusText(status), Detail: fault.PublicText(err), Kind: kind.String(),
+		Field: fault.FieldIn(err), Hint: fault.HintIn(err), Action: fault.ActionIn(err)}
 }

@@ -83,7 +83,7 @@ func methodName(id string) string {
 
 // arguments returns non-zero values for the parameters of a method.
 func arguments(f reflect.Type) []reflect.Value {
-	out := []reflect.Value{reflect.ValueOf(context.Background())}
+	out := []reflect.Value{reflect.ValueOf(client.Matching(context.Background(), `"tag"`))}
 	for i := 1; i < f.NumIn(); i++ {
 		v := reflect.New(f.In(i)).Elem()
 		fill(v)

@@ -18,8 +18,8 @@ func (rt *routes) feeds() {
 	service := rt.Feed
 	list(rt, "list-feeds", "/feeds", "List feeds", func(f model.Feed) string { return f.Name }, service.Feeds)
 	create(rt, "add-feed", "/feeds", "Add a feed", service.AddFeed)
-	show(rt, "show-feed", "/feeds/{id}", "Show a feed", service.Feed)
-	edit(rt, "edit-feed", "PATCH", "/feeds/{id}", "Change a feed", service.SetFeed)
+	showAndEdit(rt, editable[model.EditFeed, model.Feed]{noun: "feed", path: "/feeds/{id}", edits: "Change a feed",
+		read: service.Feed, change: service.SetFeed})
 	remove(rt, "remove-feed", "/feeds/{id}", "Remove a feed that nothing was published in", service.RemoveFeed)
 
 	list(rt, "list-subscriptions", "/feeds/{id}/subscriptions", "List a feed's subscriptions",

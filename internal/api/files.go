@@ -89,7 +89,7 @@ func (rt *routes) listFiles(ctx context.Context, f model.FileFilter) (out []mode
 	return out, err
 }
 
-func (rt *routes) getFile(ctx context.Context, in *model.FileRef) (out *huma.StreamResponse, err error) {
+func (rt *routes) getFile(ctx context.Context, in *model.GetFile) (out *huma.StreamResponse, err error) {
 	err = rt.visit(ctx, in.User, func(s *tree.Session) error {
 		b, sum, err := s.OpenVersion(in.Path, in.Version)
 		if err != nil {

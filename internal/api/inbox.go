@@ -22,7 +22,7 @@ func (rt *routes) inbox() {
 	show(rt, "show-drop", "/inbox/{id}", "Show a received file", service.Show)
 	type fetch struct {
 		Keyed
-		Claim string `query:"claim" doc:"The scanner's, for a file that it has not accepted yet"`
+		model.FetchDrop
 	}
 	send(rt, "fetch-drop", "/inbox/{id}/content", "Fetch a received file's content; takes Range",
 		func(ctx context.Context, in *fetch) (*huma.StreamResponse, error) {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/sallyport-sftp/sallyport/internal/api"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // TestWrongFieldsAreNamed: invalid requests are answered in our words, with the library's status.
@@ -42,6 +43,7 @@ func TestWrongFieldsAreNamed(t *testing.T) {
 	} {
 		method, path, _ := strings.Cut(c.request, " ")
 		r := httptest.NewRequest(method, "/api/v1"+path, strings.NewReader(c.body))
+		r = r.WithContext(api.WithIdentity(r.Context(), model.Identity{Name: "test", Role: model.RoleAdmin}))
 		r.Header.Set("Content-Type", "application/json")
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)

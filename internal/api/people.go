@@ -17,8 +17,8 @@ func (rt *routes) people() {
 	service := rt.Account
 	list(rt, "list-accounts", "/accounts", "List accounts", func(a model.Account) string { return a.ID }, service.Accounts)
 	create(rt, "add-account", "/accounts", "Add an account", service.AddAccount)
-	show(rt, "show-account", "/accounts/{id}", "Show an account", service.Account)
-	edit(rt, "edit-account", "PATCH", "/accounts/{id}", "Change, suspend, reinstate or close an account", rt.editAccount)
+	showAndEdit(rt, editable[model.EditAccount, model.Account]{noun: "account", path: "/accounts/{id}",
+		edits: "Change, suspend, reinstate or close an account", read: service.Account, change: rt.editAccount})
 	route(rt, "show-closing", "GET", "/accounts/{id}/closing", "Say what closing an account would do, or did",
 		func(ctx context.Context, in *model.ClosingQuery) (model.Closing, error) {
 			return service.Closing(ctx, *in)
@@ -29,14 +29,14 @@ func (rt *routes) people() {
 
 	list(rt, "list-vendors", "/vendors", "List vendors", func(v model.Vendor) string { return v.Short }, service.Vendors)
 	create(rt, "add-vendor", "/vendors", "Add a vendor", service.AddVendor)
-	show(rt, "show-vendor", "/vendors/{id}", "Show a vendor", service.Vendor)
-	edit(rt, "edit-vendor", "PATCH", "/vendors/{id}", "Change a vendor", service.SetVendor)
+	showAndEdit(rt, editable[model.EditVendor, model.Vendor]{noun: "vendor", path: "/vendors/{id}",
+		edits: "Change a vendor", read: service.Vendor, change: service.SetVendor})
 	remove(rt, "remove-vendor", "/vendors/{id}", "Remove a vendor without users and contacts", service.RemoveVendor)
 
 	list(rt, "list-users", "/users", "List users", func(u model.User) string { return u.Name }, service.Users)
 	create(rt, "add-user", "/users", "Add a user", service.AddUser)
-	show(rt, "show-user", "/users/{id}", "Show a user", service.User)
-	edit(rt, "edit-user", "PATCH", "/users/{id}", "Change, enable or disable a user", service.SetUser)
+	showAndEdit(rt, editable[model.EditUser, model.User]{noun: "user", path: "/users/{id}", settled: withoutUse,
+		edits: "Change, enable or disable a user", read: service.User, change: service.SetUser})
 	edit(rt, "rename-user", "POST", "/users/{id}/rename", "Give a user another username; everything else stays",
 		service.RenameUser)
 	remove(rt, "remove-user", "/users/{id}", "Remove a user that was never used", service.RemoveUser)
@@ -44,8 +44,8 @@ func (rt *routes) people() {
 
 	list(rt, "list-contacts", "/contacts", "List contacts", store.ContactCursor, service.Contacts)
 	create(rt, "add-contact", "/contacts", "Add a contact", service.AddContact)
-	show(rt, "show-contact", "/contacts/{id}", "Show a contact, by id or e-mail", service.Contact)
-	edit(rt, "edit-contact", "PATCH", "/contacts/{id}", "Change a contact", service.SetContact)
+	showAndEdit(rt, editable[model.EditContact, model.Contact]{noun: "contact", path: "/contacts/{id}",
+		edits: "Change a contact, by id or e-mail", read: service.Contact, change: service.SetContact})
 	remove(rt, "remove-contact", "/contacts/{id}", "Remove a contact who was sent nothing and holds no key",
 		service.RemoveContact)
 	act(rt, "contact-leaves", "POST", "/contacts/{id}/leave", "Note that a contact left, and list the keys that remain",

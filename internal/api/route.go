@@ -39,9 +39,10 @@ func route[In, Out any](rt *routes, id, method, path, summary string,
 	register(rt, op(id, method, path, summary), do)
 }
 
-// handle adds an operation. It checks the names in the input first (checkNames), and turns errors into
-// answers.
+// handle adds an operation. Before anything else, permit looks whether the role of whoever asks may
+// do it. It checks the names in the input first (checkNames), and turns errors into answers.
 func handle[In, Out any](rt *routes, o huma.Operation, do func(ctx context.Context, in *In) (*Out, error)) {
+	o.Middlewares = append(huma.Middlewares{rt.permit(o.OperationID)}, o.Middlewares...)
 	huma.Register(rt, o, func(ctx context.Context, in *In) (*Out, error) {
 		if err := rt.checkNames(ctx, o.Path, in); err != nil {
 			return nil, rt.fail(err)
@@ -132,8 +133,12 @@ func (s *Streamed) Resolve(ctx huma.Context) []error {
 	return nil
 }
 
-// viewed writes an audit row for an operator who looked at contents.
+// viewed writes an audit row for an operator who looked at contents, with the reason, if one was
+// given.
 func (rt *routes) viewed(ctx context.Context, action, subject, userID string, detail map[string]string) error {
+	if why := reason(ctx); why != "" && detail != nil {
+		detail["reason"] = why
+	}
 	return rt.Audit.Note(ctx, model.AuditRow{Actor: actor(ctx), Action: action, Subject: subject, User: userID,
 		Detail: detail})
 }

@@ -62,6 +62,8 @@ var offers = map[string][]offer{
 	"list-runs":          {{"", "retention runs"}},
 	"list-sessions":      {{"", "session list"}},
 	"list-sequences":     {{"", "feed sequence list {feed|FEED}"}},
+	"list-tokens":        {{"", "token list"}},
+	"show-token":         {{"", "token show {name|NAME}"}},
 	"list-users":         {{"", "user list"}},
 	"list-vendors":       {{"", "vendor list"}},
 	"list-webhooks":      {{"", "webhook list"}},

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -37,16 +38,21 @@ type app struct {
 	IO
 	env  map[string]string
 	data string // --data
+	url  string // --url
+	key  string // --token-file
 	json bool   // --json
 	wide bool   // --wide
 	utc  bool   // --utc
 	// place returns where and when the operator is. It asks the server the first time.
 	place func(context.Context) serverTime
+	// remote returns the client of the server at --url or SALLYPORT_URL. It is made once.
+	remote func() *client.Client
 }
 
 func newApp(o IO) *app {
 	a := &app{IO: o, env: env.ToMap(o.Env)}
 	a.place = a.askPlace()
+	a.remote = sync.OnceValue(a.elsewhere)
 	return a
 }
 
@@ -81,12 +87,19 @@ over SFTP, with keys only.
 Try it:          sallyport quickstart
 Run it:          sallyport serve --config /etc/sallyport.yaml
 Manage it:       the other commands; on the server's own machine they need only
-                 its data folder (--data or SALLYPORT_DATA).`,
+                 its data folder (--data or SALLYPORT_DATA). Elsewhere they need
+                 its address (--url or SALLYPORT_URL) and an API token
+                 (SALLYPORT_TOKEN, or a file with it: --token-file).`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
 	root.PersistentFlags().StringVar(&a.data, "data", "",
 		"the server's data folder (SALLYPORT_DATA; default ./sallyport-data)")
+	root.PersistentFlags().StringVar(&a.url, "url", "",
+		"manage the server at this address: https://files.example.com (SALLYPORT_URL)")
+	root.PersistentFlags().StringVar(&a.key, "token-file", "",
+		"a file with the API token for --url (SALLYPORT_TOKEN_FILE; or the token itself in SALLYPORT_TOKEN)")
+	root.MarkFlagsMutuallyExclusive("url", "data")
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON instead of a table")
 	version := root.Flags().Bool("version", false, "print the version")
 	root.PersistentFlags().BoolVar(&a.wide, "wide", false, "do not fit tables to the terminal, and show all columns")
@@ -104,7 +117,7 @@ Manage it:       the other commands; on the server's own machine they need only
 		a.receiptCommand(), a.traceCommand(), a.expectCommand(), a.retentionCommand(), a.namesCommand(), a.auditCommand(),
 		a.webhookCommand(), a.messageCommand(), a.mailCommand(),
 		a.sessionCommand(), a.announceCommand(), a.partnersCommand(), a.requestCommand(),
-		a.contactCommand(), a.linkCommand(), a.noticeCommand(), a.guideCommand(), a.sitesCommand(),
+		a.tokenCommand(), a.contactCommand(), a.linkCommand(), a.noticeCommand(), a.guideCommand(), a.sitesCommand(),
 		a.explainCommand(), a.banCommand(), a.unbanCommand(), a.hostkeyCommand(), a.configCommand(), a.manCommand(),
 		a.versionCommand())
 	root.InitDefaultCompletionCmd()
@@ -158,8 +171,8 @@ func (a *app) client() *client.Client { return a.inZone(a.plainClient()) }
 
 // plainClient is client, with times as the server sends them.
 func (a *app) plainClient() *client.Client {
-	if u := a.env["SALLYPORT_URL"]; u != "" && a.data == "" {
-		return client.Remote(u, a.env["SALLYPORT_TOKEN"])
+	if a.serverURL() != "" {
+		return a.remote()
 	}
 	sudo := client.ViaSudo(a.env["SUDO_USER"])
 	if path := a.groupSocket(); path != "" {

@@ -56,10 +56,12 @@ func inMailbox(_ context.Context, f *model.FileFilter, args []string) error {
 }
 
 func (a *app) filesGet() *cobra.Command {
-	var out, version string
+	var out string
+	var q model.GetFile
 	c := command("get USER PATH", "Fetch a file to a file or to standard output", cobra.ExactArgs(2),
 		func(ctx context.Context, args []string) error {
-			in, err := a.client().GetFile(ctx, model.FileRef{User: args[0], Path: args[1], Version: version})
+			q.User, q.Path = args[0], args[1]
+			in, err := a.client().GetFile(ctx, q)
 			if err != nil {
 				return err
 			}
@@ -81,7 +83,8 @@ func (a *app) filesGet() *cobra.Command {
 				in.Size, in.SHA256)
 		})
 	c.Flags().StringVarP(&out, "out", "o", "", "file to write; - for standard output (default: the file's name)")
-	c.Flags().StringVar(&version, "version", "", "a version other than the newest (sallyport files versions)")
+	c.Flags().StringVar(&q.Reason, "reason", "", "why the content is looked at; it is recorded")
+	c.Flags().StringVar(&q.Version, "version", "", "a version other than the newest (sallyport files versions)")
 	return c
 }
 

@@ -42,6 +42,8 @@ var changing = []struct {
 	{regexp.MustCompile(`\b(?:aes128-gcm|aes256-gcm|chacha20-poly1305)@openssh\.com\b`), "CIPHER", false},
 	{regexp.MustCompile(`127\.0\.0\.1:([3-6]\d{4})\b`), "PORT", false}, // the system chooses it
 	{regexp.MustCompile(`whsec_[A-Za-z0-9+/=]+`), "WEBHOOK-SECRET", false},
+	{regexp.MustCompile(`\bsp_([a-z2-7]{47})\b`), "TOKEN-SECRET", true},
+	{regexp.MustCompile(`\bsp_([a-z2-7]{8})\b`), "PREFIX", true},
 	{regexp.MustCompile(`/handover/([A-Za-z0-9_-]+)`), "SECRET", false},
 	{regexp.MustCompile(`local:([^\s"(]+\(\d+\))`), "operator(0)", false},
 	{regexp.MustCompile(`\b\d\.\d KB\b`), "n.n KB", false}, // bytes of a connection

@@ -83,7 +83,7 @@ func (a *app) inboxShow() *cobra.Command {
 }
 
 func (a *app) inboxFetch() *cobra.Command {
-	var out, claim string
+	var out, claim, why string
 	c := command("fetch ID", "Fetch a received file to a file or to standard output", cobra.ExactArgs(1),
 		func(ctx context.Context, args []string) error {
 			d, err := a.client().ShowDrop(ctx, args[0])
@@ -92,25 +92,27 @@ func (a *app) inboxFetch() *cobra.Command {
 			}
 			d.Claim = claim
 			if out == "-" {
-				return a.fetchDrop(ctx, d, a.Out)
+				return a.fetchDrop(ctx, d, why, a.Out)
 			}
 			to := out
 			if to == "" {
 				to = safeName(path.Base(d.Path))
 			}
-			if err := a.fetchTo(ctx, d, to); err != nil {
+			if err := a.fetchTo(ctx, d, why, to); err != nil {
 				return err
 			}
 			return a.done(d, "%s has %d bytes, SHA-256 %s.", to, d.Size, d.SHA256)
 		})
 	c.Flags().StringVarP(&out, "out", "o", "", "file to write; - for standard output (default: the received name)")
+	c.Flags().StringVar(&why, "reason", "", "why the content is looked at; it is recorded")
 	c.Flags().StringVar(&claim, "claim", "", "the scanner's claim, for a file that it has not accepted yet")
 	return c
 }
 
-// fetchDrop copies a received file and checks its hash.
-func (a *app) fetchDrop(ctx context.Context, d model.Drop, w io.Writer) error {
-	in, err := a.client().FetchDrop(ctx, d.ID, d.Claim)
+// fetchDrop copies a received file and checks its hash. why is the reason, which is recorded; it may be
+// empty.
+func (a *app) fetchDrop(ctx context.Context, d model.Drop, why string, w io.Writer) error {
+	in, err := a.client().FetchDrop(ctx, d.ID, model.FetchDrop{Claim: d.Claim, Reasoned: model.Reasoned{Reason: why}})
 	if err != nil {
 		return err
 	}
@@ -136,8 +138,8 @@ func copyChecked(w io.Writer, r io.Reader, want string) error {
 }
 
 // fetchTo writes a received file to the path to, once it is complete.
-func (a *app) fetchTo(ctx context.Context, d model.Drop, to string) error {
-	return landFile(to, func(w io.Writer) error { return a.fetchDrop(ctx, d, w) })
+func (a *app) fetchTo(ctx context.Context, d model.Drop, why, to string) error {
+	return landFile(to, func(w io.Writer) error { return a.fetchDrop(ctx, d, why, w) })
 }
 
 // landFile writes a temporary file, syncs it, and links it to the path to, so that no incomplete

@@ -287,7 +287,7 @@ func (a *app) land(ctx context.Context, d model.Drop, name string) error {
 		defer close(done)
 		a.renewUntil(ctx, d, over)
 	}()
-	err := a.fetchTo(ctx, d, name)
+	err := a.fetchTo(ctx, d, "", name)
 	close(over)
 	<-done
 	return err

@@ -141,6 +141,8 @@ type Limits struct {
 	Unread  Size  `yaml:"unread" env:"UNREAD"`
 	Logins  int64 `yaml:"logins_per_hour" env:"LOGINS_PER_HOUR"`   // per user; more are slowed down
 	Changes int64 `yaml:"changes_per_hour" env:"CHANGES_PER_HOUR"` // renames, removals etc. per user; more are slowed
+	// requests a minute of an API token; more are refused for a while; 0: any number
+	TokenRequests int `yaml:"token_requests_per_minute" env:"TOKEN_REQUESTS_PER_MINUTE"`
 }
 
 // Keys is the policy on users' keys.
@@ -222,13 +224,16 @@ type Records struct {
 	Activity int64    `yaml:"activity" env:"ACTIVITY"` // files read and directories listed
 }
 
-// Web is the HTTP listener for one-time links. Without a certificate it must be on loopback, behind
-// a proxy with one.
+// Web is the HTTP listener for one-time links and the API. Without a certificate it must be on
+// loopback, or for named proxies.
 type Web struct {
 	Listen  string `yaml:"listen" env:"LISTEN"`
 	URL     string `yaml:"url" env:"URL"` // how partners reach it: https://files.example.com
 	TLSCert string `yaml:"tls_cert" env:"TLS_CERT"`
 	TLSKey  string `yaml:"tls_key" env:"TLS_KEY"`
+	// Proxies end TLS on other machines. Only they may then send requests in clear, and their
+	// X-Forwarded-For is trusted.
+	Proxies []string `yaml:"proxies" env:"PROXIES"`
 }
 
 // Log says how much is logged, and how.
@@ -289,7 +294,7 @@ func Default() Config {
 			Login: Duration(2 * time.Minute), KeyOffers: 20, UserSessions: 10, AccountSessions: 50, AddressSessions: 50,
 			Idle:      Duration(15 * time.Minute),
 			KeepAlive: Duration(30 * time.Second), Stall: Duration(2 * time.Minute), Handles: 256, Channels: 10, Logins: 6_000,
-			Changes: 100_000},
+			Changes: 100_000, TokenRequests: 1200},
 		Keys: Keys{PerUser: 5, Types: []string{"ed25519", "ecdsa", "rsa"}, RSAMin: 2048, RSAMax: 8192,
 			Overlap: Duration(14 * 24 * time.Hour), MadeBy: model.KeysByBoth},
 		Users: Users{NameRule: "account-id"},

@@ -55,7 +55,7 @@ func Networks(list []string) (out []netip.Prefix) {
 // checkListeners notes invalid endpoints, lists of addresses and key policies.
 func (c *Config) checkListeners(f *findings) {
 	lists := map[string][]string{"endpoint.allow_ips": c.Endpoint.AllowIPs, "access.never_ban": c.Access.NeverBan,
-		"access.proxies": c.Access.Proxies}
+		"access.proxies": c.Access.Proxies, "web.proxies": c.Web.Proxies}
 	ports := map[string]int{"endpoint.port": c.Endpoint.Port}
 	for name, r := range c.Regions {
 		at := "regions." + name
@@ -115,8 +115,9 @@ func (c *Config) checkWeb(f *findings) {
 		f.bad("web.tls_cert", "give both or none of web.tls_cert and web.tls_key.")
 	}
 	if addr, err := netip.ParseAddr(host); c.Web.TLSCert == "" && c.Web.TLSKey == "" && host != "localhost" &&
-		(err != nil || !addr.IsLoopback()) {
-		f.bad("web.listen", "%q is open to others, and key files must not travel in clear.", c.Web.Listen).
-			Hint = "listen on 127.0.0.1 behind a proxy with a certificate, or give web.tls_cert and web.tls_key"
+		(err != nil || !addr.IsLoopback()) && len(c.Web.Proxies) == 0 {
+		f.bad("web.listen", "%q is open to others, and keys and tokens must not travel in clear.", c.Web.Listen).
+			Hint = "listen on 127.0.0.1 behind a proxy with a certificate, name other machines' proxies in web.proxies, " +
+			"or give web.tls_cert and web.tls_key"
 	}
 }

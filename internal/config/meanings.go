@@ -84,7 +84,9 @@ var meanings = map[string]string{
 	"limits.channels":              "Channels of a connection.",
 	"limits.unread": "Bytes received and not yet read, of all clients together. " +
 		"0: 1/64 of the memory, at least 32 MiB.",
-	"limits.logins_per_hour":  "Log-ins of a user in an hour. More are slowed down, not refused.",
+	"limits.logins_per_hour": "Log-ins of a user in an hour. More are slowed down, not refused.",
+	"limits.token_requests_per_minute": "Requests of an API token in a minute. More are refused for a moment. " +
+		"0: any number.",
 	"limits.changes_per_hour": "Renames, removals and the like of a user in an hour. More are slowed down.",
 
 	"keys":              "The policy on users' keys.",
@@ -133,7 +135,9 @@ var meanings = map[string]string{
 	"web.listen":   "Address to serve pages on: 127.0.0.1:8022. Empty: there are no pages.",
 	"web.url":      "How partners reach the pages: https://files.example.com.",
 	"web.tls_cert": "File of the certificate, if the server has one of its own.",
-	"web.tls_key":  "File of the certificate's key.",
+	"web.tls_key":  "File of the certificate's key. Both are read again when they change.",
+	"web.proxies": "Proxies with a certificate on other machines. Then only they may send requests in clear, and their " +
+		"X-Forwarded-For is believed.",
 
 	"metrics":        "Numbers for Prometheus.",
 	"metrics.listen": "Address to serve /metrics and /healthz on: 127.0.0.1:9222. Empty: nowhere.",

@@ -12,19 +12,20 @@ type Kind int
 
 // The kinds.
 const (
-	Internal    Kind = iota // a bug or fault of ours; the public text gives no details
-	Invalid                 // the request is wrong in itself
-	NotFound                // no such thing, or none that this actor may know of
-	Exists                  // the name is taken
-	Denied                  // known, but not allowed
-	Conflict                // the state changed meanwhile, or contradicts the request
-	Quota                   // the mailbox is full
-	NoSpace                 // the server's storage is full
-	TooLarge                // over a size limit
-	Busy                    // over a count limit: handles, sessions, requests
-	Unsupported             // never offered here
-	Unavailable             // cannot be answered now; trying again may help
-	NoRecipient             // nobody is entitled to what was published
+	Internal        Kind = iota // a bug or fault of ours; the public text gives no details
+	Invalid                     // the request is wrong in itself
+	NotFound                    // no such thing, or none that this actor may know of
+	Exists                      // the name is taken
+	Denied                      // known, but not allowed
+	Conflict                    // the state changed meanwhile, or contradicts the request
+	Quota                       // the mailbox is full
+	NoSpace                     // the server's storage is full
+	TooLarge                    // over a size limit
+	Busy                        // over a count limit: handles, sessions, requests
+	Unsupported                 // never offered here
+	Unavailable                 // cannot be answered now; trying again may help
+	NoRecipient                 // nobody is entitled to what was published
+	Unauthenticated             // nobody knows who asks: no log-in, or one that does not work
 )
 
 // SFTP v3 status codes (draft-ietf-secsh-filexfer-02 §7).
@@ -46,19 +47,20 @@ var kinds = [...]struct {
 	exit int    // process exit code
 	text string // public text when the error brings none
 }{
-	Internal:    {"internal", StatusFailure, 500, 1, "Something went wrong on the server."},
-	Invalid:     {"invalid", StatusBadMessage, 422, 2, "The request is not valid."},
-	NotFound:    {"not_found", StatusNoSuchFile, 404, 3, "No such file or directory."},
-	Exists:      {"exists", StatusFailure, 409, 4, "The name is already taken."},
-	Denied:      {"denied", StatusPermissionDenied, 403, 5, "Not allowed here."},
-	Conflict:    {"conflict", StatusFailure, 409, 4, "It was changed by someone else meanwhile."},
-	Quota:       {"quota", StatusFailure, 507, 6, "Quota exceeded."},
-	NoSpace:     {"no_space", StatusFailure, 507, 6, "The server has no space left."},
-	TooLarge:    {"too_large", StatusFailure, 413, 6, "The file is too large."},
-	Busy:        {"busy", StatusFailure, 429, 7, "Too many at once."},
-	Unsupported: {"unsupported", StatusOpUnsupported, 501, 2, "Not supported."},
-	Unavailable: {"unavailable", StatusFailure, 503, 7, "The server cannot answer now; please try again."},
-	NoRecipient: {"no_recipient", StatusFailure, 422, 8, "Nobody is entitled to this file."},
+	Internal:        {"internal", StatusFailure, 500, 1, "Something went wrong on the server."},
+	Invalid:         {"invalid", StatusBadMessage, 422, 2, "The request is not valid."},
+	NotFound:        {"not_found", StatusNoSuchFile, 404, 3, "No such file or directory."},
+	Exists:          {"exists", StatusFailure, 409, 4, "The name is already taken."},
+	Denied:          {"denied", StatusPermissionDenied, 403, 5, "Not allowed here."},
+	Conflict:        {"conflict", StatusFailure, 409, 4, "It was changed by someone else meanwhile."},
+	Quota:           {"quota", StatusFailure, 507, 6, "Quota exceeded."},
+	NoSpace:         {"no_space", StatusFailure, 507, 6, "The server has no space left."},
+	TooLarge:        {"too_large", StatusFailure, 413, 6, "The file is too large."},
+	Busy:            {"busy", StatusFailure, 429, 7, "Too many at once."},
+	Unsupported:     {"unsupported", StatusOpUnsupported, 501, 2, "Not supported."},
+	Unavailable:     {"unavailable", StatusFailure, 503, 7, "The server cannot answer now; please try again."},
+	NoRecipient:     {"no_recipient", StatusFailure, 422, 8, "Nobody is entitled to this file."},
+	Unauthenticated: {"unauthenticated", StatusPermissionDenied, 401, 5, "Please sign in first."},
 }
 
 // String returns the kind's word, as in JSON and logs.

@@ -43,6 +43,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/notify/mail"
 	"github.com/sallyport-sftp/sallyport/internal/notify/webhook"
 	"github.com/sallyport-sftp/sallyport/internal/onboard"
+	"github.com/sallyport-sftp/sallyport/internal/operator"
 	"github.com/sallyport-sftp/sallyport/internal/platform"
 	"github.com/sallyport-sftp/sallyport/internal/proof"
 	"github.com/sallyport-sftp/sallyport/internal/quietlog"
@@ -106,7 +107,10 @@ type Node struct {
 	announced  *announce.Service
 	requests   *onboard.Service
 	offered    chan model.PendingKey // unknown keys, to be recorded
+	operators  *operator.Service
+	operations http.Handler // the API
 	web        *http.Server
+	webAddr    string
 	metrics    *http.Server
 	revoked    *account.Revocations
 	processor  *fair.Share // divides processor time among users
@@ -197,6 +201,8 @@ func (n *Node) buildServices(ctx context.Context) (err error) {
 		return err
 	}
 	n.links = handover.New(n.store, n.clock, n.ids)
+	n.operators = operator.New(operator.Options{Store: n.store, Clock: n.clock, IDs: n.ids, Log: n.log,
+		Policy: operatorPolicy(&n.cfg)})
 	n.accounts = account.New(n.store, n.clock, n.ids, policy)
 	if err := n.buildExchange(ctx); err != nil {
 		return err
@@ -236,6 +242,7 @@ func (n *Node) startServices(ctx context.Context) {
 	n.background.Go(func() { n.makeEvents(ctx) })
 	n.background.Go(func() { n.announced.Keep(ctx) })
 	n.background.Go(func() { n.requests.Keep(ctx) })
+	n.background.Go(func() { n.operators.Keep(ctx) })
 	n.background.Go(func() { n.accounts.KeepInactive(ctx, n.log, n.ssh.HasSession) })
 }
 

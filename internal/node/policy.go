@@ -9,6 +9,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/connection"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/feed"
+	"github.com/sallyport-sftp/sallyport/internal/operator"
 	"github.com/sallyport-sftp/sallyport/internal/sshd"
 	"github.com/sallyport-sftp/sallyport/internal/tree"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -101,6 +102,13 @@ func recordPolicy(c *config.Config, endpointIPs map[string][]string) connection.
 		Limits: defaultLimits(&c.Storage),
 		Bans: connection.BanPolicy{After: c.Access.BanAfter, Within: time.Duration(c.Access.BanWithin),
 			For: time.Duration(c.Access.BanFor), Never: config.Networks(c.Access.NeverBan)}}
+}
+
+// operatorPolicy makes the policy of operators and tokens from the configuration.
+func operatorPolicy(c *config.Config) operator.Policy {
+	return operator.Policy{Rate: c.Limits.TokenRequests, Burst: max(c.Limits.TokenRequests/4, 20),
+		After: c.Access.BanAfter, Within: time.Duration(c.Access.BanWithin), For: time.Duration(c.Access.BanFor),
+		Never: config.Networks(c.Access.NeverBan)}
 }
 
 // The default of limits.unread: a share of the memory. The buffers take up to three times as much

@@ -13,6 +13,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/api"
 	"github.com/sallyport-sftp/sallyport/internal/httpd"
 	"github.com/sallyport-sftp/sallyport/internal/partners"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // openSocket serves the API on the Unix socket in the data folder, where only root and the server's
@@ -36,13 +37,14 @@ func (n *Node) openSocket() error {
 	}
 	n.socket = l
 	n.guides = n.buildGuide()
-	handler := api.New(api.Services{Guides: n.guides, Records: n.records, HandOver: n.links, Account: n.accounts,
+	n.operations = api.New(api.Services{Operators: n.operators, Guides: n.guides, Records: n.records,
+		HandOver: n.links, Account: n.accounts,
 		Feed: n.feeds, Inbox: n.inbox, Tree: n.tree, Sessions: n.ssh, HostKeys: n.hostKeys, Server: n.server(), Log: n.log,
 		Trace: n.traces, Audit: n.audits, Notify: n.tell, Retain: n.retain, Naming: n.naming, Expect: n.expect,
 		Names: n.store, Clock: n.clock, Overview: n.buildOverview(), HelpOf: n.helpOf, Announce: n.announced,
 		Onboard: n.requests, Operator: n.operator.Name,
 		Partners: partners.New(n.store, n.accounts, n.feeds)})
-	n.api = &http.Server{Handler: httpd.Guard(n.log, named(handler), api.Fault), ReadHeaderTimeout: 10 * time.Second,
+	n.api = &http.Server{Handler: httpd.Guard(n.log, named(n.operations), api.Fault), ReadHeaderTimeout: 10 * time.Second,
 		ConnContext: httpd.WithPeer, ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelWarn)}
 	n.serveAPI(httpd.LocalOnly{Listener: l})
 	if n.cfg.Socket.Group == "" {
@@ -56,11 +58,13 @@ func (n *Node) openSocket() error {
 	return nil
 }
 
-// named tells the API who sent a request.
+// named tells the API who sent a request. Whoever may connect to a socket of this machine is an
+// administrator.
 func named(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		who := httpd.Person(r.Context(), r.Header.Get(client.SudoHeader))
-		next.ServeHTTP(w, r.WithContext(api.WithActor(r.Context(), "local:"+who)))
+		next.ServeHTTP(w, r.WithContext(api.WithIdentity(r.Context(),
+			model.Identity{Name: "local:" + who, Role: model.RoleAdmin})))
 	})
 }
 

@@ -2,14 +2,19 @@ package node
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
+	"slices"
 	"strconv"
 	"time"
 
+	"github.com/sallyport-sftp/sallyport/internal/api"
 	"github.com/sallyport-sftp/sallyport/internal/config"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/httpd"
 	"github.com/sallyport-sftp/sallyport/internal/web"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -46,29 +51,37 @@ func within(d time.Duration) string {
 	}
 }
 
-// openWeb serves the pages for partners, if an address is configured.
+// openWeb serves the pages for partners and the API for operators, if an address is configured.
 func (n *Node) openWeb() error {
 	c := n.cfg.Web
 	if c.Listen == "" {
 		return nil
 	}
+	var certificate *httpd.Certificate
+	if c.TLSCert != "" {
+		var err error
+		if certificate, err = httpd.ReadCertificate(c.TLSCert, c.TLSKey, n.log); err != nil {
+			return fault.E("node.openWeb", fault.Invalid, "The certificate (web.tls_cert, web.tls_key) cannot be used: %v.",
+				fault.InWords(err))
+		}
+	}
 	l, err := net.Listen("tcp", c.Listen)
 	if err != nil {
 		return busy(c.Listen, err)
 	}
-	pages := web.Options{HandOver: n.links, Operator: n.operator, Help: n.cfg.Support.Help(), Reader: n.readerOf,
-		Requests: n.requests, Guides: n.guides, URL: c.URL, Within: within(time.Duration(n.cfg.Onboard.AnswerWithin)),
-		Zone: n.cfg.Zones().Of(model.Account{}), Proxies: config.Networks(n.cfg.Access.Proxies),
-		Ready: n.store.Ping, Log: n.log}
-	n.web = &http.Server{Handler: httpd.Guard(n.log, web.New(pages), web.Fault(pages)),
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       20 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute,
-			MaxHeaderBytes: 16 << 10,
+	n.webAddr = l.Addr().String()
+	handler := n.webHandler()
+	if certificate == nil {
+		handler = httpd.OnlyFrom(config.Networks(c.Proxies), handler)
+	}
+	n.web = &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout: 20 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 		ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelWarn)}
 	n.background.Go(func() {
 		serve := func() error { return n.web.Serve(l) }
-		if c.TLSCert != "" {
-			serve = func() error { return n.web.ServeTLS(l, c.TLSCert, c.TLSKey) }
+		if certificate != nil {
+			n.web.TLSConfig = &tls.Config{GetCertificate: certificate.Get, MinVersion: tls.VersionTLS12}
+			serve = func() error { return n.web.ServeTLS(l, "", "") }
 		}
 		if err := serve(); err != nil && !errors.Is(err, http.ErrServerClosed) {
 			n.log.Error("the web listener stopped", "err", err)
@@ -76,3 +89,21 @@ func (n *Node) openWeb() error {
 	})
 	return nil
 }
+
+// webHandler returns the handler of pages and API.
+func (n *Node) webHandler() http.Handler {
+	proxies := slices.Concat(config.Networks(n.cfg.Access.Proxies), config.Networks(n.cfg.Web.Proxies))
+	c := n.cfg.Web
+	pages := web.Options{HandOver: n.links, Operator: n.operator, Help: n.cfg.Support.Help(), Reader: n.readerOf,
+		Requests: n.requests, Guides: n.guides, URL: c.URL, Within: within(time.Duration(n.cfg.Onboard.AnswerWithin)),
+		Zone: n.cfg.Zones().Of(model.Account{}), Proxies: proxies, Ready: n.store.Ping, Log: n.log}
+	operations := api.OverNetwork(n.operations, api.Network{Gate: n.operators, Log: n.log,
+		Address: func(r *http.Request) netip.Addr { return httpd.Address(r, proxies) }})
+	mux := http.NewServeMux()
+	mux.Handle("/", httpd.Guard(n.log, web.New(pages), web.Fault(pages)))
+	mux.Handle("/api/", httpd.Guard(n.log, operations, api.Fault))
+	return mux
+}
+
+// WebAddress returns the address on which pages and the API are served; "" if they are not.
+func (n *Node) WebAddress() string { return n.webAddr }

@@ -219,3 +219,35 @@ func (a *asked) limits() error {
 	}
 	return err
 }
+
+// tokens looks for API tokens that nobody uses, and for those that end soon.
+func (a *asked) tokens() error {
+	all, err := a.q.ActiveTokens(a.now, counted)
+	if err != nil {
+		return err
+	}
+	var unused, ending []string
+	for _, t := range all {
+		used := t.CreatedAt
+		if t.LastUsedAt != nil {
+			used = *t.LastUsedAt
+		}
+		switch {
+		case a.now.Sub(used) >= unusedToken:
+			unused = append(unused, t.Name)
+		case t.ExpiresAt.Sub(a.now) < expiringKeys:
+			ending = append(ending, t.Name+" ("+a.s.date(t.ExpiresAt)+")")
+		}
+	}
+	if n := int64(len(ending)); n > 0 {
+		a.few("tokens_expiring", model.UrgencySoon, model.Do("list-tokens"), n, false, ending, fmt.Sprintf(
+			"%s in use %s soon: %s. Make the next one in time.", count(n, false, "API token", "API tokens"),
+			verb(n, "ends", "end"), list(ending, len(ending))))
+	}
+	if n := int64(len(unused)); n > 0 {
+		a.few("tokens_unused", model.UrgencySoon, model.Do("list-tokens"), n, false, unused, fmt.Sprintf(
+			"%s %s not used for 90 days: %s. Revoke what nobody needs.", count(n, false, "API token", "API tokens"),
+			verb(n, "was", "were"), list(unused, len(unused))))
+	}
+	return nil
+}

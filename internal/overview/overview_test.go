@@ -182,6 +182,25 @@ var statusStories = testkit.Stories[*world]{
 			}
 		}
 	},
+	"API tokens that nobody uses, and those that end soon": func(t *testing.T, w *world) {
+		add := func(name string, made, ends time.Duration, used any) {
+			w.Exec(`INSERT INTO tokens (id, name, role, prefix, hash, allow_ips, created_at, created_by, expires_at,
+				last_used_at) VALUES ($1, $1, 'admin', $1, '', '[]', $2, '', $3, $4)`, name,
+				w.Clock().Add(-made).UnixMicro(), w.Clock().Add(ends).UnixMicro(), used)
+		}
+		add("fresh", testkit.Day, 300*testkit.Day, nil)
+		add("idle", 100*testkit.Day, 300*testkit.Day, nil)
+		add("busy", 100*testkit.Day, 20*testkit.Day, w.Clock().Add(-testkit.Day).UnixMicro())
+		add("over", 100*testkit.Day, -testkit.Day, nil)
+		_, says, _ := w.status()
+		for topic, want := range map[string]string{
+			"tokens_unused":   "1 API token was not used for 90 days: idle. Revoke what nobody needs.",
+			"tokens_expiring": "1 API token in use ends soon: busy (2026-01-25). Make the next one in time."} {
+			if says[topic] != want {
+				t.Errorf("%s: %q, want %q", topic, says[topic], want)
+			}
+		}
+	},
 	"what the server does for itself": func(t *testing.T, w *world) {
 		at, old := w.Clock(), w.Clock().Add(-time.Hour)
 		w.audit = model.AuditStatus{Waiting: 3, OldestAt: &old, Sealed: 10}

@@ -26,6 +26,7 @@ const (
 	untoldAfter   = time.Hour
 	growthWindow  = 7 * 24 * time.Hour
 	fullWithin    = 14 * 24 * time.Hour // the disk, at the present growth
+	unusedToken   = 90 * 24 * time.Hour
 	partnerWithin = 90 * 24 * time.Hour // an address from which somebody logged in is a partner's
 )
 
@@ -54,7 +55,7 @@ func (s *Service) Status(ctx context.Context, f model.StatusQuery) (model.Status
 	}
 	for _, look := range []func() error{a.disk, a.audit, a.runs, a.missed, a.gaps, a.bans, a.queue, a.scanner, a.claims,
 		a.unclaimedDrops, a.dead, a.certificate, a.keysPending, a.keysFlagged, a.unreachable, a.bounced, a.late, a.untold,
-		a.keysExpiring, a.dueToday, a.partials, a.limits, a.requests} {
+		a.keysExpiring, a.tokens, a.dueToday, a.partials, a.limits, a.requests} {
 		if err := look(); err != nil {
 			return out, err
 		}

@@ -91,6 +91,12 @@ func (n *Node) Stop() {
 	n.node = nil
 }
 
+// WithWeb serves pages and the API on a free port of this machine.
+func WithWeb(c *config.Config) { c.Web.Listen, c.Web.URL = "127.0.0.1:0", "https://files.example.com" }
+
+// WebURL returns where a node with WithWeb serves pages and the API.
+func (n *Node) WebURL() string { return "http://" + n.node.WebAddress() }
+
 // Restart stops the node and starts another on the same data.
 func (n *Node) Restart() {
 	n.t.Helper()

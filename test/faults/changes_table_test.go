@@ -54,6 +54,10 @@ var changes = map[string]change{
 		"until": "2200-01-01T00:00:00Z", "from": "2199-12-31T00:00:00Z"}), again: fault.Exists},
 	"end-announcement": {begin: (*lossy).announced, request: asks("DELETE", "/announcements/{id}", nil),
 		again: fault.Conflict},
+	"add-token": {request: asks("POST", "/tokens", body{"name": "{name}", "role": "auditor"}), again: fault.Exists},
+	"revoke-token": {begin: func(l *lossy) {
+		l.does(asks("POST", "/tokens", body{"name": "{name}-t", "role": "auditor"}))
+	}, request: asks("DELETE", "/tokens/{name}-t", nil), again: fault.Conflict},
 	"add-note": {request: asks("POST", "/notes", body{"account": "{name}", "text": "Calls on Mondays."}),
 		again: fault.Exists},
 	"remove-note": {begin: (*lossy).note, request: asks("DELETE", "/notes/{id}", nil), again: fault.NotFound},
