@@ -77,7 +77,7 @@ type (
 
 	// RequestFacts are about a request for access.
 	RequestFacts struct {
-		Reference, Name, Company, Number string
+		Reference, Who, Company, Number string
 		Email, Phone, Username           string
 		Key                              string // its type
 		Fingerprint                      string
