@@ -45,8 +45,11 @@ type judging struct {
 }
 
 func (s *Service) judge(q *store.Q, r model.Request) (model.Judgement, error) {
-	out := model.Judgement{Request: r, Findings: []model.RequestFinding{}, Feeds: []model.RequestFeed{},
-		Proposed: s.complete(r, model.Approval{})}
+	out := model.Judgement{Request: r, Findings: []model.RequestFinding{}, Feeds: []model.RequestFeed{}}
+	var err error
+	if out.Proposed, err = s.complete(q, r, model.Approval{}); err != nil {
+		return out, err
+	}
 	if r.Approval != nil {
 		out.Proposed = *r.Approval
 	}
