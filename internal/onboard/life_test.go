@@ -289,7 +289,8 @@ var formStories = testkit.Stories[*world]{
 	},
 	"only feeds that may be asked for are offered": func(t *testing.T, w *world) {
 		w.Customer("globex")
-		for _, f := range []model.NewFeed{{Name: "cdr", Kind: "cdr"}, {Name: "own", Kind: "x", Recipients: []string{"globex"}}} {
+		for _, f := range []model.NewFeed{{Name: "cdr", Kind: "cdr"},
+			{Name: "own", Kind: "x", Recipients: []string{"globex"}}} {
 			_, err := w.feeds.AddFeed(ctx, "test", f)
 			w.Must(err)
 		}
