@@ -10,17 +10,23 @@ FUZZTIME ?= 20s
 RACE = -race -gcflags=modernc.org/...=-race=false \
 	-gcflags=golang.org/x/crypto/blowfish=-race=false -gcflags=golang.org/x/crypto/argon2=-race=false
 
-.PHONY: run build test twice check journeys fuzz bench
+.PHONY: run build keygen test twice check journeys fuzz bench
 
 run: ## the demo: accounts, keys and files, and how to connect
 	@echo 'Compiling, a minute or two the first time.'
 	@$(MAKE) --no-print-directory build
 	@set -m 2>/dev/null; bin/sallyport quickstart # Ctrl-C reaches the demo alone, so make ends well, too
 
-build: ## bin/sallyport, static; what "make run" starts, so that nothing is compiled twice
+build: keygen ## bin/sallyport, static; what "make run" starts, so that nothing is compiled twice
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/sallyport ./cmd/sallyport
 
-test: ## every test, with the race detector and the real clients; attacks alone, since they look at the clock
+# What makes key pairs in a browser, packed to be embedded. It is built anew when its sources change.
+KEYGEN = internal/web/keygen/dist/keygen.wasm.br
+keygen: $(KEYGEN)
+$(KEYGEN): $(wildcard internal/web/keygen/*.go internal/web/keygen/build/*.go internal/keys/*.go internal/valid/*.go) go.mod
+	$(GO) run ./internal/web/keygen/build
+
+test: keygen ## every test, with the race detector and the real clients; attacks alone, since they look at the clock
 	scripts/install-test-packages
 	TESTS=all CGO_ENABLED=1 $(GO) test $(RACE) -timeout 20m $$($(GO) list ./... | grep -v /test/attacks)
 	STORY_DATABASE=postgres TESTS=all CGO_ENABLED=1 $(GO) test $(RACE) -timeout 20m ./test/journeys -run '^TestJourneys$$'

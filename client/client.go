@@ -29,6 +29,7 @@ type Client struct {
 	zone  func(context.Context) *time.Location // of times in answers; nil: as the server sends them
 	sudo  string                               // the person for whom sudo runs this program, or ""
 	group bool                                 // where is a socket for a group
+	trust string                               // a folder; a server that runs as its owner is believed
 }
 
 // socketName is the API's socket within the data folder.
@@ -63,9 +64,10 @@ const SudoHeader = "Sallyport-Sudo-User"
 // ViaSudo tells the server for whom sudo runs this program: SUDO_USER. "" tells nothing.
 func ViaSudo(user string) Option { return func(c *Client) { c.sudo = user } }
 
-// Local returns a client of the server that uses a data folder on this machine.
+// Local returns a client of the server that uses a data folder on this machine. The server must run as
+// root, as this program's user, or as the folder's owner (TrustOwnerOf).
 func Local(data string, options ...Option) *Client {
-	return local(data, func(ctx context.Context) (net.Conn, error) {
+	return local(data, data, func(ctx context.Context) (net.Conn, error) {
 		path, done, err := SocketPath(data)
 		if err != nil {
 			return nil, err
@@ -75,18 +77,30 @@ func Local(data string, options ...Option) *Client {
 	}, options)
 }
 
-// AtSocket returns a client of the server on this machine that has the socket for a group at path.
+// AtSocket returns a client of the server on this machine that has the socket for a group at path. The
+// server must run as root, as this program's user, or as the owner of the socket's folder.
 func AtSocket(path string, options ...Option) *Client {
-	c := local(path, func(ctx context.Context) (net.Conn, error) {
+	c := local(path, filepath.Dir(path), func(ctx context.Context) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", path)
 	}, options)
 	c.group = true
 	return c
 }
 
-func local(where string, dial func(context.Context) (net.Conn, error), options []Option) *Client {
-	toSocket := func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) }
-	c := &Client{base: "http://local", http: &http.Client{Transport: &http.Transport{DialContext: toSocket}}, where: where}
+func local(where, trust string, dial func(context.Context) (net.Conn, error), options []Option) *Client {
+	c := &Client{base: "http://local", where: where, trust: trust}
+	toSocket := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		conn, err := dial(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if err := c.checkPeer(conn); err != nil {
+			_ = conn.Close()
+			return nil, err
+		}
+		return conn, nil
+	}
+	c.http = &http.Client{Transport: &http.Transport{DialContext: toSocket}}
 	for _, o := range options {
 		o(c)
 	}
@@ -134,7 +148,10 @@ func asError(e *fault.Error) *Error {
 // unreachable turns a transport error into an *Error that explains it.
 func (c *Client) unreachable(err error) error {
 	const op = "client.Send"
+	var refused *fault.Error
 	switch {
+	case errors.As(err, &refused): // by checkPeer
+		return asError(refused)
 	case errors.Is(err, context.Canceled):
 		return asError(fault.E(op, fault.Unavailable, "Stopped before the server answered: it may have done what was asked."))
 	case c.base != "http://local":

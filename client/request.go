@@ -24,6 +24,8 @@ type Request struct {
 	Header http.Header
 	Body   any   // sent as JSON; an io.Reader is sent as it is
 	Size   int64 // bytes of an io.Reader; -1 if not known
+
+	Worded bool // sentences of the answer have times in them; they are asked for in the client's zone
 }
 
 // Send sends a request and returns the answer. The caller must close its body. An error status
@@ -55,6 +57,11 @@ func (c *Client) Send(ctx context.Context, r Request) (*http.Response, error) {
 	}
 	if c.sudo != "" {
 		req.Header.Set(SudoHeader, c.sudo)
+	}
+	if r.Worded && c.zone != nil {
+		if zone := zoneName(c.zone(ctx)); zone != "" {
+			req.Header.Set(model.ZoneHeader, zone)
+		}
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
@@ -141,6 +148,16 @@ func setZone(v reflect.Value, zone func() *time.Location) {
 // get sends a GET. query is a struct with query tags, or nil.
 func get[T any](ctx context.Context, c *Client, path string, query any) (T, error) {
 	return Call[T](ctx, c, Request{Method: "GET", Path: path, Query: values(query)})
+}
+
+// worded is get for an answer whose sentences have times in them.
+func worded[T any](ctx context.Context, c *Client, path string, query any) (T, error) {
+	return Call[T](ctx, c, Request{Method: "GET", Path: path, Query: values(query), Worded: true})
+}
+
+// sendWorded is send for an answer whose sentences have times in them, those of errors included.
+func sendWorded[T any](ctx context.Context, c *Client, method, path string, body any) (T, error) {
+	return Call[T](ctx, c, Request{Method: method, Path: path, Body: body, Worded: true})
 }
 
 // send sends a request with a JSON body. body may be nil.

@@ -65,7 +65,7 @@ func (c *Client) NoteTold(ctx context.Context, run, account string) error {
 
 // ConfirmRun confirms a run that waits for an administrator.
 func (c *Client) ConfirmRun(ctx context.Context, id string) (model.RetentionRun, error) {
-	return send[model.RetentionRun](ctx, c, "POST", at("/retention/runs/%s/confirm", id), nil)
+	return sendWorded[model.RetentionRun](ctx, c, "POST", at("/retention/runs/%s/confirm", id), nil)
 }
 
 // CancelRun cancels a run.

@@ -36,7 +36,8 @@ func (c *Client) EndSession(ctx context.Context, id string) (model.Ended, error)
 
 // Explain says why somebody could not log in. about is a username, an address or a reference.
 func (c *Client) Explain(ctx context.Context, about string) (model.Explained, error) {
-	return Call[model.Explained](ctx, c, Request{Method: "GET", Path: "/explain", Query: url.Values{"about": {about}}})
+	return Call[model.Explained](ctx, c, Request{Method: "GET", Path: "/explain", Worded: true,
+		Query: url.Values{"about": {about}}})
 }
 
 // ListBans lists banned addresses, the newest ban first.
@@ -51,7 +52,7 @@ func (c *Client) LiftBan(ctx context.Context, address string) error {
 
 // Trace returns the history of files.
 func (c *Client) Trace(ctx context.Context, q model.TraceQuery) (model.Sheet, error) {
-	return get[model.Sheet](ctx, c, "/trace", q)
+	return worded[model.Sheet](ctx, c, "/trace", q)
 }
 
 // ListAudit lists rows of the audit log, the newest first.

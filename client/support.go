@@ -10,22 +10,22 @@ import (
 
 // ShowStatus returns what needs a person now, the most urgent first.
 func (c *Client) ShowStatus(ctx context.Context, q model.StatusQuery) (model.Status, error) {
-	return get[model.Status](ctx, c, "/status", q)
+	return worded[model.Status](ctx, c, "/status", q)
 }
 
 // Find returns what a text is the name of.
 func (c *Client) Find(ctx context.Context, q model.FindQuery) (model.Found, error) {
-	return get[model.Found](ctx, c, "/find", q)
+	return worded[model.Found](ctx, c, "/find", q)
 }
 
 // ShowAccountPage returns all that support needs to know of an account.
 func (c *Client) ShowAccountPage(ctx context.Context, id string) (model.AccountPage, error) {
-	return get[model.AccountPage](ctx, c, at("/accounts/%s/page", id), nil)
+	return worded[model.AccountPage](ctx, c, at("/accounts/%s/page", id), nil)
 }
 
 // ShowUserPage returns all that support needs to know of a user.
 func (c *Client) ShowUserPage(ctx context.Context, name string) (model.UserPage, error) {
-	return get[model.UserPage](ctx, c, at("/users/%s/page", name), nil)
+	return worded[model.UserPage](ctx, c, at("/users/%s/page", name), nil)
 }
 
 // ListNotes lists notes, the newest first.
@@ -55,7 +55,7 @@ func (c *Client) ListAnnouncements(ctx context.Context, q model.EveryFilter) (mo
 
 // Announce tells the contacts of many accounts something, or returns who would be told.
 func (c *Client) Announce(ctx context.Context, in model.NewAnnouncement) (model.Announced, error) {
-	return send[model.Announced](ctx, c, "POST", "/announcements", in)
+	return sendWorded[model.Announced](ctx, c, "POST", "/announcements", in)
 }
 
 // EndAnnouncement ends an announcement before its time.

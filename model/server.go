@@ -29,3 +29,7 @@ type Server struct {
 type Ended struct {
 	Ended int `json:"ended"`
 }
+
+// ZoneHeader names the time zone in which whoever asks reads times: Australia/Sydney, or its distance from UTC: +11:00.
+// Sentences in answers have their times in it; without it, in the operator's zone. Times that are values are in UTC.
+const ZoneHeader = "Sallyport-Time-Zone"

@@ -12,6 +12,7 @@ var words = map[string]string{
 	string(RequestNeedsAnswer): "needs answer",
 	string(RequestFirstLogin):  "first log-in",
 	string(RequestFirstFile):   "first file",
+	string(KeyBurned):          "blocked",
 	ReasonNoSFTP:               "SFTP not asked for",
 	ReasonOtherUsersKey:        "another user's key",
 	ReasonSecondRequest:        "second log-in",

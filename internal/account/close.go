@@ -208,8 +208,17 @@ func holdsOf(holds []model.Hold, c model.Closing, users []model.User) []string {
 				return h.Kind == model.HoldUser && h.Target == u.ID ||
 					h.Kind == model.HoldFile && strings.HasPrefix(h.Label, u.Name+":")
 			})
-		if concerns {
-			out = append(out, string(h.Kind)+" "+h.Label)
+		words := string(h.Kind) + " " + h.Label
+		if h.Kind == model.HoldAccount || h.Kind == model.HoldFeed {
+			words = string(h.Kind) + " " + h.Target // in its own spelling
+		}
+		for _, u := range users {
+			if h.Kind == model.HoldUser && h.Target == u.ID {
+				words = string(h.Kind) + " " + u.Name
+			}
+		}
+		if concerns && !slices.Contains(out, words) { // it may be held for several reasons
+			out = append(out, words)
 		}
 	}
 	return out

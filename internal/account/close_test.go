@@ -43,6 +43,48 @@ var closeStories = stories{
 		w.Pass(30 * day)
 		w.wantReason("acme", p, model.ReasonClosed)
 	},
+	"a session that is open on its last day ends with it": func(t *testing.T, w *world) {
+		u := w.Customer("acme")
+		p := w.Enrol("acme")
+		w.closed()
+		w.Pass(30*day - time.Minute)
+		l, reason, err := w.Accounts.Check(ctx, "acme", p.Print, netip.MustParseAddr("203.0.113.7"))
+		testkit.Must(t, err)
+		goesOn := func(want bool) {
+			t.Helper()
+			testkit.Must(t, w.Accounts.EndClosed(ctx))
+			if ok, err := w.Accounts.Confirm(ctx, l); err != nil || ok != want {
+				t.Fatalf("it logged in (%s), and goes on: %t, %v; want %t", reason, ok, err, want)
+			}
+		}
+		goesOn(true)
+		w.Pass(time.Minute)
+		goesOn(false)
+		goesOn(false)
+		w.Pass(day)
+		goesOn(false)
+		if all := w.revocations(u, testkit.Pair{}); len(all) != 2 { // at the closing, and now
+			t.Fatalf("its sessions were ended: %v", all)
+		}
+		if by := w.Audited("account.end_sessions"); !slices.Equal(by, []string{"system:keeper"}) {
+			t.Fatal(by)
+		}
+	},
+	"an account that was reopened and one that was suspended end nothing": func(t *testing.T, w *world) {
+		u, other := w.Customer("acme"), w.Customer("beta")
+		w.closed()
+		_, err := w.Accounts.Reopen(ctx, "test", "acme")
+		testkit.Must(t, err)
+		for _, state := range []model.AccountState{model.AccountSuspended, model.AccountClosed} {
+			_, err := w.Accounts.SetState(ctx, "test", "beta", state)
+			testkit.Must(t, err)
+		}
+		w.Pass(31 * day)
+		testkit.Must(t, w.Accounts.EndClosed(ctx))
+		if x, y := w.revocations(u, testkit.Pair{}), w.revocations(other, testkit.Pair{}); len(x) != 1 || len(y) != 2 {
+			t.Fatal(x, y)
+		}
+	},
 	"with close_access none, nobody of a closed account logs in": func(t *testing.T, w *world) {
 		w.Customer("acme")
 		p := w.Enrol("acme")

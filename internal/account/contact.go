@@ -122,14 +122,18 @@ func (r *Service) checkOwner(tx *store.Tx, c *model.Contact) (err error) {
 // Contacts lists the contacts of the account or vendor f.Of; if that is "", it lists all.
 func (r *Service) Contacts(ctx context.Context, f model.ContactFilter) ([]model.Contact, error) {
 	q := r.store.Read(ctx)
-	list, err := q.ContactPage(f.Of, f.Of, f.Paging)
+	account, vendor := f.Of, valid.Fold(f.Of)
+	if a, err := q.Account(f.Of); err == nil {
+		account = a.ID // the stored spelling
+	}
+	list, err := q.ContactPage(account, vendor, f.Paging)
 	if err != nil || len(list) > 0 || f.Of == "" {
 		return list, err
 	}
 	if _, err := q.Account(f.Of); !fault.Is(err, fault.NotFound) {
 		return list, err
 	}
-	_, err = q.Vendor(f.Of)
+	_, err = q.Vendor(vendor)
 	return list, fault.Missing("account.Contacts", err, "There is no account or vendor %q.", valid.Printable(f.Of))
 }
 

@@ -31,19 +31,19 @@ var expiryMarks = []struct {
 	name   string
 }{{24 * time.Hour, "1 day"}, {7 * 24 * time.Hour, "7 days"}, {30 * 24 * time.Hour, "30 days"}}
 
-// Keep retires replaced keys, ends the sessions of expired keys and creates notices, until ctx
-// ends. Several nodes may run it at once; each step takes effect once.
+// Keep retires replaced keys, ends the sessions of expired keys and of closed accounts whose last day is
+// over, and creates notices, until ctx ends. Several nodes may run it at once; each step takes effect once.
 func (r *Service) Keep(ctx context.Context, log *slog.Logger) {
 	var noticed time.Time
 	do := func(ctx context.Context) error {
-		err := r.RetireKeys(ctx)
+		err := errors.Join(r.RetireKeys(ctx), r.EndClosed(ctx))
 		if now := r.now(); now.Sub(noticed) >= noticeEvery {
 			noticed = now
 			err = errors.Join(err, r.NoteKeys(ctx))
 		}
 		return err
 	}
-	exchange.Task{Every: keepEvery, Do: do, Failure: "keys could not be retired, or notices on them could not be made",
+	exchange.Task{Every: keepEvery, Do: do, Failure: "keys could not be retired, sessions ended, or notices made",
 		Log: log}.Run(ctx)
 }
 

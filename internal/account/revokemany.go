@@ -3,6 +3,7 @@ package account
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -51,6 +52,13 @@ func (r *Service) RevokeKeys(ctx context.Context, actor string, in model.RevokeK
 			return cmp.Or(strings.Compare(a.User, b.User), a.CreatedAt.Compare(b.CreatedAt))
 		})
 		out.Burned = in.Burn
+		if in.Holder != "" {
+			rest, err := r.stillWork(&tx.Q, out.Keys)
+			if err != nil {
+				return out, err
+			}
+			out.Warnings = append(out.Warnings, rest...)
+		}
 		return out, nil
 	})
 }
@@ -71,6 +79,72 @@ func (r *Service) revokeInTurn(tx *store.Tx, actor, fingerprint string, in model
 		return out, err
 	}
 	return out, r.record(tx, row)
+}
+
+// stillNamed is how many keys a warning names.
+const stillNamed = 10
+
+// stillWork says which keys of the accounts concerned still work after a person's keys were revoked. What is on a lost
+// laptop may be a key that nobody has said who holds.
+func (r *Service) stillWork(q *store.Q, revoked []model.Key) (out []string, err error) {
+	seen := map[string]bool{}
+	for _, k := range revoked {
+		u, err := q.User(k.User)
+		if err != nil {
+			return nil, err
+		}
+		if seen[u.Account] {
+			continue
+		}
+		seen[u.Account] = true
+		text, err := r.stillWorkOf(q, u.Account)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, text...)
+	}
+	return out, nil
+}
+
+func (r *Service) stillWorkOf(q *store.Q, account string) ([]string, error) {
+	users, err := q.Users(model.UserFilter{Account: account})
+	if err != nil {
+		return nil, err
+	}
+	var named []string
+	all, nobodys := 0, 0
+	for _, u := range users {
+		keys, err := q.Keys(u.ID)
+		if err != nil {
+			return nil, err
+		}
+		for _, k := range keys {
+			if s := k.StateAt(r.now()); s != model.KeyActive && s != model.KeyRetiring {
+				continue
+			}
+			all++
+			holder := "held by " + k.Holder
+			if k.Holder == "" {
+				holder = "no holder is noted"
+				nobodys++
+			}
+			if len(named) < stillNamed {
+				named = append(named, fmt.Sprintf("%s of %s (%s)", k.Fingerprint, u.Name, holder))
+			}
+		}
+	}
+	if all == 0 {
+		return nil, nil
+	}
+	text := fmt.Sprintf("These keys of account %s still work: %s", account, strings.Join(named, ", "))
+	if all > len(named) {
+		text += fmt.Sprintf(" and %d more", all-len(named))
+	}
+	text += "."
+	if nobodys > 0 {
+		text += " A key without a holder may be this person's, too: it was not revoked."
+	}
+	return []string{text}, nil
 }
 
 // keysToRevoke returns the fingerprints of a contact's or a user's keys, revoked ones left out. It

@@ -25,8 +25,13 @@ var revokeManyStories = stories{
 		out, err := w.Accounts.RevokeKeys(ctx, "test",
 			model.RevokeKey{Holder: person.Email, Reason: "laptop lost", Burn: true})
 		testkit.Must(t, err)
-		if len(out.Keys) != 2 || !out.Burned || len(out.Warnings) != 1 {
+		if len(out.Keys) != 2 || !out.Burned || len(out.Warnings) != 2 {
 			t.Fatalf("%+v", out)
+		}
+		// a key without a holder was neither revoked nor mentioned
+		if want := "These keys of account globex still work: " + other.Print + " of globex-telco (no holder is noted). A key " +
+			"without a holder may be this person's, too: it was not revoked."; out.Warnings[1] != want {
+			t.Errorf("%q, want %q", out.Warnings[1], want)
 		}
 		for _, u := range users {
 			w.wantReason(u.Name, held, model.ReasonKeyBurned)

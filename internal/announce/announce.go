@@ -166,7 +166,7 @@ func (s *Service) Announce(ctx context.Context, actor string, n model.NewAnnounc
 		return out, nil
 	}
 	err = s.o.Store.Write(ctx, func(tx *store.Tx) error {
-		if err := s.notAgain(tx, a); err != nil {
+		if err := s.notAgain(ctx, tx, a); err != nil {
 			return err
 		}
 		if err := tx.AddAnnouncement(a); err != nil {
@@ -187,13 +187,13 @@ func (s *Service) Announce(ctx context.Context, actor string, n model.NewAnnounc
 
 // notAgain refuses what was announced a short while ago, so that a request that is repeated after a lost
 // answer mails nobody twice.
-func (s *Service) notAgain(tx *store.Tx, a model.Announcement) error {
+func (s *Service) notAgain(ctx context.Context, tx *store.Tx, a model.Announcement) error {
 	latest, err := tx.Announcements(model.Paging{Limit: shown})
 	for _, old := range latest {
 		if old.Scope == a.Scope && old.Target == a.Target && old.Subject == a.Subject && old.Text == a.Text &&
 			old.EndedAt == nil && a.CreatedAt.Sub(old.CreatedAt) < repeated {
 			return fault.E("announce.Announce", fault.Exists, "The same was announced on %s.",
-				old.CreatedAt.In(s.o.Zone).Format("2006-01-02 15:04 MST")).
+				old.CreatedAt.In(exchange.ReaderZone(ctx, s.o.Zone)).Format("2006-01-02 15:04 MST")).
 				WithHint("end it first, if it is to be announced again")
 		}
 	}

@@ -72,6 +72,7 @@ type Services struct {
 	Names    Names
 	HostKeys []model.HostKey
 	Server   model.Server
+	Operator string // its name; may be ""
 	Clock    exchange.Clock
 	// HelpOf says how an account's people reach support.
 	HelpOf func(ctx context.Context, account string) string
@@ -152,6 +153,7 @@ func build(r Services) (*http.ServeMux, huma.API) {
 	cfg.OpenAPIPath, cfg.DocsPath, cfg.SchemasPath = "/api/openapi", "", ""
 	cfg.CreateHooks = nil
 	api := humago.New(mux, cfg)
+	api.UseMiddleware(inZone(api))
 	rt := &routes{api, r}
 	rt.people()
 	rt.keys()

@@ -71,6 +71,9 @@ func (rt *routes) audit() {
 // once for all pages of a list.
 func (rt *routes) selection(ctx context.Context, f model.AuditFilter, action string) (audit.Selection, error) {
 	s := audit.Selection{Since: f.Since, Until: f.Until, Actor: f.Actor, Action: f.Action, Subject: f.Subject}
+	if err := rt.Audit.CheckAction(ctx, f.Action); err != nil {
+		return s, err
+	}
 	if f.User != "" {
 		u, err := rt.Account.User(ctx, f.User)
 		if err != nil {

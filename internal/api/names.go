@@ -7,37 +7,63 @@ import (
 	"strings"
 
 	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // Names knows which accounts, users, feeds and other things there are.
 type Names interface {
-	// Known returns nil if a thing of the kind, one of the model's nouns, has the name. Otherwise it
-	// returns NotFound with the nearest name.
-	Known(ctx context.Context, kind, name string) error
+	// Known returns the name as it is stored, if a thing of the kind, one of the model's nouns, has it in any case of
+	// its letters. Otherwise it returns NotFound with the nearest name.
+	Known(ctx context.Context, kind, name string) (string, error)
 	// Complete lists names that begin with a text.
 	Complete(ctx context.Context, c model.CompleteQuery) ([]model.Suggestion, error)
 }
 
 // checkNames is called with the input of every operation. It refuses names that nothing has, in the
-// fields that have a names tag.
-func (rt *routes) checkNames(ctx context.Context, in any) error {
+// fields that have a names tag, and spells the others as they are stored: people ignore the case of letters.
+func (rt *routes) checkNames(ctx context.Context, path string, in any) error {
 	return eachText(reflect.ValueOf(in), func(f reflect.StructField, v reflect.Value) error {
 		if kind := f.Tag.Get("names"); kind != "" {
-			return rt.Names.Known(ctx, kind, v.String())
+			name, err := rt.Names.Known(ctx, kind, v.String())
+			if err == nil && v.CanSet() {
+				v.SetString(name)
+			}
+			return err
+		}
+		if kind := nounOf(f, path); lowered[kind] && v.CanSet() {
+			v.SetString(valid.Fold(v.String()))
 		}
 		return nil
 	})
 }
 
+// lowered are the things whose names are always in lower case (valid.CheckID). Those of accounts and users are looked
+// up without regard to case.
+var lowered = map[string]bool{model.NounVendor: true, model.NounFeed: true, model.NounWebhook: true,
+	model.NounExpectation: true, model.NounTag: true}
+
 // fieldNouns says what a field names that has no names tag, by the field's name.
 var fieldNouns = map[string]string{"Account": model.NounAccount, "Parent": model.NounAccount,
-	"Producer": model.NounAccount, "User": model.NounUser, "Vendor": model.NounVendor, "Feed": model.NounFeed}
+	"Producer": model.NounAccount, "User": model.NounUser, "Vendor": model.NounVendor, "Feed": model.NounFeed,
+	"Tag": model.NounTag}
 
 // pathNouns says what an id in a path names.
 var pathNouns = []struct{ prefix, kind string }{{"/api/v1/accounts/", model.NounAccount},
 	{"/api/v1/users/", model.NounUser}, {"/api/v1/vendors/", model.NounVendor}, {"/api/v1/feeds/", model.NounFeed},
-	{"/api/v1/webhooks/", model.NounWebhook}}
+	{"/api/v1/webhooks/", model.NounWebhook}, {"/api/v1/expectations/", model.NounExpectation}}
+
+// nounOf says what a field of the input of an operation names, if it has no names tag; "" if it names nothing.
+func nounOf(f reflect.StructField, path string) string {
+	if f.Tag.Get("path") == "id" {
+		for _, p := range pathNouns {
+			if strings.HasPrefix(path, p.prefix) {
+				return p.kind
+			}
+		}
+	}
+	return fieldNouns[f.Name]
+}
 
 // named is called with the error of an operation. If something was not found, and a name in the input
 // is known nowhere, it returns the error that says so, with the nearest name.
@@ -46,18 +72,12 @@ func (rt *routes) named(ctx context.Context, path string, in any, err error) err
 		return err
 	}
 	better := eachText(reflect.ValueOf(in), func(f reflect.StructField, v reflect.Value) error {
-		kind := fieldNouns[f.Name]
-		if f.Tag.Get("path") == "id" {
-			for _, p := range pathNouns {
-				if strings.HasPrefix(path, p.prefix) {
-					kind = p.kind
-				}
-			}
-		}
-		if kind == "" {
+		kind := nounOf(f, path)
+		if kind == "" || kind == model.NounExpectation { // which the store does not look up by name
 			return nil
 		}
-		return rt.Names.Known(ctx, kind, v.String())
+		_, err := rt.Names.Known(ctx, kind, v.String())
+		return err
 	})
 	switch {
 	case !fault.Is(better, fault.NotFound):

@@ -162,3 +162,52 @@ func TestStatesAreAskedForInWords(t *testing.T) {
 }
 
 func second[T any](_ T, err error) error { return err }
+
+// TestNamesAreFoundInAnyCase: feeds, vendors, webhooks and tags were found in lower case alone, and the lists of an
+// account that was written in capitals were empty.
+func TestNamesAreFoundInAnyCase(t *testing.T) {
+	n := testkit.Start(t)
+	n.User("acme")
+	testkit.Call[model.Vendor](n, "POST", "/vendors", map[string]string{"short": "carrier1", "name": "Carrier One"})
+	testkit.Call[model.Feed](n, "POST", "/feeds", map[string]string{"name": "invoice", "kind": "invoice"})
+	testkit.Call[model.Contact](n, "POST", "/contacts",
+		map[string]any{"vendor": "CARRIER1", "name": "Jo", "email": "jo@carrier.example"})
+	testkit.Call[model.Contact](n, "POST", "/contacts",
+		map[string]any{"account": "ACME", "name": "Ann", "email": "ann@acme.example"})
+	testkit.Call[model.Tags](n, "POST", "/tags", map[string]any{"account": "acme", "add": []string{"gold"}})
+	if f := testkit.Call[model.Feed](n, "GET", "/feeds/INVOICE", nil); f.Name != "invoice" {
+		t.Errorf("%+v", f)
+	}
+	if v := testkit.Call[model.Vendor](n, "GET", "/vendors/CARRIER1", nil); v.Short != "carrier1" {
+		t.Errorf("%+v", v)
+	}
+	for path, want := range map[string]int{"/contacts?of=ACME": 1, "/contacts?of=CARRIER1": 1, "/users?account=ACME": 1,
+		"/accounts?tag=GOLD": 1, "/users?tag=Gold": 1, "/users/ACME/keys": 1} {
+		if list := testkit.List[map[string]any](n, path); len(list) != want {
+			t.Errorf("%s: %v", path, list)
+		}
+	}
+	key := testkit.List[model.Key](n, "/users/acme/keys")[0]
+	found := testkit.Call[model.Found](n, "GET", "/find?text="+url.QueryEscape(strings.ToLower(key.Fingerprint[:16])), nil)
+	if len(found.Groups) != 1 || found.Groups[0].Hits[0].Name != key.Fingerprint {
+		t.Errorf("a fingerprint as it is read out: %+v", found)
+	}
+}
+
+// TestNearNamesWhereTheyWereMissing: holds, announcements and explain refused a mistyped name without the nearest.
+func TestNearNamesWhereTheyWereMissing(t *testing.T) {
+	n := testkit.Start(t)
+	n.User("acme")
+	testkit.Call[model.Tags](n, "POST", "/tags", map[string]any{"account": "acme", "add": []string{"gold"}})
+	for near, r := range map[string]client.Request{
+		"acme": {Method: "POST", Path: "/retention/holds",
+			Body: model.NewHold{Kind: model.HoldAccount, Target: "acmee", Reason: "a claim"}},
+		"gold": {Method: "POST", Path: "/announcements",
+			Body: model.NewAnnouncement{Tag: "glod", Subject: "Hello", Text: "Hello.", DryRun: true}},
+		"acme?": {Method: "GET", Path: "/explain?about=acmee"},
+	} {
+		if err := failure(n, r); !fault.Is(err, fault.NotFound) || !strings.Contains(fault.HintIn(err), near) {
+			t.Errorf("%s %s: %v", r.Method, r.Path, err)
+		}
+	}
+}

@@ -43,7 +43,7 @@ func route[In, Out any](rt *routes, id, method, path, summary string,
 // answers.
 func handle[In, Out any](rt *routes, o huma.Operation, do func(ctx context.Context, in *In) (*Out, error)) {
 	huma.Register(rt, o, func(ctx context.Context, in *In) (*Out, error) {
-		if err := rt.checkNames(ctx, in); err != nil {
+		if err := rt.checkNames(ctx, o.Path, in); err != nil {
 			return nil, rt.fail(err)
 		}
 		out, err := do(ctx, in)

@@ -1,9 +1,7 @@
 package api
 
 import (
-	"cmp"
 	"context"
-	"strings"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
@@ -32,31 +30,15 @@ func (rt *routes) records() {
 }
 
 func (rt *routes) trace(ctx context.Context, in *model.TraceQuery) (model.Sheet, error) {
-	t, err := rt.Trace.Find(ctx, *in)
+	t, zone, err := rt.Trace.Find(ctx, *in)
 	if err != nil {
 		return model.Sheet{}, err
 	}
-	from := rt.Server.Host
-	if from == "" {
-		from = "this server"
+	head := trace.Letterhead{Operator: rt.Operator, Host: rt.Server.Host, Help: rt.Server.Help, Zone: zone}
+	if account := trace.OnlyAccount(t, in.Account); account != "" {
+		head.Help = rt.HelpOf(ctx, account)
 	}
-	help := rt.Server.Help
-	if account := onlyAccount(t, in.Account); account != "" {
-		help = rt.HelpOf(ctx, account)
-	}
-	return model.Sheet{Trace: t, Sheet: trace.Sheet(t, from, help)}, nil
-}
-
-// onlyAccount returns the account whose people a sheet is for; "" if there are several.
-func onlyAccount(t model.Trace, asked string) string {
-	account := cmp.Or(asked, t.Account)
-	for _, f := range t.Files {
-		if account != "" && !strings.EqualFold(account, f.Account) {
-			return ""
-		}
-		account = f.Account
-	}
-	return account
+	return model.Sheet{Trace: t, Sheet: trace.Sheet(t, head)}, nil
 }
 
 // server adds the operations on this deployment and its live sessions.

@@ -31,7 +31,7 @@ func (rt *routes) support() {
 		"Bring in many accounts, vendors, users, contacts, keys and subscriptions, or say what would be done")
 	many.MaxBodyBytes = maxImport
 	register(rt, many, func(ctx context.Context, in *BodyOf[model.ImportPartners]) (model.Imported, error) {
-		return rt.Partners.Import(context.WithoutCancel(ctx), actor(ctx), in.Body)
+		return rt.Partners.Import(ctx, actor(ctx), in.Body)
 	})
 
 	list(rt, "list-notes", "/notes", "List notes, the newest first", func(n model.Note) string { return n.ID },

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -227,9 +228,9 @@ func (a *app) sayClosing(c model.Closing) error {
 func few(words []string) string {
 	const most = 10
 	if len(words) <= most {
-		return joined(words, "none")
+		return cmp.Or(strings.Join(words, ", "), "none")
 	}
-	return fmt.Sprintf("%s and %d more", strings.Join(words[:most], ","), len(words)-most)
+	return fmt.Sprintf("%s and %d more", strings.Join(words[:most], ", "), len(words)-most)
 }
 
 func (a *app) accountReopen() *cobra.Command {

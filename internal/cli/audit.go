@@ -45,7 +45,7 @@ func (a *app) auditRow(ctx context.Context, l model.AuditLine) []any {
 
 func (a *app) auditList() *cobra.Command {
 	l := &listing[model.AuditFilter, model.AuditLine]{use: "list", short: "List rows, the newest first",
-		head: auditColumns, at: "AT", order: "at", desc: true, most: 100, none: "There are no such rows.",
+		head: auditColumns, at: "AT", order: "at", desc: true, most: 100, none: "There are no rows yet.",
 		read: (*client.Client).ListAudit}
 	l.ready = func(ctx context.Context, _ *model.AuditFilter, _ []string) error {
 		l.row = func(line model.AuditLine) []any { return a.auditRow(ctx, line) }

@@ -13,14 +13,15 @@ import (
 
 func (a *app) inboxClaim() *cobra.Command {
 	var in model.NewClaim
-	c := command("claim --consumer NAME", "Claim the oldest received files: nobody else gets them until the claim ends",
+	var c *cobra.Command
+	c = command("claim --consumer NAME", "Claim the oldest received files: nobody else gets them until the claim ends",
 		cobra.NoArgs, func(ctx context.Context, _ []string) error {
 			v, err := a.client().ClaimDrops(ctx, in)
 			if err != nil {
 				return err
 			}
 			t := table{head: []string{"ID", "CLAIM", "UNTIL", "USER", "PATH", "SIZE", "NOTE"},
-				none: "Nothing waits to be claimed."}
+				none: nothing("Nothing waits to be claimed.", "", narrowing(c), nil)}
 			for _, d := range v {
 				note := ""
 				if d.Duplicate != "" {

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -163,6 +164,9 @@ func (a *app) plainClient() *client.Client {
 	sudo := client.ViaSudo(a.env["SUDO_USER"])
 	if path := a.groupSocket(); path != "" {
 		return client.AtSocket(path, sudo)
+	}
+	if a.data == "" && a.env["SALLYPORT_DATA"] == "" { // it is a folder below the one where the command runs
+		return client.Local(a.dataDir(), sudo, client.TrustOwnerOf(filepath.Dir(config.DefaultSocket)))
 	}
 	return client.Local(a.dataDir(), sudo)
 }

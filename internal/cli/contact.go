@@ -36,7 +36,11 @@ func (a *app) contactAdd() *cobra.Command {
 			}
 			v, err := a.client().AddContact(ctx, in)
 			if fault.Is(err, fault.NotFound) {
-				return fault.E("cli.contactAdd", fault.NotFound, "There is no account or vendor %q.", args[0])
+				// the list knows the nearest name of both
+				if _, lerr := a.client().ListContacts(ctx, model.ContactFilter{Of: args[0]}); lerr != nil {
+					err = lerr
+				}
+				return err
 			} else if err != nil {
 				return err
 			}
@@ -92,7 +96,7 @@ func (a *app) contactList() *cobra.Command {
 		short: "List contacts", args: cobra.MaximumNArgs(1),
 		head: []string{"OF", "NAME", "E-MAIL", "PHONE", "ROLES", "VERIFIED", "STATE", "ID"},
 		more: []string{"SINCE", "BOUNCED", "LEFT"},
-		at:   "SINCE", none: "There are no contacts yet.", read: (*client.Client).ListContacts,
+		at:   "SINCE", none: "There are no contacts yet.", noneOf: "%s has no contacts yet.", read: (*client.Client).ListContacts,
 		ready: func(_ context.Context, f *model.ContactFilter, args []string) error {
 			f.Of = strings.Join(args, "")
 			return nil
@@ -167,8 +171,8 @@ func (a *app) contactLeave() *cobra.Command {
 			if a.json {
 				return a.show(v, table{})
 			}
-			fmt.Fprintf(a.Out, "%s <%s> has left; %d contacts of %s remain.\n", v.Contact.Name, v.Contact.Email, v.Left,
-				v.Contact.Of())
+			fmt.Fprintf(a.Out, "%s <%s> has left; %s of %s %s.\n", v.Contact.Name, v.Contact.Email,
+				counted(v.Left, "contact", "contacts"), v.Contact.Of(), map[bool]string{true: "remains", false: "remain"}[v.Left == 1])
 			if len(v.Keys) > 0 {
 				fmt.Fprintln(a.Out,
 					"Keys in their hands, which still work. Replace each: sallyport key rotate USER FILE, or revoke it: sallyport "+
@@ -180,7 +184,7 @@ func (a *app) contactLeave() *cobra.Command {
 
 func (a *app) linkCommand() *cobra.Command {
 	list := listCommand(a, &listing[model.OfUserFilter, model.Link]{use: "list [USER]", short: "List one-time links",
-		args: cobra.MaximumNArgs(1), ready: ofUser, read: (*client.Client).ListLinks, none: "There are no links.",
+		args: cobra.MaximumNArgs(1), ready: ofUser, read: (*client.Client).ListLinks, none: "There are no links.", noneOf: "There are no links of %s.",
 		head: []string{"ID", "KIND", "USER", "FOR", "STATE", "MADE", "UNTIL", "ENDED", "FROM"}, at: "MADE",
 		order: "made", desc: true,
 		row: func(l model.Link) []any {

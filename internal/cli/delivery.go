@@ -22,7 +22,7 @@ func (a *app) deliveryList() *cobra.Command {
 		short: "List deliveries in the order they were made",
 		head:  []string{"ID", "PUBLISHED", "FEED", "USER", "NAME", "ISSUE", "SIZE", "STATE", "DOWNLOADED"},
 		more:  []string{"ACCOUNT", "PATH", "SERVED", "OPENED", "ENDED", "SHA-256", "FINGERPRINT", "ADDRESS", "CLIENT"},
-		at:    "PUBLISHED", order: "id", none: "There are no such deliveries.", read: (*client.Client).ListDeliveries,
+		at:    "PUBLISHED", order: "id", none: "Nothing was published to anybody yet.", read: (*client.Client).ListDeliveries,
 		row: func(d model.Delivery) []any {
 			return []any{d.ID, d.PublishedAt, d.Feed, d.User, d.Name, d.Issue, fileSize(d.Size), stateWord(d.State),
 				d.CollectedAt, d.Account, d.Path, fileSize(d.Served), d.OpenedAt, d.EndedAt, d.SHA256, d.Fingerprint, d.Address,

@@ -7,10 +7,8 @@ import (
 	"crypto/rand"
 	"encoding/csv"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"hash/fnv"
-	"io/fs"
 	mathrand "math/rand/v2"
 	"os"
 	"path/filepath"
@@ -59,10 +57,7 @@ func (d *demo) key(ctx context.Context, user string) error {
 		content []byte
 	}{{user + ".pub", line}, {user + ".ppk", ppk}, {user, pem.EncodeToMemory(block)}} {
 		path := filepath.Join(d.dir, f.name)
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fault.Wrap("cli.demo", fault.Internal, err)
-		}
-		if err := os.WriteFile(path, f.content, 0o600); err != nil {
+		if err := replaceFile(path, f.content, 0o600); err != nil {
 			return fault.Wrap("cli.demo", fault.Internal, err)
 		}
 	}

@@ -147,7 +147,7 @@ func (a *app) feedShow() *cobra.Command {
 				[2]string{"Since", when(f.CreatedAt)}); err != nil {
 				return err
 			}
-			t := table{head: []string{"USER", "TYPES", "DIRECTORY", "SINCE"}, none: "Nobody has this feed yet."}
+			t := table{head: []string{"USER", "TYPES", "FOLDER", "SINCE"}, none: "Nobody has this feed yet."}
 			for _, s := range subs {
 				t.add(s.User, joined(s.Types, "all"), s.Dir, when(s.CreatedAt))
 			}

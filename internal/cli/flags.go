@@ -28,6 +28,9 @@ func (o optional[T]) Set(s string) error {
 	return err
 }
 
+// clears says that empty text may take away what is set; the parser refuses it where it may not.
+func (o optional[T]) clears() {}
+
 func (o optional[T]) String() string { return "" }
 func (o optional[T]) Type() string   { return o.kind }
 
@@ -41,10 +44,9 @@ func optText(c *cobra.Command, to **string, name, none, usage string) {
 	}, "string"}, name, usage)
 }
 
-// optNumber adds a flag for a whole number.
+// optNumber adds a flag for a number of things. "default" and 0 stand for the default.
 func optNumber(c *cobra.Command, to **int64, name, usage string) {
-	c.Flags().Var(optional[int64]{to, func(s string) (int64, error) { return strconv.ParseInt(s, 0, 64) }, "int"}, name,
-		usage)
+	c.Flags().Var(optional[int64]{to, parseCount, "number"}, name, usage)
 }
 
 // optSize adds a flag for a number of bytes, with a unit: 50GB. "default" and 0 stand for the default.
@@ -70,7 +72,22 @@ func parseSize(s string) (int64, error) {
 	if err := n.UnmarshalText([]byte(s)); err != nil {
 		return 0, fmt.Errorf("%q is not a size; write 50GB, 512MiB or default", s)
 	}
+	if n == 0 {
+		return 0, fmt.Errorf("%s leaves room for nothing; write default for the configured size", number)
+	}
 	return int64(n), nil
+}
+
+// parseCount reads a number of things. "default" and 0 stand for the default.
+func parseCount(s string) (int64, error) {
+	if strings.TrimSpace(s) == "default" {
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(strings.TrimSpace(s), 10, 64)
+	if err != nil || n < 0 {
+		return 0, fmt.Errorf("%q is not a number; write 2000 or default", s)
+	}
+	return n, nil
 }
 
 // fromOne adds a flag for a whole number that is 1 at least. Its value is the default.

@@ -134,7 +134,7 @@ func (a *app) announcedRun(n model.ForecastRun, list bool) error {
 func (a *app) confirmHint(r model.RetentionRun, from *time.Time) {
 	on := ""
 	if from != nil {
-		on = ", from " + day(*from) + " on"
+		on = ", from " + when(*from) + " on"
 	}
 	fmt.Fprintf(a.Out, "It waits for your confirmation, because %s. Let it go on%s: sallyport retention confirm %s\n",
 		valid.Printable(r.Confirm), on, r.ID)

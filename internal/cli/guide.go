@@ -155,7 +155,7 @@ func (a *app) writeSites(files []model.SiteFile, dir string) error {
 	}
 	for _, f := range files {
 		path := filepath.Join(dir, filepath.Base(f.Name))
-		if err := os.WriteFile(path, []byte(f.Content), 0o644); err != nil {
+		if err := replaceFile(path, []byte(f.Content), 0o644); err != nil {
 			return fault.E(op, fault.Invalid, "The file cannot be written: %v.", fault.InWords(err))
 		}
 		fmt.Fprintln(a.Out, path)
@@ -172,6 +172,8 @@ func (a *app) explainCommand() *cobra.Command {
 				return a.showBounds()
 			case limits || len(args) == 0:
 				return fault.E("cli.explain", fault.Invalid, "Name one user, address or reference; or ask for --limits.")
+			case strings.TrimSpace(args[0]) == "":
+				return nameless("a user, an address or a reference")
 			}
 			v, err := a.client().Explain(ctx, args[0])
 			if err != nil {

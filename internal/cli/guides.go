@@ -87,7 +87,7 @@ func (a *app) writeGuides(ctx context.Context, m manyGuides, named []string, q m
 		if slices.Contains(written, path) { // "a b" and "a_b"
 			path = filepath.Join(m.out, fmt.Sprintf("%s-%d%s", valid.FileFor(u), len(written), guideEndings[v.Format]))
 		}
-		if err := os.WriteFile(path, []byte(v.Text), 0o644); err != nil {
+		if err := replaceFile(path, []byte(v.Text), 0o644); err != nil {
 			return fault.E(op, fault.Invalid, "The file %s cannot be written: %v.", path, fault.InWords(err))
 		}
 		written = append(written, path)

@@ -57,7 +57,7 @@ func dropState(d model.Drop) string {
 		state += ", " + d.Flag
 	}
 	if d.Withdrawn {
-		state += ", withdrawn"
+		state += ", removed from its folder by the partner"
 	}
 	if d.RemovedAt != nil {
 		state += ", removed"

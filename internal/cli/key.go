@@ -275,7 +275,8 @@ func (a *app) keyPending() *cobra.Command {
 		short: "List unknown keys that were offered for real users and wait for your word", args: cobra.MaximumNArgs(1),
 		head: []string{"USER", "FINGERPRINT", "TYPE", "BITS", "FIRST", "LAST", "TIMES", "ADDRESS", "CLIENT"}, at: "LAST",
 		order: "last", desc: true, ready: ofUser, read: (*client.Client).ListPendingKeys,
-		none: "No key waits. (Unknown keys are kept only with keys.pending in the configuration.)",
+		noneOf: "No key of %s waits. (Unknown keys are kept only with keys.pending in the configuration.)",
+		none:   "No key waits. (Unknown keys are kept only with keys.pending in the configuration.)",
 		row: func(p model.PendingKey) []any {
 			return []any{p.User, p.Fingerprint, p.Type, p.Bits, p.FirstAt, p.LastAt, p.Times, p.Address, p.Client}
 		}})

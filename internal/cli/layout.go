@@ -85,7 +85,7 @@ func parseLayout(text string) (layout, error) {
 	return nil, bad("end it with {name}, for example", "many files would have the same name.")
 }
 
-// nameEnds is how many bytes a file's name leaves free, for an id and ".json".
+// nameEnds is how many bytes a file's name leaves free, for an id and sidecarEnd.
 const nameEnds = 40
 
 // path returns where a file goes, below the folder. No part of it leads out of the folder, whatever
@@ -127,6 +127,17 @@ func filled(component string, values map[string]string) string {
 		pairs = append(pairs, "{"+name+"}", v)
 	}
 	return strings.NewReplacer(pairs...).Replace(component) // a value with braces is not looked into
+}
+
+// places lists where a file may lie: at a path, and at the path with its id if something else is at the
+// first. A file that ends as metadata does has the second alone, unless all names of the layout have ids:
+// it might lie where the metadata of another file goes.
+func (l layout) places(at, id string) []string {
+	own := withID(at, id)
+	if strings.Contains(strings.Join(l, "/"), "{id}") || !strings.EqualFold(filepath.Ext(at), sidecarEnd) {
+		return []string{at, own}
+	}
+	return []string{own}
 }
 
 // withID returns a path with an id before its ending, for a second file of the same name.

@@ -6,12 +6,12 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/sallyport-sftp/sallyport/client"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
@@ -42,8 +42,11 @@ type listing[F, T any] struct {
 	head []string // the first columns are always shown
 	more []string // columns for --wide and CSV
 	row  func(T) []any
-	long bool // the last of head has sentences, which are printed below each row
-	none string
+	long bool   // the last of head has sentences, which are printed below each row
+	none string // printed if there is nothing at all
+	// noneOf is printed if the argument chose a part, and there is nothing of it; it has a %s for the
+	// argument. "": none says it.
+	noneOf string
 
 	at    string // heading of the time that --since and --until are about; "": there is none
 	most  int    // default of --limit; 0: all
@@ -56,6 +59,38 @@ type listFlags struct {
 	since, until, sort string
 	csv                bool
 	limit              int
+	narrowed           []string // the flags that were given and leave things out
+}
+
+// shape reports whether flags about the output or the time were given.
+func (f *listFlags) shape() bool {
+	return f.since+f.until+f.sort != "" || f.csv || f.limit != 0
+}
+
+// narrowing returns the flags that were given and leave things out. Their explanations begin with
+// "only".
+func narrowing(c *cobra.Command) (names []string) {
+	c.Flags().Visit(func(f *pflag.Flag) {
+		if strings.HasPrefix(f.Usage, "only ") {
+			names = append(names, "--"+f.Name)
+		}
+	})
+	return names
+}
+
+// nothing is what is printed in place of an empty list. What is said of all things is said only if
+// all were asked for.
+func nothing(none, noneOf string, narrowed, args []string) string {
+	times := func(name string) bool { return name == "--since" || name == "--until" }
+	switch {
+	case len(narrowed) > 0 && !slices.ContainsFunc(narrowed, func(name string) bool { return !times(name) }):
+		return "There is nothing of that time."
+	case len(narrowed) > 0:
+		return "Nothing matches " + enumerated(narrowed, "and") + "."
+	case len(args) > 0 && noneOf != "":
+		return fmt.Sprintf(noneOf, valid.Printable(args[0]))
+	}
+	return none
 }
 
 // times adds the flags for a span of time.
@@ -79,8 +114,14 @@ func stateFlag[S ~string](c *cobra.Command, to *S, states ...S) {
 type stateValue[S ~string] struct{ to *S }
 
 func (v stateValue[S]) Set(s string) error { *v.to = model.Code(S(s)); return nil }
-func (v stateValue[S]) String() string     { return "" }
 func (v stateValue[S]) Type() string       { return "string" }
+
+func (v stateValue[S]) String() string {
+	if v.to == nil {
+		return ""
+	}
+	return string(*v.to)
+}
 
 // listCommand makes the command of a list, with the flags that all lists have.
 func listCommand[F, T any, P model.Filter[F]](a *app, l *listing[F, T]) *cobra.Command {
@@ -89,7 +130,9 @@ func listCommand[F, T any, P model.Filter[F]](a *app, l *listing[F, T]) *cobra.C
 	if args == nil {
 		args = cobra.NoArgs
 	}
-	c := command(l.use, l.short, args, func(ctx context.Context, args []string) error {
+	var c *cobra.Command
+	c = command(l.use, l.short, args, func(ctx context.Context, args []string) error {
+		f.narrowed = narrowing(c)
 		return runList[F, T, P](ctx, a, l, f, args)
 	})
 	names := make([]string, 0, len(l.head)+len(l.more))
@@ -155,12 +198,7 @@ func runList[F, T any, P model.Filter[F]](ctx context.Context, a *app, l *listin
 		P(&f).Paged().Limit = min(flags.limit, perPage)
 	}
 	t := l.table()
-	if things, empty := strings.CutPrefix(t.none, "There are no "); empty && !reflect.ValueOf(l.filter).IsZero() {
-		t.none = "There are no such " + strings.TrimPrefix(strings.Replace(things, " yet.", ".", 1), "such ")
-	}
-	if span != (model.Span{}) {
-		t.none = "There is nothing of that time."
-	}
+	t.none = nothing(l.none, l.noneOf, flags.narrowed, args)
 	out := a.listOutput(t, flags.csv)
 	out.by, out.down, out.limit = slices.Index(out.columns, by), down, flags.limit
 	read := func(ctx context.Context, f F) (model.Page[T], error) { return l.read(a.client(), ctx, f) }

@@ -97,3 +97,22 @@ func TestAListOfNothingIsRefused(t *testing.T) {
 		t.Errorf("only %d filters were tried", checked)
 	}
 }
+
+// TestAnEmptyPartOfAListIsNotTheWholeList: "Nothing was received yet" was said of one state.
+func TestAnEmptyPartOfAListIsNotTheWholeList(t *testing.T) {
+	for _, c := range []struct {
+		narrowed, args []string
+		want           string
+	}{
+		{nil, nil, "Nothing was received yet."},
+		{[]string{"--state"}, nil, "Nothing matches --state."},
+		{[]string{"--state", "--user"}, []string{"acme"}, "Nothing matches --state and --user."},
+		{nil, []string{"acme"}, "Nothing of acme."},
+		{[]string{"--since", "--until"}, nil, "There is nothing of that time."},
+		{[]string{"--since", "--user"}, nil, "Nothing matches --since and --user."},
+	} {
+		if got := nothing("Nothing was received yet.", "Nothing of %s.", c.narrowed, c.args); got != c.want {
+			t.Errorf("%+v: %q", c, got)
+		}
+	}
+}

@@ -120,7 +120,7 @@ func (a *app) mailPreview() *cobra.Command {
 				return err
 			}
 			if html != "" {
-				if err := os.WriteFile(html, []byte(v.HTML), 0o644); err != nil { // a preview takes the place of the last
+				if err := replaceFile(html, []byte(v.HTML), 0o644); err != nil { // a preview takes the place of the last
 					return fault.E("cli.mailPreview", fault.Invalid, "The file %s cannot be written: %v.", html, err)
 				}
 			}

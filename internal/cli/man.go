@@ -44,7 +44,7 @@ func (a *app) manCommand() *cobra.Command {
 			return fault.E("cli.man", fault.Invalid, "The folder cannot be made: %s.", fault.InWords(err))
 		}
 		for name, text := range pages {
-			if err := os.WriteFile(filepath.Join(out, name), []byte(text), 0o644); err != nil {
+			if err := replaceFile(filepath.Join(out, name), []byte(text), 0o644); err != nil {
 				return fault.E("cli.man", fault.Invalid, "The page cannot be written: %s.", fault.InWords(err))
 			}
 		}

@@ -106,10 +106,10 @@ func (a *app) userPage(p model.UserPage) error {
 	if err := a.card(u, [2]string{"User", u.Name}, [2]string{"Kind", model.Word(u.Kind)}, [2]string{"Account", account},
 		[2]string{"Vendor", u.Vendor}, [2]string{"Log-in", enabled(u)}, [2]string{"Starts in", u.StartDir},
 		[2]string{"Delivered files", map[string]string{model.FeedsLook: "may be looked at",
-			model.FeedsRemove: "may be removed"}[u.FeedsMay]}, [2]string{"Allowed from", joined(u.AllowIPs, "everywhere")},
+			model.FeedsRemove: "may be removed"}[u.FeedsMay]}, [2]string{"Log in from", joined(u.AllowIPs, "everywhere")},
 		[2]string{"Tags", strings.Join(u.Tags, ", ")}, [2]string{"Quota", quota(u)},
 		[2]string{"Kept alive", keptOf(u.KeptItems, u.Limits.KeepItems, u.KeptBytes, u.Limits.KeepBytes)},
-		[2]string{"Directories", fmt.Sprint(u.Dirs)}, [2]string{"Since", when(u.CreatedAt)},
+		[2]string{"Own folders", fmt.Sprintf("%d, which it may remove", u.Dirs)}, [2]string{"Since", when(u.CreatedAt)},
 		[2]string{"Last log-in", login(p.LastLogin)}); err != nil {
 		return err
 	}

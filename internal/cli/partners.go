@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -17,11 +18,13 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// maxPartners is the largest file of partners, in bytes. importAtOnce is how many accounts are sent in a
-// request.
+// maxPartners is the largest file of partners, in bytes, and the most that its key files have together.
+// maxPartnersYAML is the largest in YAML, which takes a hundred times its size to read. importAtOnce is how
+// many accounts are sent in a request.
 const (
-	maxPartners  = 32 << 20
-	importAtOnce = 100
+	maxPartners     = 32 << 20
+	maxPartnersYAML = 8 << 20
+	importAtOnce    = 100
 )
 
 func (a *app) partnersCommand() *cobra.Command {
@@ -71,9 +74,13 @@ func readPartners(name string) (in model.ImportPartners, mistakes []model.Import
 		return in, nil, fault.E(op, fault.Invalid, "The file is larger than %s.", size(maxPartners))
 	}
 	r := partnersReader{dir: filepath.Dir(name)}
-	if strings.EqualFold(filepath.Ext(name), ".csv") {
+	switch {
+	case strings.EqualFold(filepath.Ext(name), ".csv"):
 		err = r.csv(text)
-	} else {
+	case len(text) > maxPartnersYAML:
+		return in, nil, fault.E(op, fault.Invalid, "The file is larger than %s, the most for YAML.", size(maxPartnersYAML)).
+			WithHint("import it in parts, or as CSV")
+	default:
 		err = r.yaml(text)
 	}
 	return r.out, r.mistakes, err
@@ -84,7 +91,9 @@ type partnersReader struct {
 	dir      string // relative paths of key files begin here
 	out      model.ImportPartners
 	mistakes []model.ImportStep
-	index    map[string]int // of a CSV file: account, folded → its place in out
+	index    map[string]int  // of a CSV file: account, folded → its place in out
+	vendors  map[string]bool // of a CSV file: those that out has
+	keyBytes int             // of key files that were read
 }
 
 func (r *partnersReader) wrong(line int, what, format string, args ...any) {
@@ -104,9 +113,13 @@ func (r *partnersReader) key(line int, user, s string) []model.PartnerKey {
 		if !filepath.IsAbs(path) {
 			path = filepath.Join(r.dir, path)
 		}
-		b, err := os.ReadFile(path)
+		b, err := readRegular(path, maxKeyFile)
 		if err != nil {
-			r.wrong(line, "key of "+user, "The key file cannot be read: %v.", err)
+			r.wrong(line, "key of "+user, "The key file cannot be read: %v.", fault.InWords(err))
+			return nil
+		}
+		if r.keyBytes += len(b); r.keyBytes > maxPartners {
+			r.wrong(line, "key of "+user, "With this one, the key files are larger than %s together.", size(maxPartners))
 			return nil
 		}
 		text, from = string(b), "The file "+s
@@ -117,6 +130,27 @@ func (r *partnersReader) key(line int, user, s string) []model.PartnerKey {
 		return nil
 	}
 	return []model.PartnerKey{{Line: line, Text: text}}
+}
+
+// readRegular reads a file of at most most bytes. It does not wait for a pipe, and reads no device.
+func readRegular(path string, most int64) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is not a regular file", path)
+	}
+	text, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && int64(len(text)) > most {
+		err = fmt.Errorf("%s is larger than %s", path, size(most))
+	}
+	return text, err
 }
 
 // person reads a name with an address: Jo Hill <jo@example.com>.

@@ -7,12 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
 
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
@@ -74,16 +77,25 @@ type (
 
 func (r *partnersReader) yaml(text []byte) error {
 	const op = "cli.partnersYAML"
-	var in yamlPartners
-	err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(&in)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return fault.E(op, fault.Invalid, "%s", yamlMistake(err))
+	if err := plainYAML(string(text)); err != nil {
+		return err
 	}
+	var in yamlPartners
 	file, err := parser.ParseBytes(text, 0)
-	if err != nil || len(file.Docs) == 0 || file.Docs[0].Body == nil {
+	switch {
+	case err != nil:
+		return fault.E(op, fault.Invalid, "%s", yamlMistake(err))
+	case len(file.Docs) == 0 || file.Docs[0].Body == nil:
 		return fault.E(op, fault.Invalid, "The file has no partners.")
 	}
-	at := linesOf(file.Docs[0].Body)
+	body := file.Docs[0].Body
+	if _, is := plainNode(body).(*ast.MappingNode); is { // the decoder says what else it is
+		r.shape(body, reflect.TypeFor[yamlPartners](), "the file")
+	}
+	at := linesOf(body) // of what shape has left
+	if err := yaml.NodeToValue(body, &in, yaml.Strict()); err != nil && !errors.Is(err, io.EOF) {
+		return fault.E(op, fault.Invalid, "%s", yamlMistake(err))
+	}
 	for i, v := range in.Vendors {
 		here := fmt.Sprintf("$.vendors[%d]", i)
 		r.out.Vendors = append(r.out.Vendors, model.PartnerVendor{Line: at[here], Short: v.Short, Name: v.Name, Tags: v.Tags,
@@ -109,6 +121,42 @@ func (r *partnersReader) yaml(text []byte) error {
 			out.Users = append(out.Users, user)
 		}
 		r.out.Accounts = append(r.out.Accounts, out)
+	}
+	return nil
+}
+
+// Bounds of what a YAML file of partners nests: brackets in brackets, and columns of indentation. The form
+// needs 6 and about 20.
+const (
+	maxBrackets = 20
+	maxIndent   = 200
+)
+
+// plainYAML refuses what a file of partners does not need and what a few bytes of can take all of the
+// machine's memory: aliases, which stand for copies, and deep nesting. It looks at the file before the
+// parser does, which bounds neither.
+func plainYAML(text string) error {
+	depth, before := 0, 0
+	for _, t := range lexer.Tokenize(text) {
+		bad := ""
+		switch t.Type {
+		case token.AnchorType, token.AliasType, token.MergeKeyType, token.TagType:
+			bad = "anchors, aliases and tags (&, *, <<, !) are not read here; a text that begins so needs quotes"
+		case token.MappingStartType, token.SequenceStartType:
+			depth++
+		case token.MappingEndType, token.SequenceEndType:
+			depth = max(0, depth-1)
+		case token.SequenceEntryType, token.MappingKeyType:
+			before = t.Position.Column
+		}
+		begins := t.Type == token.SequenceEntryType || t.Type == token.MappingKeyType || t.Type == token.MappingValueType
+		if depth > maxBrackets || depth == 0 && begins && before > maxIndent {
+			bad = "it is nested more deeply than a file of partners is"
+		}
+		if bad != "" {
+			return fault.E("cli.plainYAML", fault.Invalid, "Line %d cannot be read: %s.", t.Position.Line, bad)
+		}
+		before = t.Position.Column
 	}
 	return nil
 }
@@ -139,27 +187,33 @@ func contactsOf(at map[string]int, here string, list []yamlContact) (out []model
 	return out
 }
 
-// linesOf maps the path of each node to its line.
+// linesOf maps the path of each node to its line: $.accounts[1].users.
 func linesOf(root ast.Node) map[string]int {
-	v := lineVisitor{}
-	ast.Walk(v, root)
-	return v
+	at := map[string]int{}
+	noteLines(at, root, "$")
+	return at
 }
 
-type lineVisitor map[string]int
-
-// Visit notes the first line of a node.
-func (v lineVisitor) Visit(n ast.Node) ast.Visitor {
+func noteLines(at map[string]int, n ast.Node, path string) {
+	if n == nil {
+		return
+	}
 	if t := n.GetToken(); t != nil && t.Position != nil {
-		line := t.Position.Line
-		if m, ok := n.(*ast.MappingNode); ok && len(m.Values) > 0 {
-			line = m.Values[0].Key.GetToken().Position.Line
+		at[path] = t.Position.Line
+	}
+	switch n := plainNode(n).(type) {
+	case *ast.MappingNode:
+		if len(n.Values) > 0 {
+			at[path] = n.Values[0].Key.GetToken().Position.Line
 		}
-		if have, seen := v[n.GetPath()]; !seen || line < have {
-			v[n.GetPath()] = line
+		for _, v := range n.Values {
+			noteLines(at, v.Value, path+"."+v.Key.GetToken().Value)
+		}
+	case *ast.SequenceNode:
+		for i, v := range n.Values {
+			noteLines(at, v, fmt.Sprintf("%s[%d]", path, i))
 		}
 	}
-	return v
 }
 
 // csvColumns are the columns that a CSV file of partners may have, in any order. Lists in a cell are
@@ -170,7 +224,7 @@ var csvColumns = []string{"account", "name", "parent", "region", "account_allow_
 
 func (r *partnersReader) csv(text []byte) error {
 	const op = "cli.partnersCSV"
-	r.index = map[string]int{}
+	r.index, r.vendors = map[string]int{}, map[string]bool{}
 	in := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(text, []byte("\ufeff"))))
 	in.TrimLeadingSpace = true
 	if first, _, _ := bytes.Cut(text, []byte("\n")); bytes.Count(first, []byte(";")) > bytes.Count(first, []byte(",")) {
@@ -182,22 +236,27 @@ func (r *partnersReader) csv(text []byte) error {
 	}
 	for i, name := range head {
 		if head[i] = strings.ToLower(strings.TrimSpace(name)); !slices.Contains(csvColumns, head[i]) {
-			e := fault.E(op, fault.Invalid, "There is no column %q.", valid.Printable(name))
-			if near := valid.Nearest(head[i], csvColumns); near != "" {
-				return e.WithHint("did you mean %s?", near)
-			}
-			return e.WithHint("columns are %s", strings.Join(csvColumns, ", "))
+			r.wrong(1, "columns", "There is no column %q (%s).", name, known("columns are", head[i], csvColumns))
 		}
 	}
+	in.FieldsPerRecord = -1 // counted here, so that the other rows are read, too
 	for {
 		cells, err := in.Read()
-		if errors.Is(err, io.EOF) {
+		var syntax *csv.ParseError
+		switch {
+		case errors.Is(err, io.EOF):
 			return nil
-		}
-		if err != nil {
+		case errors.As(err, &syntax):
+			r.wrong(syntax.StartLine, "row", "It cannot be read: %v.", syntax.Err)
+			continue
+		case err != nil:
 			return fault.E(op, fault.Invalid, "The file cannot be read: %v.", err)
 		}
 		line, _ := in.FieldPos(0)
+		if len(cells) != len(head) {
+			r.wrong(line, "row", "It has %s; the first row has %d.", counted(len(cells), "cell", "cells"), len(head))
+			continue
+		}
 		row := map[string]string{}
 		for i, name := range head {
 			row[name] = strings.TrimSpace(cells[i])
@@ -214,8 +273,8 @@ func (r *partnersReader) row(line int, c map[string]string) {
 		r.wrong(line, "row", "The column account is empty.")
 		return
 	}
-	if short := c["vendor"]; short != "" && c["vendor_name"] != "" &&
-		!slices.ContainsFunc(r.out.Vendors, func(v model.PartnerVendor) bool { return v.Short == short }) {
+	if short := c["vendor"]; short != "" && c["vendor_name"] != "" && !r.vendors[short] {
+		r.vendors[short] = true
 		r.out.Vendors = append(r.out.Vendors, model.PartnerVendor{Line: line, Short: short, Name: c["vendor_name"]})
 	}
 	i, known := r.index[valid.Fold(c["account"])]

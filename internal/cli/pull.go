@@ -2,11 +2,8 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -47,15 +44,19 @@ func (a *app) inboxPull() *cobra.Command {
 		})
 	c.Long = `Claim received files, land each in a folder under its final name only when it is
 whole, with its metadata in a .json beside it, and accept it. A pull that was cut
-off goes on where it was: nothing is landed twice, and nothing is lost.
+off goes on where it was: what is there whole is not landed again.
 
 --layout says where files go, below the folder, with these placeholders:
 
 ` + indented(layoutHelp) + `
-A second file of the same name gets its id: calls-01KB2F7Q8ZJ4M5N6P7R8S9T0VW.csv.
+A second file of the same name gets its id: calls-01KB2F7Q8ZJ4M5N6P7R8S9T0VW.csv. So
+does a file that ends in .json, unless the layout has {id}: it might lie where the
+metadata of another file goes.
 
-Ctrl-C or SIGTERM gives back what is claimed and not landed. After kill -9 a claim
-ends by itself, with the lease (inbox.lease, 15m unless configured otherwise).`
+Ctrl-C or SIGTERM gives back what is claimed and not landed. After kill -9 the next
+pull for the same --consumer into the same folder does, from a note that a pull keeps
+there (.sallyport-pull-*). Otherwise a claim ends by itself, with the lease
+(inbox.lease, 15m unless configured otherwise).`
 	c.Flags().StringVar(&p.to, "to", "", "folder")
 	c.Flags().StringVar(&layout, "layout", defaultLayout, "where files go in it")
 	c.Flags().BoolVar(&p.follow, "follow", false, "go on as files come, until interrupted")
@@ -82,6 +83,18 @@ func (a *app) pull(ctx context.Context, p pulling) error {
 	if err := os.MkdirAll(p.to, 0o700); err != nil {
 		return fault.E("cli.pull", fault.Invalid, "The folder cannot be made: %v.", fault.InWords(err))
 	}
+	if err := a.takeBack(ctx, p); err != nil {
+		return err
+	}
+	note, err := newClaimNote(p)
+	if err != nil {
+		return err
+	}
+	return errors.Join(a.pullAll(ctx, p, note), note.remove())
+}
+
+// pullAll is pull, once claims of an earlier one were taken back.
+func (a *app) pullAll(ctx context.Context, p pulling, note *claimNote) error {
 	pulled := []model.Drop{}
 	var failure error
 	t := table{head: []string{"FILE", "SIZE", "USER", "SHA-256"}, none: "Nothing new was received."}
@@ -89,6 +102,9 @@ func (a *app) pull(ctx context.Context, p pulling) error {
 		batch, err := a.claimBatch(ctx, p)
 		if err != nil && ctx.Err() == nil {
 			return err
+		}
+		if err := note.add(batch); err != nil {
+			return errors.Join(err, a.stopPull(p, batch))
 		}
 		for i, d := range batch {
 			name, err := a.pullOne(ctx, d, p)
@@ -127,8 +143,8 @@ func (a *app) pull(ctx context.Context, p pulling) error {
 	}
 }
 
-// stillClaimed says which files nobody gets for now: a pull of the same name that was killed with
-// kill -9 could not give its claims back. After a failure, whose claims run on, it says nothing.
+// stillClaimed says which files nobody gets for now: another pull of the same name has them, or had
+// and was killed where its note is not seen. After a failure, whose claims run on, it says nothing.
 func (a *app) stillClaimed(ctx context.Context, p pulling, failure error) error {
 	if a.json || failure != nil {
 		return nil
@@ -147,7 +163,7 @@ func (a *app) stillClaimed(ctx context.Context, p pulling, failure error) error 
 		}
 	}
 	if n > 0 {
-		fmt.Fprintf(a.Err, "%s claimed by another %q, or by one that was killed; claims end by %s.\n",
+		fmt.Fprintf(a.Err, "%s claimed by another %q, or by one that was killed and wrote to another folder; claims end by %s.\n",
 			counted(n, "file is", "files are"), p.claim.Consumer, when(last))
 	}
 	return nil
@@ -237,7 +253,7 @@ func (a *app) pullOne(ctx context.Context, d model.Drop, p pulling) (name string
 	if err != nil {
 		return "", err
 	}
-	for _, at := range []string{at, withID(at, d.ID)} {
+	for _, at := range p.layout.places(at, d.ID) {
 		name = filepath.Join(p.to, at)
 		switch found, err := landing(name, d); {
 		case err != nil:
@@ -263,49 +279,6 @@ func (a *app) pullOne(ctx context.Context, d model.Drop, p pulling) (name string
 	return name, fault.E("cli.pull", fault.Exists, "Something else is at %s.", name).WithHint("move it away")
 }
 
-// place is what is found where a file is to be landed.
-type place int
-
-const (
-	free  place = iota // nothing
-	whole              // the file, perhaps without its sidecar: a pull was cut off
-	taken              // something else
-)
-
-// landing looks at a place. A sidecar with the file's id says that it was landed. Without a sidecar,
-// what is there counts as the file if it has the same bytes.
-func landing(name string, d model.Drop) (place, error) {
-	side, err := os.ReadFile(name + ".json")
-	if err == nil {
-		var of struct{ ID string }
-		if json.Unmarshal(side, &of) == nil && of.ID == d.ID {
-			return whole, nil
-		}
-		return taken, nil
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return taken, nil // a file is where a folder should be, or the like
-	}
-	info, err := os.Lstat(name)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return free, nil
-	case err != nil:
-		return taken, fault.E("cli.pull", fault.Invalid, "The place of the file cannot be looked at: %s.", fault.InWords(err))
-	case !info.Mode().IsRegular() || info.Size() != d.Size:
-		return taken, nil
-	}
-	f, err := os.Open(name)
-	if err != nil {
-		return taken, fault.E("cli.pull", fault.Invalid, "The file cannot be read: %s.", fault.InWords(err))
-	}
-	defer f.Close()
-	if copyChecked(io.Discard, f, d.SHA256) != nil {
-		return taken, nil
-	}
-	return whole, nil
-}
-
 // land fetches a file. Meanwhile it renews the claim.
 func (a *app) land(ctx context.Context, d model.Drop, name string) error {
 	over := make(chan struct{})
@@ -317,20 +290,6 @@ func (a *app) land(ctx context.Context, d model.Drop, name string) error {
 	err := a.fetchTo(ctx, d, name)
 	close(over)
 	<-done
-	return err
-}
-
-// writeSidecar writes a file's metadata, unless that is there already.
-func writeSidecar(name string, d model.Drop) error {
-	d.Claim = ""
-	err := landFile(name+".json", func(w io.Writer) error {
-		enc := json.NewEncoder(w)
-		enc.SetIndent("", "  ")
-		return enc.Encode(d)
-	})
-	if fault.Is(err, fault.Exists) { // landing has read it
-		return nil
-	}
 	return err
 }
 

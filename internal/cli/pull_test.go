@@ -87,3 +87,79 @@ func TestAKilledPullGoesOn(t *testing.T) {
 		t.Error("the first file was replaced")
 	}
 }
+
+// After kill -9, the next pull into the same folder waited for the lease, a quarter of an hour. It takes
+// the claims back that the killed one noted; those of a pull that lives it leaves alone.
+func TestAKilledPullsClaimsAreTakenBack(t *testing.T) {
+	w := newWorld(t)
+	w.prepare([]string{"partners"})
+	for _, name := range []string{"a.csv", "b.csv", "c.csv"} {
+		w.prepare([]string{"upload", "jo", "acme", "calls.csv", "/upload/" + name})
+	}
+	a := newApp(IO{Out: &bytes.Buffer{}, Err: &bytes.Buffer{}, Clock: w.clock.now})
+	a.data = "data"
+	l, err := parseLayout("{account}/{name}")
+	testkit.Must(t, err)
+	p := pulling{claim: model.NewClaim{Consumer: "pull", Limit: 2}, to: "landed", layout: l}
+	testkit.Must(t, os.Mkdir("landed", 0o700))
+	living, err := newClaimNote(p)
+	testkit.Must(t, err)
+	claimed, err := a.claimBatch(t.Context(), p)
+	testkit.Must(t, err)
+	testkit.Must(t, living.add(claimed))
+	pull := []string{"sallyport", "inbox", "pull", "--to", "landed"}
+
+	out, stderr, code := w.run(pull) // beside one that lives
+	if code != 0 || strings.Count(out, "landed/") != 1 || !strings.Contains(stderr, "2 files are claimed by another") {
+		t.Errorf("%d: %s%s", code, out, stderr)
+	}
+	_, err = living.f.WriteString("{\"id\":") // it is killed while it writes
+	testkit.Must(t, err)
+	testkit.Must(t, living.f.Close())
+	_, stderr, _ = w.run(append(pull, "--consumer", "other"))
+	if strings.Contains(stderr, "given back") {
+		t.Errorf("another consumer: %s", stderr)
+	}
+	out, stderr, code = w.run(pull)
+	if want := "An earlier pull into this folder was killed. 2 claims of it were given back.\n"; code != 0 ||
+		strings.Count(out, "landed/") != 2 || stderr != want {
+		t.Errorf("%d: %s%s", code, out, stderr)
+	}
+	if left, _ := filepath.Glob("landed/.sallyport-*"); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+}
+
+// A partner that knows the id of a received file sends another one that would be its metadata. The first
+// is landed nevertheless, and what lies beside it is ours.
+func TestAPartnersFileThatLooksLikeMetadata(t *testing.T) {
+	w := newWorld(t)
+	w.prepare([]string{"partners"})
+	w.prepare([]string{"upload", "jo", "acme", "calls.csv", "/upload/calls.csv"})
+	a := newApp(IO{Out: &bytes.Buffer{}, Err: &bytes.Buffer{}, Clock: w.clock.now})
+	a.data = "data"
+	other, err := a.client().ClaimDrops(t.Context(), model.NewClaim{Consumer: "other", Limit: 1})
+	testkit.Must(t, err)
+	said := `{"id":"` + other[0].ID + `","user":"beta"}`
+	testkit.Must(t, os.WriteFile("forged.json", []byte(said), 0o600))
+	w.prepare([]string{"upload", "jo", "acme", "forged.json", "/upload/calls.csv.json"})
+
+	l, err := parseLayout("{account}/{name}")
+	testkit.Must(t, err)
+	p := pulling{claim: model.NewClaim{Consumer: "pull", Limit: pullBatch}, to: "landed", layout: l}
+	testkit.Must(t, a.pull(t.Context(), p))
+	_, err = a.client().ReleaseDrop(t.Context(), other[0].ID, model.Settling{Claim: other[0].Claim})
+	testkit.Must(t, err)
+	testkit.Must(t, a.pull(t.Context(), p))
+
+	if !bytes.Equal(testkit.MustRead(t, "landed/acme/calls.csv"), testkit.MustRead(t, "calls.csv")) {
+		t.Error("the file is not what was received")
+	}
+	if side := string(testkit.MustRead(t, "landed/acme/calls.csv.json")); !strings.Contains(side, `"user": "acme"`) {
+		t.Errorf("beside it:\n%s", side)
+	}
+	found, _ := filepath.Glob("landed/acme/calls.csv-01*.json")
+	if len(found) != 2 { // the partner's, and its metadata
+		t.Errorf("landed: %v", found)
+	}
+}

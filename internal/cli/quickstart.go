@@ -95,7 +95,7 @@ func (d *demo) prepare(ctx context.Context, hostKeys []model.HostKey) error {
 		return fault.E("cli.demo", fault.Invalid, "The folder for demo keys cannot be made: %v.", fault.InWords(err))
 	}
 	ignore := filepath.Join(filepath.Dir(d.dir), ".gitignore") // keys do not belong into anybody's repository
-	if err := os.WriteFile(ignore, []byte("# a demo's data and keys\n*\n"), 0o600); err != nil {
+	if err := replaceFile(ignore, []byte("# a demo's data and keys\n*\n"), 0o600); err != nil {
 		return fault.Wrap("cli.demo", fault.Internal, err)
 	}
 	c := d.client()
@@ -175,7 +175,7 @@ func (d *demo) knownHosts(keys []model.HostKey) error {
 	for _, k := range keys {
 		fmt.Fprintf(&b, "[%s]:%s %s\n", host, port, k.Public)
 	}
-	if err := os.WriteFile(filepath.Join(d.dir, "known_hosts"), []byte(b.String()), 0o600); err != nil {
+	if err := replaceFile(filepath.Join(d.dir, "known_hosts"), []byte(b.String()), 0o600); err != nil {
 		return fault.Wrap("cli.demo", fault.Internal, err)
 	}
 	return nil

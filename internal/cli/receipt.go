@@ -121,6 +121,9 @@ func (a *app) traceCommand() *cobra.Command {
 		"A file's whole life: what was sent, received, refused, left unfinished or removed, and when", cobra.ExactArgs(1),
 		func(ctx context.Context, args []string) error {
 			q.About = args[0]
+			if strings.TrimSpace(q.About) == "" {
+				return nameless("a file, an account, a user or a SHA-256")
+			}
 			v, err := a.client().Trace(ctx, q)
 			if err != nil {
 				return err

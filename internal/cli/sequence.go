@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -94,6 +95,17 @@ func (a *app) sequenceForget() *cobra.Command {
 	return c
 }
 
+// stillMissing says how many ranges of numbers are missing.
+func stillMissing(n int) string {
+	switch n {
+	case 0:
+		return "Nothing else is missing"
+	case 1:
+		return "1 range of numbers is still missing"
+	}
+	return fmt.Sprintf("%d ranges of numbers are still missing", n)
+}
+
 func (a *app) sequenceAccept() *cobra.Command {
 	var in model.AcceptGap
 	c := command("accept FEED NUMBERS --reason TEXT", "Take missing numbers (7 or 7-9) off the list: they will never come",
@@ -113,7 +125,7 @@ func (a *app) sequenceAccept() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.done(v, "They are missed no longer. %d ranges of numbers are still missing.", len(v.Missing))
+			return a.done(v, "They are missed no longer. %s.", stillMissing(len(v.Missing)))
 		})
 	ofAccount(c, &in.Account)
 	c.Flags().StringVar(&in.Period, "period", "",

@@ -68,7 +68,11 @@ func (a *app) findCommand() *cobra.Command {
 	return command("find TEXT",
 		"Say what a text is the name of: an ID, a name, a mail address, a fingerprint, a file, a reference",
 		cobra.MinimumNArgs(1), func(ctx context.Context, args []string) error {
-			v, err := a.client().Find(ctx, model.FindQuery{Text: strings.Join(args, " ")})
+			text := strings.Join(args, " ")
+			if strings.TrimSpace(text) == "" {
+				return nameless("what you look for")
+			}
+			v, err := a.client().Find(ctx, model.FindQuery{Text: text})
 			if err != nil {
 				return err
 			}
@@ -77,6 +81,11 @@ func (a *app) findCommand() *cobra.Command {
 			}
 			return a.printFound(v)
 		})
+}
+
+// nameless is the error for an empty name, such as a script's that has lost a variable.
+func nameless(what string) error {
+	return fault.E("cli.nameless", fault.Invalid, "The name is empty.").WithHint("name %s", what)
 }
 
 func (a *app) printFound(v model.Found) error {

@@ -45,7 +45,7 @@ func (b *byAccount) run(ctx context.Context, a *app, f model.DeliveryFilter, fla
 	case f.State != "" || f.Name != "":
 		return true, fault.E(op, fault.Invalid, "Accounts are not listed by a state or a name of files.").
 			WithHint("choose with --uncollected, --feed, --account and --user")
-	case b.remind && (flags != listFlags{}):
+	case b.remind && flags.shape():
 		return true, fault.E(op, fault.Invalid, "--remind takes no --since, --until, --sort, --csv and --limit.").
 			WithHint("choose with --uncollected, --feed, --account and --user")
 	case b.remind:
@@ -53,17 +53,26 @@ func (b *byAccount) run(ctx context.Context, a *app, f model.DeliveryFilter, fla
 		if !b.uncollected.IsZero() {
 			in.Before = &b.uncollected
 		}
-		return true, a.remind(ctx, in, b.yes)
+		return true, a.remind(ctx, in, b.yes, allCollected(flags.narrowed))
 	}
 	l := uncollectedListing()
+	l.none, flags.narrowed = allCollected(flags.narrowed), nil
 	l.filter = model.UncollectedFilter{Before: b.uncollected, Feed: f.Feed, Account: f.Account, User: f.User}
 	return true, runList(ctx, a, l, flags, nil)
+}
+
+// allCollected is said if no account has anything left to download, of what the flags chose.
+func allCollected(narrowed []string) string {
+	if len(narrowed) > 0 {
+		return "Everything that matches " + enumerated(narrowed, "and") + " was downloaded in full."
+	}
+	return "Everything was downloaded in full."
 }
 
 func uncollectedListing() *listing[model.UncollectedFilter, model.Uncollected] {
 	return &listing[model.UncollectedFilter, model.Uncollected]{
 		head: []string{"ACCOUNT", "NAME", "FILES", "SIZE", "OLDEST", "REMINDED", "MAIL TO"}, more: []string{"STATE"},
-		at: "OLDEST", order: "account", none: "Everything was downloaded in full.", read: (*client.Client).ListUncollected,
+		at: "OLDEST", order: "account", read: (*client.Client).ListUncollected,
 		row: func(u model.Uncollected) []any {
 			people := make([]string, len(u.Contacts))
 			for i, c := range u.Contacts {
@@ -75,7 +84,8 @@ func uncollectedListing() *listing[model.UncollectedFilter, model.Uncollected] {
 }
 
 // remind shows who would be reminded, asks, and has the server mail them.
-func (a *app) remind(ctx context.Context, in model.Remind, yes bool) error {
+// Without anybody to remind, it says none.
+func (a *app) remind(ctx context.Context, in model.Remind, yes bool, none string) error {
 	plan := in
 	plan.DryRun = true
 	list, err := a.client().RemindAccounts(ctx, plan)
@@ -89,7 +99,7 @@ func (a *app) remind(ctx context.Context, in model.Remind, yes bool) error {
 		}
 	}
 	if accounts == 0 {
-		if err := a.showReminders(list, "Everything was downloaded in full."); err != nil || a.json || len(list) == 0 {
+		if err := a.showReminders(list, none); err != nil || a.json || len(list) == 0 {
 			return err
 		}
 		fmt.Fprintln(a.Out, "Nobody was mailed.")
@@ -112,7 +122,7 @@ func (a *app) remind(ctx context.Context, in model.Remind, yes bool) error {
 		return err
 	}
 	if yes || a.json {
-		if err := a.showReminders(done, "Everything was downloaded in full."); err != nil || a.json {
+		if err := a.showReminders(done, none); err != nil || a.json {
 			return err
 		}
 	}

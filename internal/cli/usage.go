@@ -83,8 +83,24 @@ func inWords(c *cobra.Command) {
 		if missing := missingFlags(c); len(missing) > 0 {
 			return misused(c, "", "%s needs %s.", said(c), enumerated(missing, "and")).about(missing[0])
 		}
+		if err := emptyFlags(c); err != nil {
+			return err
+		}
 		return wrongFlags(c)
 	}
+}
+
+// emptyFlags refuses a flag that was given without a text. To a filter, "" would mean all, which a
+// script whose variable is not set does not want. Flags that take something away may be empty.
+func emptyFlags(c *cobra.Command) (err error) {
+	c.Flags().Visit(func(f *pflag.Flag) {
+		_, clears := f.Value.(interface{ clears() })
+		ofAll := f == c.InheritedFlags().Lookup(f.Name) // --data, of which "" is the default
+		if err == nil && f.Value.Type() == "string" && !clears && !ofAll && f.Value.String() == "" {
+			err = misused(c, "--"+f.Name+": "+f.Usage, "--%s is empty.", f.Name).about("--" + f.Name)
+		}
+	})
+	return err
 }
 
 // subcommands returns the names of a command's subcommands that help lists.

@@ -43,7 +43,7 @@ func (a *app) userAdd() *cobra.Command {
 	c.Flags().StringVar(&in.StartDir, "start-dir", "", "directory that sessions start in (default: the template's)")
 	c.Flags().BoolVar(&in.MakeStartDir, "make", false, "make --start-dir if it is missing")
 	sizeFlag(c, &in.QuotaBytes, "quota", "bytes that its files may take: 50GB (default: the configured quota)")
-	c.Flags().Int64Var(&in.QuotaFiles, "quota-files", 0,
+	c.Flags().Var(plain[int64]{&in.QuotaFiles, parseCount, "number"}, "quota-files",
 		"number of files that it may have (default: the configured quota)")
 	sizeFlag(c, &in.KeepBytes, "keep",
 		"bytes that it may keep alive, with older versions and removed files that are still needed "+
@@ -84,7 +84,7 @@ func (a *app) userSet() *cobra.Command {
 	optText(c, &in.StartDir, "start-dir", "", "directory that sessions start in, from their next log-in on")
 	c.Flags().BoolVar(&in.MakeStartDir, "make", false, "make --start-dir if it is missing")
 	optSize(c, &in.QuotaBytes, "quota", "bytes that its files may take: 50GB, or default")
-	optNumber(c, &in.QuotaFiles, "quota-files", "number of files that it may have; 0 for the default")
+	optNumber(c, &in.QuotaFiles, "quota-files", "number of files that it may have, or default")
 	optSize(c, &in.KeepBytes, "keep",
 		"bytes that it may keep alive, with older versions and removed files that are still needed: 80GB, or default")
 	optNumber(c, &in.KeepItems, "keep-items", "how many of them, and directories; 0 for the default")
@@ -154,9 +154,12 @@ func (a *app) warnQuota(u model.User) {
 	l := u.Limits
 	switch {
 	case l == nil:
-	case l.QuotaBytes < u.UsedBytes || l.QuotaFiles < u.UsedFiles:
-		fmt.Fprintf(a.Err, "warning: %s has more files than that already: it can upload nothing until some are removed.\n",
-			u.Name)
+	case l.QuotaBytes < u.UsedBytes:
+		fmt.Fprintf(a.Err, "warning: The files of %s take %s already: it can upload nothing until some are removed.\n",
+			u.Name, size(u.UsedBytes))
+	case l.QuotaFiles < u.UsedFiles:
+		fmt.Fprintf(a.Err, "warning: %s has %s already: it can upload nothing until some are removed.\n", u.Name,
+			counted(u.UsedFiles, "file", "files"))
 	case l.QuotaBytes < smallQuota:
 		fmt.Fprintf(a.Err, "warning: %s is a very small quota: hardly any file fits into it.\n", size(l.QuotaBytes))
 	}

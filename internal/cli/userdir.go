@@ -24,7 +24,7 @@ func (a *app) dirList() *cobra.Command {
 	return listCommand(a, &listing[model.UserKeyFilter, model.Directory]{use: "list USER",
 		short: "List the directories that were made for a user, and those of its feeds", args: cobra.ExactArgs(1),
 		ready: func(_ context.Context, f *model.UserKeyFilter, args []string) error { f.User = args[0]; return nil },
-		head:  []string{"DIRECTORY", "RIGHTS", "NOTE"}, none: "The user has no directories of its own.",
+		head:  []string{"FOLDER", "RIGHTS", "NOTE"}, none: "The user has no directories of its own.",
 		read: (*client.Client).ListDirectories,
 		row:  func(d model.Directory) []any { return []any{d.Path, rights(d.Rights), dirNote(d)} }})
 }
@@ -124,7 +124,7 @@ func (a *app) userTemplate() *cobra.Command {
 	var in model.ApplyTemplate
 	c := command("apply-template USER...", "Bring users' directories and rights to the template of their kind",
 		cobra.MinimumNArgs(1), func(ctx context.Context, args []string) error {
-			t := table{head: []string{"USER", "DIRECTORY", "WHAT", "FROM", "TO"}, none: "Nothing differs from the template."}
+			t := table{head: []string{"USER", "FOLDER", "WHAT", "FROM", "TO"}, none: "Nothing differs from the template."}
 			all := []model.Applied{}
 			for _, user := range args {
 				v, err := a.client().ApplyTemplate(ctx, user, in)

@@ -86,7 +86,7 @@ func (a *app) messageList() *cobra.Command {
 		short: "List webhooks and mails, the newest first; --state dead shows what was given up",
 		head:  []string{"ID", "MADE", "TO", "ABOUT", "STATE", "TRIES", "LAST ANSWER"},
 		more:  []string{"CHANNEL", "SUBJECT", "TRIED", "SENT"}, at: "MADE", order: "made", desc: true, most: 100,
-		none: "There are no such messages.", read: (*client.Client).ListMessages,
+		none: "There are no messages yet.", read: (*client.Client).ListMessages,
 		row: func(m model.Message) []any {
 			return []any{m.ID, m.CreatedAt, m.Target, m.Kind, model.Word(m.State), m.Attempts, m.Error, model.Word(m.Channel),
 				m.Subject, m.TriedAt, m.SentAt}

@@ -168,10 +168,12 @@ func (c *Config) checkMail(f *findings) {
 	if err := valid.CheckLanguage(m.Language); err != nil {
 		f.bad("mail.language", "%q is not the tag of a language, such as en or pt-BR.", m.Language)
 	}
+	if m.TLS != "" || m.Host != "" {
+		f.oneOf("mail.tls", m.TLS, "starttls", "tls", "none")
+	}
 	if m.Host == "" {
 		return
 	}
-	f.oneOf("mail.tls", m.TLS, "starttls", "tls", "none")
 	if m.Port < 0 || m.Port > 65535 {
 		f.bad("mail.port", "%d is not a port.", m.Port)
 	}

@@ -212,8 +212,7 @@ func (c *Config) check(f *findings) {
 	}
 	c.Access.Inactive.check(f)
 	c.checkListeners(f)
-	_, err := c.Operator.Read()
-	f.refused("operator", err)
+	c.Operator.check(f)
 	c.checkPeople(f)
 	c.checkExchange(f)
 	for what, globs := range map[string][]string{"temporary_names": c.TemporaryNames, "doubtful_names": c.DoubtfulNames,

@@ -44,10 +44,11 @@ var meanings = map[string]string{
 	"contacts.needed.billing":   "How many billing contacts.",
 	"contacts.needed.security":  "How many security contacts.",
 
-	"operator":      "Who runs this server. Guides, pages, mails and the banner name it.",
-	"operator.name": "Your name, as partners know it. Empty: nobody is named.",
-	"operator.logo": "Your logo, a file: SVG, PNG or JPEG, at most 256 KiB.",
-	"operator.url":  "Your own site, not this server's.",
+	"operator":        "Who runs this server. Guides, pages, mails and the banner name it.",
+	"operator.name":   "Your name, as partners know it. Empty: nobody is named.",
+	"operator.logo":   "Your logo, a file: SVG, PNG or JPEG, at most 256 KiB.",
+	"operator.url":    "Your own site, not this server's.",
+	"operator.colour": "The colour of buttons on pages: #1f5a4c. Text on it is white or dark, whichever can be read.",
 
 	"support":       "How partners reach support. It is shown when a log-in fails, in guides, mails and notices.",
 	"support.email": "Address for mails.",

@@ -13,6 +13,8 @@ import (
 	"io"
 	"net/url"
 	"os"
+	"regexp"
+	"strings"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
@@ -24,7 +26,12 @@ type Operator struct {
 	Name string `yaml:"name" env:"NAME"` // "": nobody is named
 	Logo string `yaml:"logo" env:"LOGO"` // file: SVG, PNG or JPEG, at most 256 KiB
 	URL  string `yaml:"url" env:"URL"`   // its own site, not this server's
+
+	Colour string `yaml:"colour" env:"COLOUR"` // of buttons on pages: "#1f5a4c"
 }
+
+// colour matches what operator.colour may be.
+var colour = regexp.MustCompile(`^#[0-9A-Fa-f]{6}$`)
 
 // Title returns how the service is called in mails and on pages.
 func (o Operator) Title() string { return cmp.Or(o.Name, "Sallyport") }
@@ -35,10 +42,23 @@ const (
 	maxLogoPixels = 4096      // width and height
 )
 
+// check notes what cannot be shown, each setting for itself.
+func (o Operator) check(f *findings) {
+	for _, s := range []struct {
+		at  string
+		has Operator
+	}{{"operator.name", Operator{Name: o.Name}}, {"operator.url", Operator{URL: o.URL}},
+		{"operator.logo", Operator{Logo: o.Logo}}} {
+		if _, err := s.has.Read(); err != nil {
+			f.bad(s.at, "%s", strings.TrimPrefix(fault.PublicText(err), s.at+": ")).Hint = fault.HintIn(err)
+		}
+	}
+}
+
 // Read returns the operator for guides and pages, with the logo's content. It checks what partners will see.
 func (o Operator) Read() (exchange.Operator, error) {
 	const op = "config.operator"
-	out := exchange.Operator{Name: o.Name, URL: o.URL}
+	out := exchange.Operator{Name: o.Name, URL: o.URL, Colour: o.Colour}
 	if o.Name != "" {
 		if err := valid.CheckLabel("operator.name", o.Name); err != nil {
 			return out, err
@@ -48,6 +68,10 @@ func (o Operator) Read() (exchange.Operator, error) {
 		u.Host == "" || valid.Printable(o.URL) != o.URL) {
 		return out, fault.E(op, fault.Invalid, "operator.url: %q is not an address such as https://www.example.com.",
 			valid.Printable(o.URL))
+	}
+	if o.Colour != "" && !colour.MatchString(o.Colour) {
+		return out, fault.E(op, fault.Invalid, "operator.colour: %q is not a colour such as #1f5a4c.",
+			valid.Printable(o.Colour))
 	}
 	if o.Logo == "" {
 		return out, nil

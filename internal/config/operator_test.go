@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"bytes"
+	"errors"
 	"image"
 	"image/gif"
 	"image/jpeg"
@@ -83,6 +84,26 @@ func TestALogoIsAPictureThatBrowsersShow(t *testing.T) {
 	} {
 		if _, err := load(t, text+"\n"); !fault.Is(err, fault.Invalid) || !strings.Contains(fault.PublicText(err), no) {
 			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+// TestEverySettingOfTheOperatorIsChecked: a wrong address hid a missing logo, each was named "operator: operator.url",
+// and a wrong mail.tls passed as long as there was no mail.host.
+func TestEverySettingOfTheOperatorIsChecked(t *testing.T) {
+	_, err := load(t, "operator: {url: example.com, logo: /nowhere/logo.svg}\nmail: {tls: maybe}\n")
+	var list config.Mistakes
+	if !errors.As(err, &list) || len(list) != 3 {
+		t.Fatal(err)
+	}
+	text := ""
+	for _, m := range list {
+		text += m.String() + "\n"
+	}
+	for _, want := range []string{`operator.url: "example.com"`, "operator.logo: /nowhere/logo.svg: no such file",
+		`mail.tls: "maybe" is not one of`} {
+		if !strings.Contains(text, want) || strings.Contains(text, "operator: ") {
+			t.Errorf("%q lacks %q", text, want)
 		}
 	}
 }

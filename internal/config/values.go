@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Size is a number of bytes, written 1048576, 50GB (decimal) or 1GiB (binary).
+// Size is a number of bytes, written 1048576, 50GB (decimal) or 1GiB (binary), in letters of any case.
 type Size int64
 
 var sizeUnits = []struct {
@@ -23,8 +23,8 @@ func (s *Size) UnmarshalText(text []byte) error {
 	in := strings.TrimSpace(string(text))
 	num, unit := in, int64(1)
 	for _, u := range sizeUnits {
-		if n, ok := strings.CutSuffix(in, u.suffix); ok {
-			num, unit = strings.TrimSpace(n), u.bytes
+		if at := len(in) - len(u.suffix); at >= 0 && strings.EqualFold(in[at:], u.suffix) {
+			num, unit = strings.TrimSpace(in[:at]), u.bytes
 			break
 		}
 	}

@@ -57,6 +57,7 @@ type Options struct {
 	IDs    *exchange.IDs
 	Log    *slog.Logger
 	Policy Policy
+	Zone   *time.Location // the operator's; nil: UTC
 }
 
 // Record is the record of a connection. A failed log-in is noted once; a successful one when it has

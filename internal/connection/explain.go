@@ -21,7 +21,17 @@ const explained = 20
 // a partner read out.
 func (r *Service) Explain(ctx context.Context, about string) (model.Explained, error) {
 	r.Flush()
-	q := r.o.Store.Read(ctx)
+	a := asking{r, clock{exchange.ReaderZone(ctx, r.o.Zone)}}
+	return a.answer(r.o.Store.Read(ctx), about)
+}
+
+// asking is a service that explains something to somebody. Its sentences have times in their zone.
+type asking struct {
+	*Service
+	clock
+}
+
+func (r asking) answer(q *store.Q, about string) (model.Explained, error) {
 	out := model.Explained{About: about, Summary: []model.Finding{}, Explanations: []model.Explanation{}}
 	list, err := q.Connections("reference", valid.Printable(strings.ToLower(about)), 1)
 	if err != nil {
@@ -48,7 +58,7 @@ func (r *Service) Explain(ctx context.Context, about string) (model.Explained, e
 }
 
 // aboutAddress adds whether an address is banned, and returns its connections.
-func (r *Service) aboutAddress(q *store.Q, addr netip.Addr, out *model.Explained) ([]model.Connection, error) {
+func (r asking) aboutAddress(q *store.Q, addr netip.Addr, out *model.Explained) ([]model.Connection, error) {
 	addr = addr.Unmap()
 	out.About = addr.String()
 	now := r.o.Clock()
@@ -56,10 +66,10 @@ func (r *Service) aboutAddress(q *store.Q, addr netip.Addr, out *model.Explained
 	switch {
 	case err == nil && now.Before(b.Until):
 		out.Find("Banned since %s until %s, after %d failed connections (the last: %s); turned away %d times since.",
-			stamp(b.Since), stamp(b.Until), b.Failures, Words(b.Reason), b.Refused).
+			r.stamp(b.Since), r.stamp(b.Until), b.Failures, Words(b.Reason), b.Refused).
 			Action = model.Do("lift-ban", "address", b.Address)
 	case err == nil:
-		out.Find("Not banned now; it was until %s.", stamp(b.Until))
+		out.Find("Not banned now; it was until %s.", r.stamp(b.Until))
 	case fault.Is(err, fault.NotFound):
 		out.Find("Not banned.")
 	default:
@@ -74,7 +84,7 @@ func (r *Service) aboutAddress(q *store.Q, addr netip.Addr, out *model.Explained
 }
 
 // aboutUser adds what keeps a user from logging in now, and returns the user's connections.
-func (r *Service) aboutUser(q *store.Q, name string, out *model.Explained) ([]model.Connection, error) {
+func (r asking) aboutUser(q *store.Q, name string, out *model.Explained) ([]model.Connection, error) {
 	list, err := q.Connections("user_name", valid.Printable(name), explained)
 	if err != nil {
 		return nil, err
@@ -87,14 +97,20 @@ func (r *Service) aboutUser(q *store.Q, name string, out *model.Explained) ([]mo
 	}
 	if fault.Is(err, fault.NotFound) {
 		if was, err := q.FormerName(valid.Printable(name)); err == nil {
-			out.Find("The user %s was renamed to %s on %s.", was.From, was.To, stamp(was.At)).Action = model.Do("explain",
+			out.Find("The user %s was renamed to %s on %s.", was.From, was.To, r.stamp(was.At)).Action = model.Do("explain",
 				"about", was.To)
 			return list, nil
 		}
 		similar := r.similar(q, name)
 		if len(list) == 0 && len(similar) == 0 {
-			return nil, fault.E("connection.Explain", fault.NotFound,
+			e := fault.E("connection.Explain", fault.NotFound,
 				"There is no user, no address and no reference %q, and nobody tried to log in as that.", valid.Printable(name))
+			if near, err := q.Near(model.NounUser, name); err != nil {
+				return nil, err
+			} else if near != "" {
+				e = e.WithHint("did you mean %s?", near)
+			}
+			return nil, e
 		}
 		out.Find("There is no user %q.%s", valid.Printable(name), like(similar))
 		return list, nil
@@ -112,7 +128,7 @@ func (r *Service) aboutUser(q *store.Q, name string, out *model.Explained) ([]mo
 }
 
 // standing adds the state of a user, its account and its keys.
-func (r *Service) standing(q *store.Q, u model.User, out *model.Explained) error {
+func (r asking) standing(q *store.Q, u model.User, out *model.Explained) error {
 	a, err := q.Account(u.Account)
 	if err != nil {
 		return err
@@ -132,7 +148,7 @@ func (r *Service) standing(q *store.Q, u model.User, out *model.Explained) error
 		return err
 	}
 	for _, f := range former {
-		out.Find("Until %s its name was %s; connections from before are under that name.", stamp(f.At), f.From).
+		out.Find("Until %s its name was %s; connections from before are under that name.", r.stamp(f.At), f.From).
 			Action = model.Do("explain", "about", f.From)
 	}
 	if ips := slices.Concat(u.AllowIPs, a.AllowIPs); len(ips) > 0 {
@@ -141,7 +157,7 @@ func (r *Service) standing(q *store.Q, u model.User, out *model.Explained) error
 	if err := r.bannedWith(q, keys, out); err != nil {
 		return err
 	}
-	barred := !u.Enabled || a.State == model.AccountSuspended || a.State == model.AccountClosed
+	barred := !u.Enabled || a.State == model.AccountSuspended || a.State == model.AccountClosed && !r.mayDownload(a, u)
 	switch good := r.good(keys); {
 	case len(keys) == 0:
 		out.Find("No key is on file.").Action = model.Do("add-keys", "user", u.Name)
@@ -163,17 +179,22 @@ func (r *Service) standing(q *store.Q, u model.User, out *model.Explained) error
 	return err
 }
 
+// mayDownload reports whether a user of a closed account may still log in, to download its files.
+func (r asking) mayDownload(a model.Account, u model.User) bool {
+	return a.State == model.AccountClosed && u.Kind != model.KindService &&
+		a.MayDownload(r.o.Policy.CloseAccess, r.o.Clock())
+}
+
 // untilRemoved says until when the users of a closed account may log in.
-func (r *Service) untilRemoved(a model.Account, u model.User) string {
-	open := a.State == model.AccountClosed && a.MayDownload(r.o.Policy.CloseAccess, r.o.Clock())
-	if !open || u.Kind == model.KindService {
+func (r asking) untilRemoved(a model.Account, u model.User) string {
+	if !r.mayDownload(a, u) {
 		return ""
 	}
-	return " Its users may log in read-only until " + stamp(*a.FilesUntil) + ", to download their files."
+	return " Its users may log in read-only until " + r.stamp(*a.FilesUntil) + ", to download their files."
 }
 
 // limits adds the mailbox limits that a user has reached, or nearly.
-func (r *Service) limits(u model.User, out *model.Explained) {
+func (r asking) limits(u model.User, out *model.Explained) {
 	l := r.o.Policy.Limits.Of(u.OwnLimits())
 	for _, b := range []struct {
 		have, limit int64
@@ -196,7 +217,7 @@ func (r *Service) limits(u model.User, out *model.Explained) {
 
 // bannedWith adds the banned addresses among those that the user's keys were last used from. A
 // banned client is refused before it sends a username, so its records do not name the user.
-func (r *Service) bannedWith(q *store.Q, keys []model.Key, out *model.Explained) error {
+func (r asking) bannedWith(q *store.Q, keys []model.Key, out *model.Explained) error {
 	told := map[string]bool{}
 	for _, k := range keys {
 		addr, err := netip.ParseAddr(k.LastAddress)
@@ -206,7 +227,7 @@ func (r *Service) bannedWith(q *store.Q, keys []model.Key, out *model.Explained)
 		told[k.LastAddress] = true
 		b, err := q.Ban(unitName(unit(addr)))
 		if err == nil && r.o.Clock().Before(b.Until) {
-			out.Find("The address %s, from which the user came last, is banned until %s.", k.LastAddress, stamp(b.Until)).
+			out.Find("The address %s, from which the user came last, is banned until %s.", k.LastAddress, r.stamp(b.Until)).
 				Action = model.Do("lift-ban", "address", b.Address)
 		} else if err != nil && !fault.Is(err, fault.NotFound) {
 			return err
@@ -216,7 +237,7 @@ func (r *Service) bannedWith(q *store.Q, keys []model.Key, out *model.Explained)
 }
 
 // good returns the fingerprints of keys that work.
-func (r *Service) good(keys []model.Key) (out []string) {
+func (r asking) good(keys []model.Key) (out []string) {
 	for _, k := range keys {
 		if s := k.StateAt(r.o.Clock()); s == model.KeyActive || s == model.KeyRetiring {
 			out = append(out, k.Fingerprint)
@@ -231,7 +252,7 @@ const named = 3
 // similar finds the users that a mistyped name probably means. It ignores case and the marks
 // between a name's parts, a domain or host that some programs add, and it takes a vendor's short
 // name alone. It returns none if more than named users fit.
-func (r *Service) similar(q *store.Q, name string) []string {
+func (r asking) similar(q *store.Q, name string) []string {
 	low := strings.Trim(strings.ToLower(strings.TrimSpace(name)), `"'`)
 	tries := []string{low}
 	if before, _, ok := strings.Cut(low, "@"); ok {
@@ -257,7 +278,7 @@ func (r *Service) similar(q *store.Q, name string) []string {
 }
 
 // lists returns the allow-lists that a user's log-ins must pass.
-func (r *Service) lists(u model.User, a model.Account) []allowList {
+func (r asking) lists(u model.User, a model.Account) []allowList {
 	endpoint, ok := r.o.Policy.EndpointIPs[a.Region]
 	if !ok {
 		endpoint = r.o.Policy.EndpointIPs[""]
@@ -283,8 +304,8 @@ func userAt(q *store.Q, c model.Connection, f *facts) (model.User, error) {
 }
 
 // explain describes how one connection went.
-func (r *Service) explain(q *store.Q, c model.Connection) (model.Explanation, error) {
-	f := facts{c: c}
+func (r asking) explain(q *store.Q, c model.Connection) (model.Explanation, error) {
+	f := facts{c: c, clock: r.clock}
 	u, err := userAt(q, c, &f)
 	switch {
 	case err == nil:
@@ -330,7 +351,7 @@ func (r *Service) explain(q *store.Q, c model.Connection) (model.Explanation, er
 }
 
 // ofUser adds what is known of the user of a connection.
-func (r *Service) ofUser(q *store.Q, u model.User, f *facts) error {
+func (r asking) ofUser(q *store.Q, u model.User, f *facts) error {
 	f.user = &u
 	keys, err := q.Keys(u.ID)
 	if err != nil {
@@ -346,13 +367,13 @@ func (r *Service) ofUser(q *store.Q, u model.User, f *facts) error {
 	if err != nil {
 		return err
 	}
-	f.state, f.lists = a.State, r.lists(u, a)
+	f.state, f.lists, f.open = a.State, r.lists(u, a), r.mayDownload(a, u)
 	if f.c.Session == "" {
 		return nil
 	}
 	list, err := q.RefusedUploadsIn(f.c.Session, uploadsTold)
 	if err == nil {
-		f.uploads, err = stored(q, u.ID, list)
+		f.uploads, err = stored(q, u.ID, list, r.clock)
 	}
 	return err
 }

@@ -14,6 +14,7 @@ import (
 
 // facts is what is known besides a connection's record, to explain it.
 type facts struct {
+	clock
 	c       model.Connection
 	user    *model.User    // nil: there is none of this name
 	renamed *model.Renamed // not nil: a user had this name, and has another one now
@@ -24,6 +25,7 @@ type facts struct {
 	lists   []allowList
 	ban     *model.Ban
 	state   model.AccountState // of the user's account, now
+	open    bool               // the account is closed, and the user may log in to download
 	uploads []model.RefusedUpload
 }
 
@@ -64,7 +66,7 @@ var reasons = map[string]words{
 		says: func(f *facts) string {
 			if f.renamed != nil {
 				return fmt.Sprintf("There is no user %q: it was renamed to %q on %s.", f.c.User, f.renamed.To,
-					stamp(f.renamed.At))
+					f.stamp(f.renamed.At))
 			}
 			if f.user != nil {
 				return fmt.Sprintf("There was no user %q then.", f.c.User)
@@ -149,7 +151,7 @@ var reasons = map[string]words{
 		says: func(f *facts) string {
 			if f.ban != nil {
 				return fmt.Sprintf("Turned away: the address was banned until %s, after %d failed connections. The last of them: "+
-					"%s.", stamp(f.ban.Until), f.ban.Failures, Words(f.ban.Reason))
+					"%s.", f.stamp(f.ban.Until), f.ban.Failures, Words(f.ban.Reason))
 			}
 			return "Turned away: the address was banned at that time, after too many failed connections."
 		},
@@ -233,9 +235,19 @@ var reasons = map[string]words{
 	},
 	model.ReasonDirectory: {
 		says: func(f *facts) string {
+			if did, only := f.onlyFetched(); only {
+				return "Logged in" + f.with() + ", and was refused a change, because the account could only fetch files then: " +
+					did + "."
+			}
 			return "Logged in" + f.with() + ", and was refused in a directory" + f.detail() + "."
 		},
-		tells: func(f *facts) string { return "You can't do that" + f.detail() + "." + f.startsIn() },
+		tells: func(f *facts) string {
+			if _, only := f.onlyFetched(); only {
+				return "Your access is for fetching files: you can download, and not upload or change anything. Please ask us if " +
+					"that should be otherwise."
+			}
+			return "You can't do that" + f.detail() + "." + f.startsIn()
+		},
 	},
 	model.ReasonQuota: {
 		says: func(f *facts) string {
@@ -244,6 +256,9 @@ var reasons = map[string]words{
 		tells: func(f *facts) string {
 			if strings.Contains(f.c.Detail, exchange.LargerThanQuota) || slices.ContainsFunc(f.uploads, tooLarge) {
 				return "Your file is larger than all the space that you have here. Please ask us for more."
+			}
+			if l, _ := exchange.LimitIn(f.c.Detail); l.Field == quotaFiles {
+				return "You have as many files here as you may have. Remove some that you no longer need, or ask us for more."
 			}
 			return "Your space is full. Remove files that you no longer need, or ask us for more."
 		},
@@ -293,13 +308,22 @@ var reasons = map[string]words{
 
 func say(text string) func(*facts) string { return func(*facts) string { return text } }
 
-func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 MST") }
+// clock formats times in the zone of whoever reads them.
+type clock struct{ zone *time.Location }
+
+func (c clock) stamp(t time.Time) string { return t.In(c.zone).Format("2006-01-02 15:04 MST") }
+
+// on is stamp inside a sentence.
+func (c clock) on(t time.Time) string { return "on " + t.In(c.zone).Format("2006-01-02 at 15:04 MST") }
 
 // describeGoodKey tells the partner which keys would have worked.
 func describeGoodKey(f *facts) string {
 	text := "Your program used a key that we don't have for you"
-	if len(f.offered) > 0 {
-		text += " (" + f.offered[len(f.offered)-1].fingerprint + ")"
+	for _, o := range slices.Backward(f.offered) {
+		if !slices.Contains(f.works, o.fingerprint) { // one that was enrolled since is ours by now
+			text += " (" + o.fingerprint + ")"
+			break
+		}
 	}
 	if len(f.works) == 0 {
 		return text + ". Please send us your public key file."
@@ -340,19 +364,19 @@ func (f *facts) owners() string {
 func (f *facts) why() string {
 	for _, o := range f.offered {
 		if o.burned != nil {
-			return fmt.Sprintf(" since %s: %s", stamp(o.burned.At), o.burned.Why)
+			return fmt.Sprintf(" since %s: %s", f.stamp(o.burned.At), o.burned.Why)
 		}
 		for _, k := range o.holders {
 			switch {
 			case k.User != f.c.User:
 			case k.RetiresAt != nil && f.c.Outcome == model.ReasonKeyReplaced:
-				return fmt.Sprintf(" on %s by %s", stamp(*k.RetiresAt), k.ReplacedBy)
+				return fmt.Sprintf(" on %s by %s", f.stamp(*k.RetiresAt), k.ReplacedBy)
 			case k.RevokedAt != nil:
-				return fmt.Sprintf(" on %s: %s", stamp(*k.RevokedAt), k.RevokedWhy)
+				return fmt.Sprintf(" on %s: %s", f.stamp(*k.RevokedAt), k.RevokedWhy)
 			case k.FrozenAt != nil && f.c.Outcome == model.ReasonKeyFrozen:
-				return fmt.Sprintf(" since %s, at the word of %s", stamp(*k.FrozenAt), k.FrozenBy)
+				return fmt.Sprintf(" since %s, at the word of %s", f.stamp(*k.FrozenAt), k.FrozenBy)
 			case k.ExpiresAt != nil:
-				return " on " + stamp(*k.ExpiresAt)
+				return " on " + f.stamp(*k.ExpiresAt)
 			}
 		}
 	}
@@ -388,6 +412,11 @@ func (f *facts) detail() string {
 		return ""
 	}
 	return ": " + strings.TrimSuffix(f.c.Detail, ".")
+}
+
+// onlyFetched returns what was refused because the account could only fetch files.
+func (f *facts) onlyFetched() (did string, only bool) {
+	return strings.CutSuffix(f.c.Detail, ": "+exchange.OnlyFetches)
 }
 
 // refusing returns the lists that do not contain the client's address.

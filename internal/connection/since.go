@@ -42,34 +42,42 @@ func (f *facts) enrolledSince() bool {
 
 // when formats a time after the connection: the hour alone, if it was the same day.
 func (f *facts) when(t time.Time) string {
-	if t.UTC().Format(time.DateOnly) == f.c.At.UTC().Format(time.DateOnly) {
-		return "at " + t.UTC().Format("15:04 MST")
+	if t = t.In(f.zone); t.Format(time.DateOnly) == f.c.At.In(f.zone).Format(time.DateOnly) {
+		return "at " + t.Format("15:04 MST")
 	}
-	return "on " + t.UTC().Format("2006-01-02 at 15:04 MST")
+	return f.on(t)
 }
 
 // changed finds what has changed since a connection. That they should try again is said only if nothing else that is
 // known keeps them out now.
 func (r *Service) changed(q *store.Q, f *facts) (since, error) {
 	s, err := r.change(q, f)
-	if why := f.barred(); why != "" && strings.HasSuffix(s.says, tryAgain) {
-		s.says, s.tells = strings.TrimSuffix(s.says, tryAgain)+", but "+why+" now.", ""
+	if why, reason := f.barred(); why != "" && strings.HasSuffix(s.says, tryAgain) {
+		s.says = strings.TrimSuffix(s.says, tryAgain) + ", but " + why + " now."
+		tells := reasons[reason].tells(f)
+		if key, _, _ := strings.Cut(s.tells, ". "); strings.HasPrefix(key, "Your key ") {
+			tells = key + ". " + tells
+		}
+		s.tells = tells
 	}
 	return s, err
 }
 
-// barred says what keeps the user out now, whatever its key; "" if nothing is known.
-func (f *facts) barred() string {
+// barred says what keeps the user out now, whatever its key, and the reason that a log-in would fail for; "" if
+// nothing is known.
+func (f *facts) barred() (why, reason string) {
 	switch {
 	case f.user == nil:
 	case !f.user.Enabled:
-		return "the user is disabled"
-	case f.state == model.AccountSuspended || f.state == model.AccountClosed:
-		return "the account is " + string(f.state)
+		return "the user is disabled", model.ReasonUserDisabled
+	case f.state == model.AccountSuspended:
+		return "the account is suspended", model.ReasonSuspended
+	case f.state == model.AccountClosed && !f.open:
+		return "the account is closed", model.ReasonClosed
 	case len(f.refusing()) > 0:
-		return "the address is not on the list of those that may come in"
+		return "the address is not on the list of those that may come in", model.ReasonAddress
 	}
-	return ""
+	return "", ""
 }
 
 func (r *Service) change(q *store.Q, f *facts) (since, error) {
@@ -144,20 +152,44 @@ func (r *Service) standingChanged(q *store.Q, f *facts) (since, error) {
 			}
 			return s, err
 		}
+	case model.ReasonDirectory:
+		if _, only := f.onlyFetched(); only && f.state == model.AccountActive {
+			return again("The account was reinstated", "account."+string(f.state), f.user.Account, "", "")
+		}
 	case model.ReasonQuota:
-		l := r.o.Policy.Limits.Of(f.user.OwnLimits())
-		share := func(have, limit int64) bool { return float64(have) < float64(limit)*exchange.NearPercent/100 }
-		for _, u := range f.uploads {
-			if tooLarge(u) && u.Size >= l.QuotaBytes {
-				return since{}, nil
-			}
-		}
-		if share(f.user.UsedBytes, l.QuotaBytes) && share(f.user.UsedFiles, l.QuotaFiles) {
-			return since{says: fmt.Sprintf("There is room now: its files take %d of %d bytes.", f.user.UsedBytes,
-				l.QuotaBytes)}, nil
-		}
+		return r.roomNow(f), nil
 	}
 	return since{}, nil
+}
+
+// quotaFiles is the field of the quota of files.
+const quotaFiles = "quota_files"
+
+// roomNow says how much room there is by now, if there is, of what an upload did not fit into.
+func (r *Service) roomNow(f *facts) since {
+	l, u := r.o.Policy.Limits.Of(f.user.OwnLimits()), f.user
+	for _, refused := range f.uploads {
+		if tooLarge(refused) && refused.Size >= l.QuotaBytes {
+			return since{}
+		}
+	}
+	room := func(have, limit int64) bool { return float64(have) < float64(limit)*exchange.NearPercent/100 }
+	if !room(u.UsedBytes, l.QuotaBytes) || !room(u.UsedFiles, l.QuotaFiles) {
+		return since{}
+	}
+	said, _ := exchange.LimitIn(f.c.Detail)
+	switch {
+	case said.OfAccount: // what the others of the account keep is not looked at
+		return since{}
+	case said.Field == "keep_bytes" || said.Field == "keep_items":
+		if !room(u.KeptBytes, l.KeepBytes) || !room(u.KeptItems, l.KeepItems) {
+			return since{}
+		}
+		return since{says: "There is room now for what must be kept."}
+	case said.Field == quotaFiles:
+		return since{says: fmt.Sprintf("There is room now: it has %d of %d files.", u.UsedFiles, l.QuotaFiles)}
+	}
+	return since{says: fmt.Sprintf("There is room now: its files take %d of %d bytes.", u.UsedBytes, l.QuotaBytes)}
 }
 
 // changedAt returns when the latest change of an action was made after the connection; zero if none is on record.

@@ -115,7 +115,7 @@ func (r *Service) flushRefusals() {
 }
 
 // stored adds to refused uploads when a file of their path was stored afterwards, and makes their paths printable.
-func stored(q *store.Q, userID string, list []model.RefusedUpload) ([]model.RefusedUpload, error) {
+func stored(q *store.Q, userID string, list []model.RefusedUpload, in clock) ([]model.RefusedUpload, error) {
 	for i := range list {
 		u := &list[i]
 		at, err := q.StoredSince(userID, u.Path, u.At)
@@ -126,7 +126,7 @@ func stored(q *store.Q, userID string, list []model.RefusedUpload) ([]model.Refu
 			u.Stored = &at
 		}
 		u.Path = valid.Printable(u.Path)
-		u.Words = uploadText(*u)
+		u.Words = uploadText(*u, in)
 	}
 	return list, nil
 }
@@ -135,13 +135,13 @@ func stored(q *store.Q, userID string, list []model.RefusedUpload) ([]model.Refu
 func tooLarge(u model.RefusedUpload) bool { return strings.HasPrefix(u.Said, exchange.LargerThanQuota) }
 
 // uploadText says what became of an upload that failed.
-func uploadText(u model.RefusedUpload) string {
-	text := fmt.Sprintf("The upload of %s was refused %s: %s", u.Path, "on "+u.At.UTC().Format("2006-01-02 at 15:04 MST"),
+func uploadText(u model.RefusedUpload, in clock) string {
+	text := fmt.Sprintf("The upload of %s was refused %s: %s", u.Path, in.on(u.At),
 		u.Said)
 	switch {
 	case u.Reason == unfinished:
-		text = fmt.Sprintf("The upload of %s broke off on %s, after %d bytes: the connection ended.", u.Path,
-			u.At.UTC().Format("2006-01-02 at 15:04 MST"), u.Size)
+		text = fmt.Sprintf("The upload of %s broke off %s, after %d bytes: the connection ended.", u.Path,
+			in.on(u.At), u.Size)
 	case u.Size > 0:
 		text += fmt.Sprintf(" It has at least %d bytes.", u.Size)
 	}
@@ -149,16 +149,16 @@ func uploadText(u model.RefusedUpload) string {
 		text += fmt.Sprintf(" That happened %d times.", u.Times)
 	}
 	if u.Stored != nil {
-		text += fmt.Sprintf(" It came %s.", u.Stored.UTC().Format("2006-01-02 at 15:04 MST"))
+		text += fmt.Sprintf(" It came %s.", in.on(*u.Stored))
 	}
 	return text
 }
 
 // failedUploads adds a user's newest uploads that failed and did not come later.
-func (r *Service) failedUploads(q *store.Q, u model.User, out *model.Explained) error {
+func (r asking) failedUploads(q *store.Q, u model.User, out *model.Explained) error {
 	list, err := q.RefusedUploadsOf(u.ID, explained)
 	if err == nil {
-		list, err = stored(q, u.ID, list)
+		list, err = stored(q, u.ID, list, r.clock)
 	}
 	if err != nil {
 		return err
@@ -171,9 +171,22 @@ func (r *Service) failedUploads(q *store.Q, u model.User, out *model.Explained) 
 		told[f.Path] = true
 		finding := out.Find("%s", f.Words)
 		if f.Reason == fault.Quota.String() {
-			finding.Text += " Raise the quota, if that is in order."
-			finding.Action = model.Do("edit-user", "user", u.Name, "quota_bytes", "")
+			raise(finding, f.Said, u)
 		}
 	}
 	return nil
+}
+
+// raise adds how to raise the limit that refused an upload, if that can be done.
+func raise(finding *model.Finding, said string, u model.User) {
+	switch l, ok := exchange.LimitIn(said); {
+	case !ok:
+	case l.OfAccount:
+		finding.Text += " Raise the limit of the account, if that is in order."
+		finding.Action = model.Do("edit-account", "account", u.Account, l.Field, "")
+	default:
+		what := map[bool]string{true: "quota", false: "limit"}[strings.HasPrefix(l.Field, "quota")]
+		finding.Text += " Raise the " + what + ", if that is in order."
+		finding.Action = model.Do("edit-user", "user", u.Name, l.Field, "")
+	}
 }

@@ -70,7 +70,7 @@ func TestConnections(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
 		parts := []stories{recordStories, explainStories, renamedStories, activityStories, banStories, bannerStories,
-			sinceStories}
+			sinceStories, misledStories}
 		if url != "" { // their bounds are in memory, so one database is enough
 			parts = append(parts, crowdStories)
 		}

@@ -3,6 +3,8 @@ package exchange
 import (
 	"cmp"
 	"math"
+	"regexp"
+	"strings"
 
 	"github.com/sallyport-sftp/sallyport/model"
 )
@@ -39,6 +41,50 @@ func (d DefaultLimits) Of(own model.StorageLimits) model.StorageLimits {
 // has limits of its own; 0 is no limit.
 type AccountLimits struct{ Bytes, Items int64 }
 
-// LargerThanQuota begins the sentence that refuses a file that is larger than its user's whole quota: removing other
-// files does not help.
-const LargerThanQuota = "The file is larger than the whole quota"
+// Sentences that refuse a change because of a limit. LimitIn knows which limit each is about.
+const (
+	// LargerThanQuota begins the sentence that refuses a file that is larger than its user's whole quota: removing other
+	// files does not help.
+	LargerThanQuota   = "The file is larger than the whole quota"
+	NoQuotaBytes      = "Quota exceeded: %d of %d bytes are in use."
+	NoQuotaFiles      = "Quota exceeded: %d of %d files are in use."
+	NoQuotaUnfinished = "Quota exceeded: %d of %d files are in use, and %d uploads are unfinished."
+	NoKeep            = "Limit reached: this mailbox keeps %d of %d %s, with older versions " +
+		"and removed files that the server must still keep."
+	NoAccountBytes = "Limit reached: all log-ins of this account keep %d of %d bytes together."
+	NoAccountItems = "Limit reached: all log-ins of this account keep %d of %d files and directories together."
+)
+
+// Limit is a limit that can be raised: the field of the user, or of its account, that holds it.
+type Limit struct {
+	Field     string
+	OfAccount bool
+}
+
+// limitsSaid finds the limit that a refusal is about by how its sentence begins, numbers apart.
+var limitsSaid = []struct {
+	begins string
+	Limit
+}{
+	{LargerThanQuota, Limit{Field: "quota_bytes"}},
+	{"Quota exceeded: %d of %d bytes", Limit{Field: "quota_bytes"}},
+	{"Quota exceeded: %d of %d files", Limit{Field: "quota_files"}},
+	{"Limit reached: this mailbox keeps %d of %d bytes", Limit{Field: "keep_bytes"}},
+	{"Limit reached: this mailbox keeps %d of %d files", Limit{Field: "keep_items"}},
+	{"Limit reached: all log-ins of this account keep %d of %d bytes", Limit{"keep_bytes", true}},
+	{"Limit reached: all log-ins of this account keep %d of %d files", Limit{"keep_items", true}},
+}
+
+var digits = regexp.MustCompile(`\d+`)
+
+// LimitIn returns the limit that a recorded refusal is about. It is not ok if no limit would help that somebody can
+// raise with one command, such as that on unfinished uploads.
+func LimitIn(said string) (l Limit, ok bool) {
+	said = digits.ReplaceAllString(said, "%d")
+	for _, known := range limitsSaid {
+		if strings.Contains(said, known.begins) {
+			return known.Limit, true
+		}
+	}
+	return l, false
+}

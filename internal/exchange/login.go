@@ -16,6 +16,10 @@ type Arrival struct {
 	At        time.Time
 }
 
+// OnlyFetches is the sentence that refuses a change because of the state of the account, whatever the rights in the
+// directory.
+const OnlyFetches = "This account may fetch files, but not send any."
+
 // Login identifies who acts in a mailbox: a partner's session, with the values of the moment when its
 // key was verified, or a member of the operator's staff.
 type Login struct {

@@ -34,4 +34,6 @@ type Operator struct {
 	Name string // "": nobody is named
 	URL  string // its own site; ""
 	Logo string // a data: URI of a picture, for an <img>; ""
+
+	Colour string // of buttons on pages: "#1f5a4c"; "": the pages' own
 }

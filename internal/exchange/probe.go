@@ -21,7 +21,7 @@ type Probe struct {
 	Client      string // its version line
 	Until       time.Time
 
-	over bool
+	keyless bool // a connection that offered no key was taken for it
 }
 
 // probeAfter is how long a probe is known after it is over: the server may see the end of its connection later.
@@ -30,18 +30,18 @@ const probeAfter = time.Minute
 // NewProbes returns an empty list.
 func NewProbes() *Probes { return &Probes{} }
 
-// Begin makes a probe known until end is called, or its time is over.
-func (p *Probes) Begin(probe Probe, now time.Time) (end func()) {
+// Begin makes a probe known until end is called with the time, or its time is over.
+func (p *Probes) Begin(probe Probe, now time.Time) (end func(now time.Time)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.list = slices.DeleteFunc(p.list, func(old Probe) bool { return now.After(old.Until.Add(probeAfter)) })
 	p.list = append(p.list, probe)
-	return func() {
+	return func(now time.Time) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		for i := range p.list {
-			if p.list[i].Fingerprint == probe.Fingerprint {
-				p.list[i].over = true
+			if p.list[i].Fingerprint == probe.Fingerprint && now.Before(p.list[i].Until) {
+				p.list[i].Until = now
 			}
 		}
 	}
@@ -52,16 +52,29 @@ func (p *Probes) MayLogIn(user, fingerprint string, now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.ContainsFunc(p.list, func(have Probe) bool {
-		return have.User == user && have.Fingerprint == fingerprint && !have.over && now.Before(have.Until)
+		return have.User == user && have.Fingerprint == fingerprint && now.Before(have.Until)
 	})
 }
 
-// Own reports whether a connection was a probe: it has the version line of one, and offered no other key.
-func (p *Probes) Own(client string, offered []string) bool {
+// Own reports whether a connection that began at a time was a probe: it has the version line of one, began
+// before that was over, and offered no other key. The version line is seen on the network, the key is not: so
+// of connections that offered none, one is taken for each probe, which may have failed early.
+func (p *Probes) Own(client string, offered []string, began time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return slices.ContainsFunc(p.list, func(have Probe) bool {
-		return have.Client == client &&
-			!slices.ContainsFunc(offered, func(key string) bool { return key != have.Fingerprint })
-	})
+	for i := range p.list {
+		have := &p.list[i]
+		if have.Client != client || began.After(have.Until) ||
+			slices.ContainsFunc(offered, func(key string) bool { return key != have.Fingerprint }) {
+			continue
+		}
+		if len(offered) > 0 {
+			return true
+		}
+		if !have.keyless {
+			have.keyless = true
+			return true
+		}
+	}
+	return false
 }

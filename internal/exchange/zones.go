@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"context"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/model"
@@ -24,6 +25,25 @@ func (z Zones) Of(a model.Account) *time.Location {
 	}
 	if z.Own != nil {
 		return z.Own
+	}
+	return time.UTC
+}
+
+type zoneKey struct{}
+
+// InZone returns a context that says in which zone whoever asks reads times. Sentences that are made on the server
+// have their times in it.
+func InZone(ctx context.Context, zone *time.Location) context.Context {
+	return context.WithValue(ctx, zoneKey{}, zone)
+}
+
+// ReaderZone returns the zone of whoever asks: what the context says, else own, the operator's; nil is UTC.
+func ReaderZone(ctx context.Context, own *time.Location) *time.Location {
+	if zone, ok := ctx.Value(zoneKey{}).(*time.Location); ok {
+		return zone
+	}
+	if own != nil {
+		return own
 	}
 	return time.UTC
 }

@@ -5,10 +5,16 @@ import (
 	"strings"
 )
 
-// NewReference returns a short random word that can be read out on the phone. It has only letters
-// and digits that are not easily confused.
+// alphabet has only letters and digits that are not easily confused.
+const alphabet = "23456789abcdefghjkmnpqrstuvwxyz"
+
+// LooksLikeReference reports whether s has the shape of a reference.
+func LooksLikeReference(s string) bool {
+	return len(s) == 9 && s[4] == '-' && strings.Trim(s[:4]+s[5:], alphabet) == ""
+}
+
+// NewReference returns a short random word that can be read out on the phone.
 func NewReference() string {
-	const alphabet = "23456789abcdefghjkmnpqrstuvwxyz"
 	var b [8]byte
 	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
 	var out strings.Builder

@@ -30,7 +30,7 @@ var systemWords = []struct {
 	{syscall.EMFILE, "this program has too many files open"},
 	{syscall.ENFILE, "this machine has too many files open"},
 	{syscall.EIO, "the disk could not read or write %s"},
-	{syscall.ETXTBSY, "%s is a program that runs"},
+	{programRuns, "%s is a program that runs"},
 	{syscall.EADDRINUSE, "another program listens there already"},
 	{syscall.EADDRNOTAVAIL, "this machine does not have that address"},
 	{syscall.ECONNREFUSED, "nobody listens there"},

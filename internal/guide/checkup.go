@@ -34,7 +34,8 @@ func (s *Service) Test(ctx context.Context, user string) ([]model.Check, error) 
 type tests struct {
 	s *Service
 	subject
-	out []model.Check
+	out   []model.Check
+	tried bool // a log-in, with a key made for the moment
 }
 
 func (t *tests) add(c model.Check) {
@@ -50,9 +51,12 @@ func (t *tests) untested() string {
 	if t.card.Host == "" {
 		where = "this server"
 	}
-	says := "This ran on the server's own machine, with a key made for the moment. So it does not show whether the " +
-		"partner's network lets it reach " + where + ", nor whether its program uses the right key."
-	if t.card.sends() {
+	says := "This ran on the server's own machine, with a key made for the moment. So it does not show whether the "
+	if !t.tried {
+		says = "No log-in was tried. What was looked at, was from the server's own machine, which does not show whether the "
+	}
+	says += "partner's network lets it reach " + where + ", nor whether its program uses the right key."
+	if t.tried && t.card.sends() {
 		says += " Nothing was sent or read."
 	}
 	return says

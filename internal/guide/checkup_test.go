@@ -253,16 +253,38 @@ func TestAProbeIsItsOwnKeyItsOwnUserAndItsOwnTime(t *testing.T) {
 			t.Errorf("%+v: %v", c, got)
 		}
 	}
-	if !p.Own("SSH-2.0-x", []string{"SHA256:a"}) || !p.Own("SSH-2.0-x", nil) || p.Own("SSH-2.0-y", []string{"SHA256:a"}) ||
-		p.Own("SSH-2.0-x", []string{"SHA256:a", "SHA256:stolen"}) {
+	a := []string{"SHA256:a"}
+	if !p.Own("SSH-2.0-x", a, now) || p.Own("SSH-2.0-y", a, now) || p.Own("SSH-2.0-x", append(a, "SHA256:stolen"), now) {
 		t.Error("a connection is taken for another")
 	}
-	end()
-	if p.MayLogIn("acme", "SHA256:a", now) || !p.Own("SSH-2.0-x", []string{"SHA256:a"}) {
+	now = now.Add(time.Millisecond)
+	end(now)
+	if p.MayLogIn("acme", "SHA256:a", now) || !p.Own("SSH-2.0-x", a, now) {
 		t.Error("a probe that is over may log in, or is forgotten before its connection has ended")
 	}
 	p.Begin(exchange.Probe{}, now.Add(time.Hour))
-	if p.Own("SSH-2.0-x", nil) {
+	if p.Own("SSH-2.0-x", a, now) {
 		t.Error("old probes are kept")
+	}
+}
+
+// Who saw a probe's version line on the network cannot hide tries behind it: not after it, and not
+// many meanwhile.
+func TestAProbesVersionLineHidesNothing(t *testing.T) {
+	now := time.Date(2026, 11, 2, 6, 0, 0, 0, time.UTC)
+	p := exchange.NewProbes()
+	end := p.Begin(exchange.Probe{User: "acme", Fingerprint: "SHA256:a", Client: "SSH-2.0-x",
+		Until: now.Add(time.Minute)}, now)
+	end(now.Add(time.Second))
+	for _, at := range []time.Time{now.Add(2 * time.Second), now.Add(30 * time.Second)} {
+		if p.Own("SSH-2.0-x", nil, at) || p.Own("SSH-2.0-x", []string{"SHA256:a"}, at) {
+			t.Errorf("a connection at %v is hidden", at)
+		}
+	}
+	if !p.Own("SSH-2.0-x", nil, now) {
+		t.Error("a probe that failed before it offered its key leaves a record")
+	}
+	if p.Own("SSH-2.0-x", nil, now) {
+		t.Error("a second connection without a key is hidden")
 	}
 }

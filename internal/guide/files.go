@@ -3,6 +3,7 @@ package guide
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -41,7 +42,7 @@ func (c *Card) sending() section {
 	}
 	return section{title: "Send files", steps: append(steps,
 		"A file counts when it has arrived whole. If the connection breaks, send it again, or let your program resume it.",
-		"If we can't use a file, we tell you why in a note in "+code(c.refusedDir())+". Correct it, and send it again.",
+		"If we can't use a file, we tell you why in a note in "+listed(c.refusedDirs(), "or")+". Correct it, and send it again.",
 	)}
 }
 
@@ -73,10 +74,15 @@ func (e Expected) says() string {
 	return text + "."
 }
 
-// refusedDir is where the notes on refused files lie: in the top directory of the files.
-func (c *Card) refusedDir() string {
-	top, _, _ := strings.Cut(strings.TrimPrefix(c.sendDir(), "/"), "/")
-	return path.Join("/", top, "refused")
+// refusedDirs are where the notes on refused files lie: in the top directory of the files.
+func (c *Card) refusedDirs() (dirs []string) {
+	for _, f := range c.Folders {
+		top, _, _ := strings.Cut(strings.TrimPrefix(f.Path, "/"), "/")
+		if dir := code(path.Join("/", top, "refused")); f.Send && !slices.Contains(dirs, dir) {
+			dirs = append(dirs, dir)
+		}
+	}
+	return dirs
 }
 
 func (c *Card) fetching() []string {

@@ -70,15 +70,28 @@ type (
 
 // HTML renders the guide as one page. It loads no other resources, and can be printed.
 func (c *Card) HTML() (string, error) {
-	d := c.document()
-	page := htmlPage{Title: d.title, From: d.from, Site: d.site, Intro: d.intro, Without: d.without,
-		Logo: template.URL(c.Operator.Logo), // it is base64 that config.Operator.Read has made
-		Card: htmlTable{"card", htmlRows(d.card)}, Sections: htmlSections(d.sections), Others: htmlSections(d.others)}
 	var b strings.Builder
-	if err := guidePage.Execute(&b, page); err != nil {
+	if err := guidePage.Execute(&b, c.htmlPage()); err != nil {
 		return "", fault.Wrap("guide.HTML", fault.Internal, err)
 	}
 	return b.String(), nil
+}
+
+// Body returns the title of the guide, and what follows it as HTML, for a page that has a style of its own.
+func (c *Card) Body() (title string, body template.HTML, err error) {
+	page := c.htmlPage()
+	var b strings.Builder
+	if err := guidePage.ExecuteTemplate(&b, "body", page); err != nil {
+		return "", "", fault.Wrap("guide.Body", fault.Internal, err)
+	}
+	return page.Title, template.HTML(b.String()), nil
+}
+
+func (c *Card) htmlPage() htmlPage {
+	d := c.document()
+	return htmlPage{Title: d.title, From: d.from, Site: d.site, Intro: d.intro, Without: d.without,
+		Logo: template.URL(c.Operator.Logo), // it is base64 that config.Operator.Read has made
+		Card: htmlTable{"card", htmlRows(d.card)}, Sections: htmlSections(d.sections), Others: htmlSections(d.others)}
 }
 
 // htmlRows joins rows that have the same name.

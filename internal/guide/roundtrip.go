@@ -120,6 +120,7 @@ func (t *tests) roundTrip(ctx context.Context, nc net.Conn) {
 		t.silent(nc, err)
 		return
 	}
+	t.tried = t.ours(seen)
 	t.add(model.Check{What: "Port", OK: true, Says: fmt.Sprintf("%s answers.", t.card.Address())})
 	t.add(model.Check{What: "Host key", OK: t.ours(seen), Says: fmt.Sprintf("It shows %s.", seen),
 		Hint: "that is another server: partners would be warned, or connect to the wrong one"})
@@ -242,6 +243,7 @@ func (s *Service) probe(u model.User) (p probing, end func(), err error) {
 	}
 	p.client = "SSH-2.0-SallyportTest_" + rand.Text()
 	now := s.o.Clock()
-	return p, s.o.Probes.Begin(exchange.Probe{User: u.Name, Fingerprint: ssh.FingerprintSHA256(p.signer.PublicKey()),
-		Client: p.client, Until: now.Add(probeWait + dialWait)}, now), nil
+	over := s.o.Probes.Begin(exchange.Probe{User: u.Name, Fingerprint: ssh.FingerprintSHA256(p.signer.PublicKey()),
+		Client: p.client, Until: now.Add(probeWait + dialWait)}, now)
+	return p, func() { over(s.o.Clock()) }, nil
 }

@@ -15,6 +15,9 @@ import (
 // Programs are the programs that Sites writes files for.
 var Programs = []string{"filezilla", "winscp", "openssh", "rclone"}
 
+// WelcomePrograms are the programs whose files everybody is given.
+var WelcomePrograms = []string{"filezilla", "winscp", "openssh"}
+
 // Sites returns the files that a program imports. keyDir is the folder of the private key on the
 // partner's computer; "" means beside the file.
 func (c *Card) Sites(program, keyDir string) ([]model.SiteFile, error) {

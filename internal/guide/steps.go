@@ -157,6 +157,9 @@ func kept(period string) string {
 func retention(s string) string {
 	for suffix, word := range map[string]string{"mo": "months", "d": "days", "y": "years"} {
 		if n, ok := strings.CutSuffix(s, suffix); ok {
+			if n == "1" {
+				word = strings.TrimSuffix(word, "s")
+			}
 			return n + " " + word
 		}
 	}

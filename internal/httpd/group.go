@@ -8,6 +8,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/fault"
@@ -15,8 +16,8 @@ import (
 
 // ListenForGroup listens on a Unix socket that the members of a group of the machine may connect to,
 // besides root and the server's own user. The kernel holds others off: the socket has mode 0660. Its
-// folder is made if it is missing, and must not be writable for others, who could put a socket of
-// their own there.
+// folder is made if it is missing. It and the folders above it must belong to root or to the server's own
+// user, and must not be writable for others, who could put a socket of their own there.
 func ListenForGroup(path, group string) (net.Listener, error) {
 	const op = "httpd.ListenForGroup"
 	bad := func(format string, args ...any) *fault.Error { return fault.E(op, fault.Invalid, format, args...) }
@@ -57,18 +58,41 @@ func openFolder(dir string, gid int) error {
 			return fault.E(op, fault.Invalid, "socket.path: the folder cannot be made: %s.", fault.InWords(err)).
 				WithHint("make %s, owned by the server's user, before the start", dir)
 		}
-		return nil
+		return notOthers(dir)
 	}
 	switch {
 	case err != nil:
 		return fault.E(op, fault.Invalid, "socket.path: the folder cannot be used: %s.", fault.InWords(err))
 	case !info.IsDir():
 		return fault.E(op, fault.Invalid, "socket.path: %s is not a folder.", dir)
-	case info.Mode().Perm()&0o022 != 0:
-		return fault.E(op, fault.Invalid, "socket.path: others may write in %s, and could replace the socket.", dir).
-			WithHint("chmod go-w %s, or name another folder", dir)
 	}
-	return nil
+	return notOthers(dir)
+}
+
+// notOthers refuses a folder in which, or above which, others than root and the server's own user could put
+// another thing in place of what is there.
+func notOthers(dir string) error {
+	const op = "httpd.ListenForGroup"
+	at, err := filepath.EvalSymlinks(dir)
+	for first := true; err == nil; first = false {
+		var info fs.FileInfo
+		if info, err = os.Stat(at); err != nil {
+			break
+		}
+		s, ok := info.Sys().(*syscall.Stat_t)
+		switch {
+		case !ok || s.Uid != 0 && int(s.Uid) != os.Geteuid():
+			return fault.E(op, fault.Invalid, "socket.path: %s belongs to another user, who could replace the socket.", at).
+				WithHint("chown it to root or to the server's user, or name another folder")
+		case info.Mode().Perm()&0o022 != 0 && (first || info.Mode()&fs.ModeSticky == 0): // sticky: as /tmp is
+			return fault.E(op, fault.Invalid, "socket.path: others may write in %s, and could replace the socket.", at).
+				WithHint("chmod go-w %s, or name another folder", at)
+		case at == filepath.Dir(at):
+			return nil
+		}
+		at = filepath.Dir(at)
+	}
+	return fault.E(op, fault.Invalid, "socket.path: the folder cannot be used: %s.", fault.InWords(err))
 }
 
 // removeStale removes the socket of a server that ended. It refuses to remove anything else.

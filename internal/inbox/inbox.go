@@ -54,7 +54,8 @@ type Options struct {
 	// Names returns the rules for the names of a user's files. nil: every name is final.
 	Names func(userID, path string) exchange.NameRules
 	// Odd says what is not as expected about a received file. nil: everything is as expected.
-	Odd func(q *store.Q, f exchange.Received) (exchange.Odd, error)
+	Odd   func(q *store.Q, f exchange.Received) (exchange.Odd, error)
+	Zones exchange.Zones // in which people read times
 	// KeptUntil returns when retention may remove a version at the earliest, or the zero time if
 	// that is unknown.
 	KeptUntil func(ctx context.Context, versionID string) time.Time

@@ -114,15 +114,19 @@ func pathOf(d model.Drop) string {
 
 // refusal returns the text of the note that the uploader finds.
 func (r *Service) refusal(ctx context.Context, d model.Drop) string {
+	zone := r.o.Zones.Of(model.Account{})
+	if a, err := r.o.Store.Read(ctx).Account(d.Account); err == nil {
+		zone = r.o.Zones.Of(a)
+	}
 	kept := "it is removed with your other files of that age"
 	if r.o.KeptUntil != nil {
 		if until := r.o.KeptUntil(ctx, d.ID); !until.IsZero() {
-			kept = until.Format(time.DateOnly)
+			kept = until.In(zone).Format(time.DateOnly)
 		}
 	}
-	return fmt.Sprintf("We received %s (%d bytes, %s UTC) complete, but could not use it.\r\n\r\nReason: %s\r\n\r\n"+
+	return fmt.Sprintf("We received %s (%d bytes, %s) complete, but could not use it.\r\n\r\nReason: %s\r\n\r\n"+
 		"What to do: %s, then upload it again; the same name or a new one will do.\r\n\r\nYour file is kept until %s.\r\n",
-		valid.Printable(path.Base(pathOf(d))), d.Size, d.ReceivedAt.Format("2006-01-02 15:04"), d.Reason, d.Advice, kept)
+		valid.Printable(path.Base(pathOf(d))), d.Size, d.ReceivedAt.In(zone).Format("2006-01-02 15:04 MST"), d.Reason, d.Advice, kept)
 }
 
 // Receipt returns a signed record that a drop was received completely.

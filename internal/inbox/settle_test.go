@@ -63,8 +63,11 @@ var settleStories = stories{
 			t.Fatalf("refused: %+v", got)
 		}
 		w.wantDid()
+		zone := "Asia/Kolkata" // its notes were in UTC, its mails in its own zone
+		_, err = w.Accounts.SetAccount(ctx, "test", "acme", model.EditAccount{TimeZone: &zone})
+		testkit.Must(t, err)
 		w.follow()
-		w.wantDid("write /upload/refused/a.csv.txt\nWe received a.csv (5 bytes, 2026-10-31 09:00 UTC) complete, but could " +
+		w.wantDid("write /upload/refused/a.csv.txt\nWe received a.csv (5 bytes, 2026-10-31 14:30 IST) complete, but could " +
 			"not use it.\r\n\r\n" +
 			"Reason: line 3 has no number\r\n\r\nWhat to do: correct the file, then upload it again; the same name or a new " +
 			"one will do.\r\n\r\n" +

@@ -43,7 +43,7 @@ func (a authority) Admit(from netip.Addr) sshd.Admission {
 
 func (a authority) Ended(r sshd.Record) {
 	c := r.Connection
-	if a.n.probes.Own(c.Client, c.Offered) {
+	if a.n.probes.Own(c.Client, c.Offered, c.At) {
 		return // a test of our own leaves no record
 	}
 	c.User, c.Client, c.Detail = clip(c.User), clip(c.Client), clip(c.Detail)
@@ -135,9 +135,13 @@ func (n *Node) serve(ctx context.Context, s *sftpd.Session, sub sshd.Subsystem, 
 		Refused: func(did, path string, err error) {
 			if fault.Is(err, fault.Quota) {
 				sub.Refused(model.ReasonQuota, path+": "+fault.PublicText(err))
-			} else {
-				sub.Refused(model.ReasonDirectory, did+" "+path)
+				return
 			}
+			what := did + " " + path
+			if fault.PublicText(err) == exchange.OnlyFetches {
+				what += ": " + exchange.OnlyFetches
+			}
+			sub.Refused(model.ReasonDirectory, what)
 		},
 		Upload: func(path string, end int64, err error, again bool) {
 			n.records.UploadRefused(&sub.Login, connection.Refusal{Path: path, End: end, Err: err, Again: again,

@@ -37,9 +37,6 @@ func CheckWords(c config.Config) error {
 	return err
 }
 
-// sitePrograms are the programs whose site files are attached to a welcome.
-var sitePrograms = []string{"filezilla", "winscp", "openssh"}
-
 // welcome returns what a user needs to connect, with the guide and the site files.
 func (n *Node) welcome(ctx context.Context, user string) (f notify.WelcomeFacts, files []model.MessageFile, err error) {
 	c, err := n.guides.Card(ctx, user)
@@ -68,7 +65,7 @@ func (n *Node) welcome(ctx context.Context, user string) (f notify.WelcomeFacts,
 	}
 	files = []model.MessageFile{{Name: valid.FileFor(user) + ".guide.html", Type: "text/html; charset=utf-8",
 		Content: []byte(page)}}
-	for _, program := range sitePrograms {
+	for _, program := range guide.WelcomePrograms {
 		sites, err := c.Sites(program, "")
 		if err != nil {
 			return f, nil, err
@@ -124,9 +121,21 @@ func (n *Node) mailPeople(tx *store.Tx, l retention.Letter) (mails int, err erro
 	f := notify.RemovalFacts{FilesFacts: notify.FilesFacts{Total: int(l.Files), More: l.More}, Due: l.Due,
 		Reminder: l.Reminder, Closing: l.Closing, Shut: l.Shut,
 		Ages: l.Ages, Missed: int(l.Missed), Names: l.Names}
+	vendors := map[string]string{} // of users: the names of their vendors
 	for _, i := range l.Items {
+		vendor, seen := vendors[i.User]
+		if !seen {
+			if u, err := tx.User(i.User); err == nil && u.Vendor != "" {
+				v, err := tx.Vendor(u.Vendor)
+				if err != nil {
+					return 0, err
+				}
+				vendor = v.Name
+			}
+			vendors[i.User] = vendor
+		}
 		f.Files = append(f.Files, notify.FileFacts{Name: path.Base(i.Path), Path: i.Path, User: i.User, At: i.StoredAt,
-			Size: i.Size, Downloaded: downloaded(i.Fetched)})
+			Size: i.Size, Downloaded: downloaded(i.Fetched), Vendor: vendor})
 	}
 	letter.Facts = f
 	return n.tell.MailPeople(tx, letter, l.Ref)

@@ -202,7 +202,7 @@ func (n *Node) buildServices(ctx context.Context) (err error) {
 		return err
 	}
 	n.records = connection.New(ctx, connection.Options{Store: n.store, Clock: n.clock, IDs: n.ids, Log: n.log,
-		Policy: recordPolicy(&n.cfg, policy.EndpointIPs)})
+		Policy: recordPolicy(&n.cfg, policy.EndpointIPs), Zone: n.cfg.Zones().Own})
 	if n.revoked, err = n.accounts.WatchRevocations(n.log); err != nil {
 		return err
 	}

@@ -41,7 +41,7 @@ func (n *Node) buildExchange(ctx context.Context) (err error) {
 		exchange.NameRules{Temporary: n.cfg.TemporaryNames, Doubtful: n.cfg.DoubtfulNames, Ignored: n.cfg.IgnoredNames,
 			Grace: time.Duration(n.cfg.DoubtfulGrace)})
 	n.retain = retention.New(retention.Options{Store: n.store, Blobs: n.blobs, Desk: n.desk, Clock: n.clock, IDs: n.ids,
-		Log: n.log, Key: n.key, Node: n.name, Tell: n.mailPeople,
+		Log: n.log, Key: n.key, Node: n.name, Tell: n.mailPeople, Zone: n.cfg.Zones().Own,
 		Policy: retention.Policy{Keep: rt.Keep, Day: rt.Day, Hour: rt.Hour, Notice: time.Duration(rt.Notice),
 			Reminder: time.Duration(rt.Reminder), AfterClose: time.Duration(rt.AfterClose), CloseAccess: rt.CloseAccess,
 			RequireNotice: rt.RequireNotice}})
@@ -61,12 +61,12 @@ func (n *Node) buildExchange(ctx context.Context) (err error) {
 	in := &n.cfg.Inbox
 	n.inbox = inbox.New(inbox.Options{Store: n.store, Blobs: n.blobs, Clock: n.clock, IDs: n.ids, Log: n.log, Key: n.key,
 		Lease: time.Duration(in.Lease), Scanner: in.Scanner, After: in.After, Names: n.naming.Rules,
-		KeptUntil: n.retain.KeptUntil,
+		KeptUntil: n.retain.KeptUntil, Zones: n.cfg.Zones(),
 		Odd:       func(q *store.Q, f exchange.Received) (exchange.Odd, error) { return n.expect.Odd(q, f) }})
 	n.expect = expect.New(expect.Options{Store: n.store, Clock: n.clock, IDs: n.ids, Log: n.log, Count: n.rows,
 		Policy: expect.Policy{Larger: n.cfg.Expect.Larger, Later: n.cfg.Expect.Later}})
 	n.traces = trace.New(trace.Options{Store: n.store, Clock: n.clock, Flush: func() { n.records.Flush() },
-		Sessions: func() []model.Session { return n.ssh.Sessions() }, Unfinished: n.unfinished})
+		Sessions: func() []model.Session { return n.ssh.Sessions() }, Unfinished: n.unfinished, Zones: n.cfg.Zones()})
 	n.audits = audit.New(audit.Options{Store: n.store, Clock: n.clock, IDs: n.ids, Log: n.log, Key: n.key,
 		Keep: n.cfg.Audit.Keep, Head: identity.HeadOf(n.cfg.Data), To: n.cfg.Audit.Checkpoints,
 		Mail: n.tell.MailCheckpoint, Post: n.tell.PostCheckpoint})

@@ -13,6 +13,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/client"
 	"github.com/sallyport-sftp/sallyport/internal/config"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/httpd"
 	"github.com/sallyport-sftp/sallyport/internal/node"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -100,6 +101,32 @@ func TestASocketForAGroup(t *testing.T) {
 	n.Stop()
 	if _, err := os.Lstat(path); err == nil {
 		t.Error("the socket is left behind")
+	}
+}
+
+// Whoever owns the socket's folder, or one above it, could put a socket of their own in its place.
+func TestASocketInAFolderOfSomebodyElse(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can give folders away")
+	}
+	gid, err := user.LookupGroupId("0")
+	testkit.Must(t, err)
+	theirs := filepath.Join(t.TempDir(), "theirs")
+	testkit.Must(t, os.MkdirAll(filepath.Join(theirs, "ours"), 0o755))
+	testkit.Must(t, os.Chown(theirs, 65534, -1))
+	writable := filepath.Join(t.TempDir(), "writable")
+	testkit.Must(t, os.MkdirAll(filepath.Join(writable, "ours"), 0o755))
+	testkit.Must(t, os.Chmod(writable, 0o777))
+	for folder, want := range map[string]string{theirs: "belongs to another user",
+		filepath.Join(theirs, "ours"): "belongs to another user", filepath.Join(theirs, "new"): "belongs to another user",
+		filepath.Join(writable, "ours"): "others may write in"} {
+		l, err := httpd.ListenForGroup(filepath.Join(folder, "s"), gid.Name)
+		if err == nil {
+			_ = l.Close()
+		}
+		if !strings.Contains(fault.PublicText(err), want) {
+			t.Errorf("%s: %v", folder, err)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/config"
@@ -30,6 +31,21 @@ func (n *Node) readerOf(ctx context.Context, l model.Link) web.Reader {
 	return web.Reader{Help: n.helpAt(a.Region), Zone: n.cfg.Zones().Of(a)}
 }
 
+// within says in words how soon requests are answered; "" if nothing is promised.
+func within(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch n := int(d / day); {
+	case d <= 0:
+		return ""
+	case d < day:
+		return "within a day"
+	case n == 1:
+		return "within one day"
+	default:
+		return "within " + strconv.Itoa(n) + " days"
+	}
+}
+
 // openWeb serves the pages for partners, if an address is configured.
 func (n *Node) openWeb() error {
 	c := n.cfg.Web
@@ -40,10 +56,14 @@ func (n *Node) openWeb() error {
 	if err != nil {
 		return busy(c.Listen, err)
 	}
-	handler := web.New(web.Options{HandOver: n.links, Operator: n.operator, Help: n.cfg.Support.Help(), Reader: n.readerOf,
-		Proxies: config.Networks(n.cfg.Access.Proxies), Log: n.log})
-	n.web = &http.Server{Handler: httpd.Guard(n.log, handler, web.Fault), ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout: 20 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+	pages := web.Options{HandOver: n.links, Operator: n.operator, Help: n.cfg.Support.Help(), Reader: n.readerOf,
+		Requests: n.requests, Guides: n.guides, URL: c.URL, Within: within(time.Duration(n.cfg.Onboard.AnswerWithin)),
+		Zone: n.cfg.Zones().Of(model.Account{}), Proxies: config.Networks(n.cfg.Access.Proxies),
+		Ready: n.store.Ping, Log: n.log}
+	n.web = &http.Server{Handler: httpd.Guard(n.log, web.New(pages), web.Fault(pages)),
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       20 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute,
+			MaxHeaderBytes: 16 << 10,
 		ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelWarn)}
 	n.background.Go(func() {
 		serve := func() error { return n.web.Serve(l) }

@@ -276,12 +276,15 @@ func noticeLetter(tx *store.Tx, n model.Notice, u model.User, people []model.Con
 	return Letter{Kind: kind, Account: u.Account, User: u.Name, Facts: f}, err
 }
 
+// digestRefused is the kind of digest about files that could not be used.
+const digestRefused = "refused"
+
 // digests lists the kinds of digest, with their periods and kinds of letter.
 var digests = []struct {
 	kind, letter string
 	every        time.Duration
 }{
-	{"refused", "refused", time.Hour},
+	{digestRefused, "refused", time.Hour},
 	{"new", "fresh", 24 * time.Hour},
 	{digestReceived, "received-daily", 24 * time.Hour},
 }
@@ -325,6 +328,9 @@ func (r *Service) digest(tx *store.Tx, userID, kind string, l Letter) error {
 	u, err := tx.UserByID(userID)
 	if err != nil {
 		return unlessGone(err)
+	}
+	if kind == digestRefused {
+		return r.uploaderMails(tx, u, l)
 	}
 	if kind != digestReceived {
 		return r.contactMails(tx, u, Mailing{}, l, model.RoleTechnical)

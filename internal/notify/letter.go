@@ -17,6 +17,7 @@ type Letter struct {
 	Account     string // ID of the account that it is about; "" for none
 	AccountName string
 	User        string
+	Sender      string         // name of the vendor whose user it is, if the reader is not of that vendor
 	Language    string         // of the person or of the account; "": the default
 	Help        string         // how to reach support
 	Zone        *time.Location // of its times; nil: the operator's
@@ -39,6 +40,9 @@ type Writer interface {
 	Write(l Letter) (Written, error)
 	// Preview returns a letter's HTML as a browser shows it, with its logo inside.
 	Preview(html string) string
+	// Banner and Banned write what is shown at log-in: to whoever failed to log in, and who is banned.
+	Banner(help, reference string) string
+	Banned(help, reference string, until time.Time) string
 	// Languages lists the languages that there are templates of.
 	Languages() []string
 }
@@ -123,6 +127,7 @@ type (
 		Duplicate      string // name, content, both: what it shares with an earlier one
 		Reason, Advice string // of a refusal, in the words of whoever refused it
 		User, Path     string
+		Vendor         string // name of the vendor whose user it is
 		// Downloaded is full, part, never, withdrawn, replaced or removed; sent: it came from the account
 		// itself; "": neither was delivered nor received.
 		Downloaded string

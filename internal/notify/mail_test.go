@@ -264,6 +264,48 @@ var mailStories = stories{
 			t.Errorf("it says %s", m)
 		}
 	},
+	"a vendor's refused files are told to the vendor, not to the account": func(t *testing.T, w *world) {
+		w.stop()
+		w.customer("acme", "a@example.com")
+		first, alone := w.Vendor("telco", "acme")[0], w.Vendor("silent", "acme")[0]
+		_, err := w.Accounts.AddContact(ctx, "test", model.NewContact{Vendor: "telco", Name: "Vic", Email: "v@example.com"})
+		w.Must(err)
+		w.Exec("DELETE FROM outbox")
+		w.digest(first, "refused", "told.csv")
+		w.digest(alone, "refused", "nobody.csv")
+		w.open()
+		w.Pass(time.Hour)
+		testkit.Eventually(t, "the digests came",
+			func() bool { return len(w.sink.to("a@example.com"))+len(w.sink.to("v@example.com")) >= 2 })
+		w.until(model.MessageSent, 2)
+		if m := w.sink.to("v@example.com"); len(m) != 1 || !strings.Contains(m[0], "You sent us this file") ||
+			!strings.Contains(m[0], "told.csv") {
+			t.Errorf("the vendor: %q", m)
+		}
+		v, err := w.Store.Read(ctx).Vendor("silent")
+		w.Must(err)
+		if m := w.sink.to("a@example.com"); len(m) != 1 || !strings.Contains(m[0], "\n"+v.Name+" sent us this file") ||
+			!strings.Contains(m[0], "nobody.csv") {
+			t.Errorf("the account, for a vendor without contacts: %q", m)
+		}
+	},
+	"the command in a mail about a gap names account and period": func(t *testing.T, w *world) {
+		w.stop()
+		w.customer("Acme Corp")
+		w.Exec("DELETE FROM outbox")
+		w.open()
+		from := int64(2)
+		w.Write(func(tx *store.Tx) error {
+			return tx.Emit(model.Event{ID: w.IDs.New(), Type: model.EventGap, At: w.Clock(), Account: "Acme Corp",
+				Data: model.FeedGap{Feed: "cdr", Name: "cdr_3.csv", From: &from, To: &from, Period: "20261127"}})
+		})
+		w.until(model.MessageSent, 1)
+		mails := w.messages("")
+		if want := "sallyport feed sequence accept cdr 2 --account 'Acme Corp' --period 20261127 --reason TEXT"; len(mails) != 1 ||
+			!strings.Contains(strings.ReplaceAll(mails[0].Body, "\n", " "), want) {
+			t.Errorf("it says %v", mails)
+		}
+	},
 	"news for many do not hold up a digest": func(t *testing.T, w *world) {
 		w.stop()
 		u := w.customer("acme", "a@example.com")

@@ -4,12 +4,40 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
 )
+
+// The texts that are shown at log-in. They are no mails, and have templates like them.
+const (
+	kindBanner = "banner"
+	kindBanned = "banned"
+)
+
+var banners = []model.MailKind{
+	{Name: kindBanner, About: "No mail: what SFTP programs show when a log-in failed."},
+	{Name: kindBanned, About: "No mail: what SFTP programs show whoever is banned for a while."}}
+
+// previewBanner returns what is shown at log-in, as lines; false if the kind is not of that.
+func (r *Service) previewBanner(ctx context.Context, kind string) (text string, is bool) {
+	help, reference := "", "abcd-2345"
+	if r.o.Help != nil {
+		help = r.o.Help(ctx, "")
+	}
+	switch kind {
+	case kindBanner:
+		text = r.o.Writer.Banner(help, reference)
+	case kindBanned:
+		text = r.o.Writer.Banned(help, reference, r.now().Add(15*time.Minute))
+	default:
+		return "", false
+	}
+	return strings.ReplaceAll(text, "\r\n", "\n"), true
+}
 
 // MailKinds lists the kinds of mail, and the languages that there are templates of.
 func (r *Service) MailKinds(context.Context) (model.MailKinds, error) {
@@ -18,6 +46,7 @@ func (r *Service) MailKinds(context.Context) (model.MailKinds, error) {
 		out.Kinds = append(out.Kinds, model.MailKind{Name: k.Name, About: k.About})
 	}
 	if r.o.Writer != nil {
+		out.Kinds = append(out.Kinds, banners...)
 		out.Languages = r.o.Writer.Languages()
 	}
 	return out, nil
@@ -27,6 +56,12 @@ func (r *Service) MailKinds(context.Context) (model.MailKinds, error) {
 // with those of a sample.
 func (r *Service) Preview(ctx context.Context, p model.PreviewMail) (out model.MailPreview, err error) {
 	const op = "notify.Preview"
+	if r.o.Writer == nil {
+		return out, fault.E(op, fault.Unavailable, "There are no templates.")
+	}
+	if text, is := r.previewBanner(ctx, p.Kind); is {
+		return model.MailPreview{Text: text, Sample: p.User == ""}, nil
+	}
 	k, known := KindNamed(p.Kind)
 	if !known {
 		e := fault.E(op, fault.NotFound, "There is no kind %q of mail.", valid.Printable(p.Kind))
@@ -34,6 +69,7 @@ func (r *Service) Preview(ctx context.Context, p model.PreviewMail) (out model.M
 		for _, k := range Kinds {
 			names = append(names, k.Name)
 		}
+		names = append(names, kindBanner, kindBanned)
 		if near := valid.Nearest(p.Kind, names); near != "" {
 			return out, e.WithHint("did you mean %s?", near)
 		}
@@ -43,9 +79,6 @@ func (r *Service) Preview(ctx context.Context, p model.PreviewMail) (out model.M
 		if err := valid.CheckLanguage(p.Language); err != nil {
 			return out, err
 		}
-	}
-	if r.o.Writer == nil {
-		return out, fault.E(op, fault.Unavailable, "There are no templates.")
 	}
 	l := Sample(k)
 	out.Sample = true

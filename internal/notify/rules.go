@@ -238,12 +238,43 @@ func (r *Service) contactMails(tx *store.Tx, u model.User, about Mailing, l Lett
 // peopleMails writes a letter about a user to each of the contacts, in their language.
 func (r *Service) peopleMails(tx *store.Tx, u model.User, about Mailing, l Letter, people []model.Contact) error {
 	l.Account, l.User = u.Account, u.Name
+	sender, err := vendorName(&tx.Q, u.Vendor)
+	if err != nil {
+		return err
+	}
 	for _, c := range people {
+		if l.Sender = ""; c.Vendor == "" {
+			l.Sender = sender
+		}
 		if err := r.personMail(tx, c, about, l); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// vendorName returns what a vendor is called; "" for none, or one that is gone.
+func vendorName(q *store.Q, short string) (string, error) {
+	if short == "" {
+		return "", nil
+	}
+	v, err := q.Vendor(short)
+	return cmp.Or(v.Name, short), unlessGone(err)
+}
+
+// uploaderMails writes a letter to the technical contacts of whoever has the user: those of its vendor,
+// or of its account. If a vendor has none, the account's are told.
+func (r *Service) uploaderMails(tx *store.Tx, u model.User, l Letter) error {
+	people, err := tx.Contacts(u.Account, u.Vendor)
+	if err != nil {
+		return err
+	}
+	people = Reachable(people, model.RoleTechnical)
+	own := slices.DeleteFunc(slices.Clone(people), func(c model.Contact) bool { return c.Vendor == "" })
+	if len(own) > 0 {
+		people = own
+	}
+	return r.peopleMails(tx, u, Mailing{}, l, people)
 }
 
 // personMail writes a letter to one contact, in its language or its account's.

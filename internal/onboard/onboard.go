@@ -71,12 +71,16 @@ type Options struct {
 
 // Service is the life of requests. It is safe for concurrent use.
 type Service struct {
-	o    Options
-	pace *pace
+	o     Options
+	pace  *pace // of requests
+	reads *pace // of what is only read
 }
 
 // New returns the service.
-func New(o Options) *Service { return &Service{o: o, pace: newPace(o.Policy.PerAddress, time.Hour)} }
+func New(o Options) *Service {
+	return &Service{o: o, pace: newPace(o.Policy.PerAddress, time.Hour),
+		reads: newPace(o.Policy.PerAddress*readsPerRequest, time.Hour)}
+}
 
 func (s *Service) now() time.Time { return s.o.Clock().UTC().Truncate(time.Microsecond) }
 

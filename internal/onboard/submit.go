@@ -24,11 +24,17 @@ const (
 // Submit takes a request from a form. from is the network address of the sender. All mistakes come at once,
 // as fault.Mistakes. The answer is the same whether or not the account, the address or an earlier request exists.
 func (s *Service) Submit(ctx context.Context, n model.NewRequest, from string) (model.Submitted, error) {
-	if err := s.takes(from); err != nil {
+	if err := s.Closed(); err != nil {
+		return model.Submitted{}, err
+	}
+	if err := s.takes(s.reads, from); err != nil {
 		return model.Submitted{}, err
 	}
 	r, err := s.read(ctx, n, "form")
 	if err != nil {
+		return model.Submitted{}, err
+	}
+	if err := s.takes(s.pace, from); err != nil { // a form with mistakes is no request yet
 		return model.Submitted{}, err
 	}
 	r.Channel, r.From = model.ChannelForm, from
@@ -40,9 +46,9 @@ func (s *Service) Submit(ctx context.Context, n model.NewRequest, from string) (
 	return model.Submitted{Reference: r.Reference, Email: r.Email, VerifyBy: *r.Due}, err
 }
 
-// takes refuses a request before it is read, if none can be taken.
-func (s *Service) takes(from string) error {
-	const op = "onboard.Submit"
+// Closed returns why no request can be sent by form, in words for whoever wants to; nil if it can.
+func (s *Service) Closed() error {
+	const op = "onboard.Closed"
 	switch {
 	case !s.o.Policy.Open:
 		return fault.E(op, fault.Denied, "Requests are not taken here. %s", s.ask())
@@ -50,8 +56,19 @@ func (s *Service) takes(from string) error {
 		return fault.E(op, fault.Denied, "Keys are made by us here, so there is no form. %s", s.ask())
 	case s.o.Mail == nil:
 		return fault.E(op, fault.Unavailable, "Requests can't be taken now, since this server sends no mail. %s", s.ask())
-	case !s.pace.allow(from, s.now()):
-		return fault.E(op, fault.Busy, "Many requests came from your network address. Please try again in an hour. %s",
+	}
+	return nil
+}
+
+// readsPerRequest is how many texts an address may have read as keys, or forms with mistakes, for each request that
+// it may send.
+const readsPerRequest = 30
+
+// takes refuses what comes from a network address that sent much, before it is read.
+func (s *Service) takes(p *pace, from string) error {
+	if !p.allow(from, s.now()) {
+		return fault.E("onboard.takes", fault.Busy,
+			"Many requests came from your network address. Please try again in an hour. %s",
 			s.ask())
 	}
 	return nil
@@ -221,7 +238,10 @@ func (s *Service) readKey(ctx context.Context, text, sent string) (k model.Reque
 
 // ReadKey says what a text is as a key, before anything is sent. A private key that was sent is blocked.
 func (s *Service) ReadKey(ctx context.Context, text, from string) (model.ReadKey, error) {
-	if err := s.takes(from); err != nil {
+	if err := s.Closed(); err != nil {
+		return model.ReadKey{}, err
+	}
+	if err := s.takes(s.reads, from); err != nil {
 		return model.ReadKey{}, err
 	}
 	k, err := s.readKey(ctx, text, "form")

@@ -14,6 +14,7 @@ import (
 
 // AccountPage is all that support needs to know of an account.
 func (s *Service) AccountPage(ctx context.Context, id string) (p model.AccountPage, err error) {
+	s = s.reading(ctx)
 	q := s.read(ctx)
 	if p.Account, err = q.Account(id); err != nil {
 		return p, fault.Missing("overview.AccountPage", err, "There is no account %q.", valid.Printable(id))

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"path"
+	"slices"
 	"strings"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
@@ -35,6 +37,7 @@ type finding struct {
 // Find says what a text is the name of: IDs, names, mail addresses, fingerprints whole or their
 // beginnings, names of files and parts of them, SHA-256 of files, references of connections, addresses.
 func (s *Service) Find(ctx context.Context, f model.FindQuery) (model.Found, error) {
+	s = s.reading(ctx)
 	const op = "overview.Find"
 	v := finding{s: s, q: s.read(ctx), text: strings.TrimSpace(f.Text)}
 	v.out = model.Found{Text: valid.Printable(v.text), Groups: []model.FoundGroup{}}
@@ -365,6 +368,9 @@ func (v *finding) files() error {
 	others := len(v.out.Groups)
 	add(v, "published file", distinct(append(published, newest...)), v.publication)
 	add(v, "received file", distinct(append(drops, inbox...)), v.received)
+	if err := v.failed(name); err != nil {
+		return err
+	}
 	add(v, "file in a mailbox", boxes[:min(len(boxes), hits+1)], func(f store.FoundFile) model.Hit {
 		return model.Hit{Name: f.Name, Text: fmt.Sprintf("with %s, %s", f.User, bytes(f.Size)),
 			Action: model.Do("trace", "about", f.Name)}
@@ -373,7 +379,45 @@ func (v *finding) files() error {
 		return nil // it is no name of a file
 	}
 	v.out.Part = fmt.Sprintf("File names that begin with %q were looked for among all files; names that have it "+
-		"elsewhere, among the newest %d published and received ones.", valid.Printable(name), searched)
+		"elsewhere, among the newest %d published and received ones. Uploads that were refused or are unfinished were "+
+		"looked at, too.", valid.Printable(name), searched)
+	return nil
+}
+
+// failed finds uploads by name that were refused or are unfinished: there is no file of them.
+func (v *finding) failed(name string) error {
+	rows, err := v.q.Search(store.SourceRefused, name, "", hits+1)
+	if err != nil {
+		return err
+	}
+	var list []model.RefusedUpload
+	told := map[string]bool{}
+	for _, row := range rows {
+		u, err := v.q.RefusedUpload(row.ID)
+		if err != nil {
+			return err
+		}
+		if at := u.User + ":" + u.Path; !told[at] {
+			told[at] = true
+			list = append(list, u)
+		}
+	}
+	add(v, "upload that failed", list, func(u model.RefusedUpload) model.Hit {
+		how := "refused: " + strings.TrimSuffix(u.Said, ".")
+		if u.Reason == "unfinished" {
+			how = "broken off: the connection ended"
+		}
+		return model.Hit{Name: path.Base(u.Path), Text: fmt.Sprintf("by %s as %s on %s, %s", u.User, u.Path, v.s.minute(u.At),
+			how), Action: model.Do("trace", "about", path.Base(u.Path))}
+	})
+	partials := slices.DeleteFunc(v.s.o.Partials("", v.s.now()), func(p model.Partial) bool {
+		return !strings.Contains(strings.ToLower(p.Path), strings.ToLower(name))
+	})
+	namePartials(v.q, partials[:min(len(partials), hits+1)])
+	add(v, "unfinished upload", partials, func(p model.Partial) model.Hit {
+		return model.Hit{Name: path.Base(p.Path), Text: fmt.Sprintf("by %s as %s, %s are here", p.User, p.Path, bytes(p.Size)),
+			Action: model.Do("trace", "about", path.Base(p.Path))}
+	})
 	return nil
 }
 

@@ -99,13 +99,16 @@ func (a *asked) runs() error {
 		if r.Confirm == "" || r.ConfirmedAt != nil {
 			continue
 		}
-		u := model.UrgencyToday
-		if r.DueAt.Sub(a.now) < confirmSoon {
+		text := fmt.Sprintf("A retention run of %s (%s), due %s, waits for your confirmation: %s.",
+			count(r.Files, false, "file", "files"), bytes(r.Bytes), a.s.minute(r.DueAt), r.Confirm)
+		u, do := model.UrgencyToday, model.Do("confirm-run", "run", r.ID)
+		if from := r.CreatedAt.Add(a.s.o.Notice); a.now.Before(from) { // nobody can act yet
+			u, do = model.UrgencySoon, model.Do("show-run", "run", r.ID)
+			text += " It can be confirmed from " + a.s.minute(from) + " on, when its notices have had their time."
+		} else if r.DueAt.Sub(a.now) < confirmSoon {
 			u = model.UrgencyNow
 		}
-		a.few("retention", u, model.Do("confirm-run", "run", r.ID), r.Files, false, nil, fmt.Sprintf(
-			"A retention run of %s (%s), due %s, waits for your confirmation: %s.",
-			count(r.Files, false, "file", "files"), bytes(r.Bytes), a.s.minute(r.DueAt), r.Confirm))
+		a.few("retention", u, do, r.Files, false, nil, text)
 	}
 	return nil
 }
@@ -132,6 +135,25 @@ func (a *asked) missed() error {
 			"%s did not come in time: %s.", count(n, false, "expected file", "expected files"), list(words, len(words))))
 	}
 	return nil
+}
+
+// gaps looks for numbers that are missing in the names of feeds.
+func (a *asked) gaps() error {
+	all, err := a.q.GappySequences(counted + 1)
+	if n := int64(min(len(all), counted)); n > 0 {
+		var names, words []string
+		for _, g := range all[:min(len(all), named)] {
+			word := g.Feed
+			if g.Account != "" {
+				word += " for " + g.Account
+			}
+			names, words = append(names, g.Feed), append(words, fmt.Sprintf("%s (%s)", word, g.Missing[0].Text()))
+		}
+		a.few("gaps", model.UrgencyToday, model.Do("list-sequences", "feed", all[0].Feed), n, len(all) > counted, names,
+			fmt.Sprintf("Numbers are missing in the names of files: of %s. Publish them, or say that they will never come.",
+				list(words, int(n))))
+	}
+	return err
 }
 
 // dueToday lists what is expected before midnight in the operator's zone.

@@ -38,6 +38,8 @@ type Options struct {
 	Checkpoints  bool
 	Queue        func(ctx context.Context) (model.Queue, error)
 	Expectations func(ctx context.Context) ([]model.Expectation, error)
+	// Notice is how long after its announcement a retention run can be confirmed.
+	Notice time.Duration
 	// Certificate returns when the certificate of the pages for partners expires; zero if there is none.
 	Certificate func() (time.Time, error)
 }
@@ -51,6 +53,13 @@ func New(o Options) *Service {
 		o.Zone = time.UTC
 	}
 	return &Service{o}
+}
+
+// reading returns the service for whoever asks: its sentences have times in their zone.
+func (s *Service) reading(ctx context.Context) *Service {
+	theirs := *s
+	theirs.o.Zone = exchange.ReaderZone(ctx, s.o.Zone)
+	return &theirs
 }
 
 func (s *Service) now() time.Time { return s.o.Clock().UTC().Truncate(time.Microsecond) }
@@ -138,6 +147,6 @@ func list(names []string, all int) string {
 	return text
 }
 
-// date and minute format times in the operator's zone.
+// date and minute format times in the zone of whoever asks.
 func (s *Service) date(t time.Time) string   { return t.In(s.o.Zone).Format(time.DateOnly) }
 func (s *Service) minute(t time.Time) string { return t.In(s.o.Zone).Format("2006-01-02 15:04 MST") }

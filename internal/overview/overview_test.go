@@ -10,6 +10,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/overview"
+	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 	"github.com/sallyport-sftp/sallyport/model"
 )
@@ -24,6 +25,7 @@ type world struct {
 	expected []model.Expectation
 	partials []model.Partial
 	until    time.Time // of the certificate
+	notice   time.Duration
 	sessions []model.Session
 }
 
@@ -45,8 +47,8 @@ func (w *world) open(checkpoints bool) {
 				return user != "" && p.UserID != user || !p.At.Before(before)
 			})
 		},
-		KeepPartials: 7 * testkit.Day,
-		Sessions:     func() []model.Session { return w.sessions }, Flush: func() {}, Checkpoints: checkpoints,
+		KeepPartials: 7 * testkit.Day, Notice: w.notice,
+		Sessions: func() []model.Session { return w.sessions }, Flush: func() {}, Checkpoints: checkpoints,
 		Audit:        func(context.Context) (model.AuditStatus, error) { return w.audit, nil },
 		Queue:        func(context.Context) (model.Queue, error) { return w.queue, nil },
 		Expectations: func(context.Context) ([]model.Expectation, error) { return w.expected, nil },
@@ -215,6 +217,54 @@ var statusStories = testkit.Stories[*world]{
 			if !strings.Contains(says[topic], part) {
 				t.Errorf("%s: %q, want %q", topic, says[topic], part)
 			}
+		}
+	},
+	"a run was to be confirmed before it could be": func(t *testing.T, w *world) {
+		w.notice = 2 * testkit.Day
+		w.open(false)
+		defer func() { w.notice = 0 }()
+		at := w.Clock()
+		w.Exec(`INSERT INTO retention_runs (id, kind, account_id, due_at, state, confirm, confirmed_by, created_at, files,
+			bytes, removed_files, removed_bytes, report, list_key, planner)
+			VALUES ('r', 'regular', '', $1, 'announced', 'the policy was shortened', '', $2, 7, 7000, 0, 0, '', '', '')`,
+			at.Add(2*testkit.Day).UnixMicro(), at.UnixMicro())
+		_, says, all := w.status()
+		if all.Urgent() || all.Needs[0].Action.Operation != "show-run" ||
+			!strings.Contains(says["retention"], "It can be confirmed from 2026-01-07 09:00 UTC on") {
+			t.Errorf("%+v", all.Needs)
+		}
+		w.Pass(2 * testkit.Day)
+		if _, _, all := w.status(); !all.Urgent() || all.Needs[0].Action.Operation != "confirm-run" {
+			t.Errorf("once it can be: %+v", all.Needs)
+		}
+	},
+	"find knew nothing of uploads that failed": func(t *testing.T, w *world) {
+		u := w.Customer("acme")
+		at := w.Clock()
+		w.partials = []model.Partial{{UserID: u.ID, DirID: u.ID, Path: "broken.bin", Size: 7, At: at.Add(-time.Minute)}}
+		for _, path := range []string{"/upload/toolarge.bin", "/upload/toolarge.bin"} {
+			w.Must(w.Store.Write(context.Background(), func(tx *store.Tx) error {
+				return tx.NoteRefusedUpload(store.RefusedUpload{ID: w.IDs.New(), UserID: u.ID, Path: path, Reason: "quota",
+					Said: "It is too large.", Times: 1, Until: at})
+			}))
+		}
+		for text, want := range map[string]string{"broken": "unfinished upload", "TOOLARGE.bin": "upload that failed"} {
+			v, err := w.s.Find(context.Background(), model.FindQuery{Text: text})
+			w.Must(err)
+			if len(v.Groups) != 1 || v.Groups[0].Kind != want || len(v.Groups[0].Hits) != 1 {
+				t.Errorf("%s: %+v", text, v.Groups)
+			}
+		}
+	},
+	"numbers that are missing in a feed are listed": func(t *testing.T, w *world) {
+		w.Customer("acme")
+		w.Person("acme", "jo@acme.example")
+		w.Exec(`INSERT INTO feed_sequences (feed, account_id, last, missing, state) VALUES
+			('cdr', '', 9, '[{"from":2,"to":3}]', '{}'), ('inv', 'acme', 5, '[{"from":4,"to":4}]', '{}'),
+			('whole', '', 5, '[]', '{}'), ('new', '', 5, 'null', '{}')`)
+		topics, says, _ := w.status()
+		if !slices.Equal(topics, []string{"gaps"}) || !strings.Contains(says["gaps"], ": of cdr (2-3) and inv for acme (4). ") {
+			t.Errorf("%v: %q", topics, says["gaps"])
 		}
 	},
 	"checkpoints that stay at home": func(t *testing.T, w *world) {

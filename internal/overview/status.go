@@ -42,6 +42,7 @@ type asked struct {
 
 // Status says what needs a person now, the most urgent first.
 func (s *Service) Status(ctx context.Context, f model.StatusQuery) (model.Status, error) {
+	s = s.reading(ctx)
 	a := asked{s: s, q: s.read(ctx), ctx: ctx, now: s.now(), period: f}
 	out := model.Status{At: a.now}
 	var err error
@@ -51,7 +52,7 @@ func (s *Service) Status(ctx context.Context, f model.StatusQuery) (model.Status
 	if a.unclaimed, err = ago(a.now, f.Unclaimed); err != nil {
 		return out, err
 	}
-	for _, look := range []func() error{a.disk, a.audit, a.runs, a.missed, a.bans, a.queue, a.scanner, a.claims,
+	for _, look := range []func() error{a.disk, a.audit, a.runs, a.missed, a.gaps, a.bans, a.queue, a.scanner, a.claims,
 		a.unclaimedDrops, a.dead, a.certificate, a.keysPending, a.keysFlagged, a.unreachable, a.bounced, a.late, a.untold,
 		a.keysExpiring, a.dueToday, a.partials, a.limits, a.requests} {
 		if err := look(); err != nil {

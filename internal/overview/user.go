@@ -27,6 +27,7 @@ const (
 
 // UserPage is all that support needs to know of a user.
 func (s *Service) UserPage(ctx context.Context, name string) (p model.UserPage, err error) {
+	s = s.reading(ctx)
 	q := s.read(ctx)
 	if p.User, err = q.User(name); err != nil {
 		return p, fault.Missing("overview.UserPage", err, "There is no user %q.", valid.Printable(name))
@@ -326,7 +327,17 @@ func (s *Service) waitingFindings(f *findings, account string, w model.Waiting) 
 			count(int64(late), late == pageRows, "file has", "files have"))
 	}
 	if n := len(w.Unfinished); n > 0 {
-		f.add(model.Do("list-files", "user", w.Unfinished[0].User), "%s broke off: %s.",
-			count(int64(n), n == pageRows, "upload", "uploads"), list([]string{w.Unfinished[0].Path}, n))
+		first := w.Unfinished[0]
+		several := slices.ContainsFunc(w.Unfinished, func(u model.Partial) bool { return u.User != first.User })
+		var names []string
+		for _, u := range w.Unfinished[:min(n, named)] {
+			name := u.Path
+			if several { // the command is about one of them
+				name += " of " + u.User
+			}
+			names = append(names, name)
+		}
+		f.add(model.Do("list-files", "user", first.User, "path", path.Dir(first.Path)), "%s broke off: %s.",
+			count(int64(n), n == pageRows, "upload", "uploads"), list(names, n))
 	}
 }

@@ -20,11 +20,12 @@ type Service struct {
 	store    *store.Store
 	accounts *account.Service
 	feeds    *feed.Service
+	turn     chan struct{} // has room for the one import that is at work
 }
 
 // New makes the service.
 func New(s *store.Store, accounts *account.Service, feeds *feed.Service) *Service {
-	return &Service{s, accounts, feeds}
+	return &Service{s, accounts, feeds, make(chan struct{}, 1)}
 }
 
 // step is one thing of the file, and how it is done; do is nil if there is nothing to do.
@@ -33,9 +34,17 @@ type step struct {
 	do func(ctx context.Context, actor string) error
 }
 
-// Import brings in partners, or says what it would do.
+// Import brings in partners, or says what it would do. One import is at work at a time: a large file takes
+// its plan a while, and many at once would take the server from others. The plan ends with the context;
+// the steps do not, once they have begun.
 func (s *Service) Import(ctx context.Context, actor string, in model.ImportPartners) (model.Imported, error) {
 	out := model.Imported{Steps: []model.ImportStep{}}
+	select {
+	case s.turn <- struct{}{}:
+		defer func() { <-s.turn }()
+	case <-ctx.Done():
+		return out, fault.Wrap("partners.Import", fault.Unavailable, ctx.Err())
+	}
 	p := plan{s: s, q: s.store.Read(ctx), update: in.Update, taken: map[string]string{}, holders: map[string]holder{},
 		accounts: map[string]string{}, vendors: map[string]bool{}}
 	if err := p.all(in); err != nil {
@@ -47,6 +56,7 @@ func (s *Service) Import(ctx context.Context, actor string, in model.ImportPartn
 	if in.DryRun || out.Count(model.ImportMistake) > 0 {
 		return out, nil
 	}
+	ctx = context.WithoutCancel(ctx)
 	for i, x := range p.steps {
 		if x.do == nil {
 			continue

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/feed"
 	"github.com/sallyport-sftp/sallyport/internal/partners"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
@@ -182,6 +183,31 @@ var stories = testkit.Stories[*world]{
 		w.Asked.Stop()
 		if lines[1] != "3 same account Acme" || w.Count("accounts") != 2 || w.Count("keys") != 1 || out.Done == 0 {
 			t.Error(lines)
+		}
+	},
+	"a plan ends with its request, and one import is at work at a time": func(t *testing.T, w *world) {
+		ctx, leave := context.WithCancel(context.Background())
+		asked := 0
+		var second error
+		w.Asked.Watch(func(_ int, _ string, _ bool) error {
+			if asked++; asked == 1 {
+				gone, cancel := context.WithCancel(context.Background())
+				cancel()
+				_, second = w.s.Import(gone, "kim", acme(""))
+				leave()
+			}
+			return nil
+		})
+		_, err := w.s.Import(ctx, "kim", acme(testkit.NewPair(t).Line))
+		w.Asked.Stop()
+		if err == nil || asked > 2 || w.Count("accounts") != 0 {
+			t.Errorf("after its end: %v, %d statements", err, asked)
+		}
+		if !fault.Is(second, fault.Unavailable) {
+			t.Errorf("an import beside another: %v", second)
+		}
+		if _, out := w.does(acme(testkit.NewPair(t).Line)); out.Done == 0 {
+			t.Error("the next import did nothing")
 		}
 	},
 }

@@ -79,30 +79,39 @@ func (p *plan) all(in model.ImportPartners) error {
 }
 
 // parentsFirst sorts accounts so that a parent comes before its children, and else keeps their order. It
-// returns those that are their own ancestors apart.
+// returns those that are their own ancestors, or are below such, apart.
 func parentsFirst(in []model.PartnerAccount) (ordered, circle []model.PartnerAccount) {
-	there := map[string]bool{}
+	there := make(map[string]bool, len(in)) // IDs, folded
 	for _, a := range in {
-		there[valid.Fold(a.ID)] = true
+		there[valid.Fold(a.ID)] = a.ID != "" // one without an ID is nobody's parent
 	}
-	for rest := in; len(rest) > 0; {
-		var later []model.PartnerAccount
-		for _, a := range rest {
-			if there[valid.Fold(a.Parent)] {
-				later = append(later, a)
-				continue
-			}
-			ordered = append(ordered, a)
+	below := map[string][]int{} // ID of a parent that is in the file, folded → its children's places
+	var level []int             // places of those whose parents are done
+	for i, a := range in {
+		if up := valid.Fold(a.Parent); up != "" && there[up] {
+			below[up] = append(below[up], i)
+			continue
 		}
-		for _, a := range ordered {
-			delete(there, valid.Fold(a.ID))
-		}
-		if len(later) == len(rest) {
-			return ordered, later
-		}
-		rest = later
+		level = append(level, i)
 	}
-	return ordered, nil
+	done := make([]bool, len(in))
+	for len(level) > 0 {
+		var next []int
+		for _, i := range level {
+			ordered, done[i] = append(ordered, in[i]), true
+			id := valid.Fold(in[i].ID)
+			next = append(next, below[id]...)
+			delete(below, id) // the file may have an ID twice
+		}
+		slices.Sort(next)
+		level = next
+	}
+	for i, a := range in {
+		if !done[i] {
+			circle = append(circle, a)
+		}
+	}
+	return ordered, circle
 }
 
 // missing returns whether a look-up found nothing, and errors other than that.

@@ -140,7 +140,7 @@ func (f *FS) republish(was published, clean string, toNames []string, toClean st
 
 func (f *FS) mayWrite() error {
 	if f.login.ReadOnly {
-		return denied("This account may fetch files, but not send any.")
+		return denied(exchange.OnlyFetches)
 	}
 	return f.o.MayWrite(&f.login)
 }

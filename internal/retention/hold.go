@@ -1,6 +1,7 @@
 package retention
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
@@ -17,6 +18,11 @@ func (r *Service) Hold(ctx context.Context, who string, n model.NewHold) (model.
 	if err := valid.CheckLabel("reason", n.Reason); err != nil {
 		return model.Hold{}, err
 	}
+	if noun := heldNouns[n.Kind]; noun != "" {
+		if _, err := r.o.Store.Known(ctx, noun, n.Target); err != nil { // it has the nearest name
+			return model.Hold{}, err
+		}
+	}
 	label := n.Target // for a file it contains a path, which may be any bytes
 	h := model.Hold{ID: r.o.IDs.New(), Kind: n.Kind, Label: valid.Printable(label), Reason: n.Reason, Actor: who,
 		At: r.now()}
@@ -28,13 +34,15 @@ func (r *Service) Hold(ctx context.Context, who string, n model.NewHold) (model.
 			var a model.Account
 			a, err = tx.Account(h.Label)
 			h.Target, err = a.ID, fault.Missing("retention", err, "There is no account %q.", valid.Printable(h.Label))
+			h.Label = cmp.Or(a.ID, h.Label) // the stored spelling
 		case model.HoldUser:
 			var u model.User
 			u, err = tx.User(h.Label)
 			h.Target, err = u.ID, fault.Missing("retention", err, "There is no user %q.", valid.Printable(h.Label))
+			h.Label = cmp.Or(u.Name, h.Label)
 		case model.HoldFeed:
 			var f model.Feed
-			f, err = tx.Feed(h.Label)
+			f, err = tx.Feed(valid.Fold(h.Label))
 			h.Target, err = f.Name, fault.Missing("retention", err, "There is no feed %q.", valid.Printable(h.Label))
 		case model.HoldFile:
 			h.Target, err = fileOf(tx, label)
@@ -51,6 +59,10 @@ func (r *Service) Hold(ctx context.Context, who string, n model.NewHold) (model.
 			map[string]string{"kind": string(h.Kind), "target": h.Label, "reason": h.Reason})
 	})
 }
+
+// heldNouns are what holds are on, as nouns.
+var heldNouns = map[model.HoldKind]string{model.HoldAccount: model.NounAccount, model.HoldUser: model.NounUser,
+	model.HoldFeed: model.NounFeed}
 
 // fileOf returns the file id for user:/path or for the id of a version. A hold on a file holds
 // all its versions.

@@ -70,7 +70,8 @@ type Options struct {
 	Key    *proof.Key
 	Policy Policy
 	Tell   Tell
-	Node   string // name of this process among those that share the database
+	Zone   *time.Location // the operator's; nil: UTC
+	Node   string         // name of this process among those that share the database
 }
 
 // Service implements retention.

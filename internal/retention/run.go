@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/mailbox"
 	"github.com/sallyport-sftp/sallyport/internal/store"
@@ -90,7 +91,7 @@ func (r *Service) Confirm(ctx context.Context, who, id string) (model.RetentionR
 			return run, fault.E(op, fault.Conflict, "The run was confirmed already, by %s.", run.ConfirmedBy)
 		case now.Before(earliest):
 			return run, fault.E(op, fault.Conflict, "The run can be confirmed from %s on: its notices need their time.",
-				earliest.Format(time.DateOnly))
+				earliest.In(exchange.ReaderZone(ctx, r.o.Zone)).Format("2006-01-02 15:04 MST"))
 		}
 		run.ConfirmedAt, run.ConfirmedBy = &now, who
 		if err := tx.PutRun(run); err != nil {

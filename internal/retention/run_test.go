@@ -6,9 +6,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/proof"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
@@ -123,6 +126,11 @@ var runStories = stories{
 		}
 		_, err := w.service.Confirm(ctx, "op:jo", r.ID)
 		testkit.WantKind(t, err, fault.Conflict)
+		// the date alone, in UTC, was a day that had begun for the operator already
+		in := exchange.InZone(ctx, time.FixedZone("AEDT", 11*3600))
+		if _, err = w.service.Confirm(in, "op:jo", r.ID); !strings.Contains(fault.PublicText(err), ":00 AEDT on: ") {
+			t.Errorf("when it can be confirmed: %v", err)
+		}
 		w.on("2026-08-03")
 		if w.one().State != model.RunAnnounced || !w.has(u, "/a") {
 			t.Fatal("it ran without an administrator")

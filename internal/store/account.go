@@ -2,6 +2,7 @@ package store
 
 import (
 	"database/sql"
+	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -36,6 +37,26 @@ func (tx *Tx) LockAccount(id string) (model.Account, error) {
 		return model.Account{}, err
 	}
 	return one(&tx.Q, "LockAccount", scanAccount, accountColumns+` WHERE folded = $1 `+tx.s.dialect.lock, valid.Fold(id))
+}
+
+// accountEnding is a condition on closed accounts: no revocation of all of a user's sessions, of one of its
+// users at least, is from after its last day.
+const accountEnding = `a.state = 'closed' AND a.closed_from <> 'suspended' AND EXISTS (SELECT 1 FROM users u
+	WHERE u.account_id = a.id AND NOT EXISTS (SELECT 1 FROM revocations r WHERE r.user_id = u.id AND r.fingerprint = ''
+	AND r.spares = '' AND r.at >= a.files_until))`
+
+// AccountsEnding lists closed accounts whose last day ended in a span of time, and whose sessions were not
+// ended since.
+func (q *Q) AccountsEnding(from, to time.Time, limit int) ([]string, error) {
+	return collect(q, "AccountsEnding", scanString, `SELECT a.id FROM accounts a WHERE a.files_until > $1
+		AND a.files_until <= $2 AND `+accountEnding+` ORDER BY a.id LIMIT $3`, micros(from), micros(to), limit)
+}
+
+// AccountEnding reports whether the sessions of a closed account were not ended since its last day.
+func (tx *Tx) AccountEnding(id string) (bool, error) {
+	list, err := collect(&tx.Q, "AccountEnding", scanString, `SELECT a.id FROM accounts a WHERE a.id = $1
+		AND `+accountEnding, id)
+	return len(list) > 0, err
 }
 
 // Children lists the accounts directly below an account.

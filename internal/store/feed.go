@@ -290,6 +290,24 @@ func (q *Q) Sequences(f model.FeedFilter) ([]model.Sequence, error) {
 		sequenceColumns+` AND ($2 = '' OR account_id > $2) ORDER BY account_id LIMIT $3`, f.Feed, f.Cursor, most(f.Paging))
 }
 
+// Gappy is the state of a feed's number sequence in which numbers are missing.
+type Gappy struct {
+	Feed string
+	model.Sequence
+}
+
+// GappySequences lists up to limit number sequences in which numbers are missing, of all feeds.
+func (q *Q) GappySequences(limit int) ([]Gappy, error) {
+	return collect(q, "GappySequences", func(r *sql.Rows) (g Gappy, err error) {
+		var missing string
+		if err = r.Scan(&g.Feed, &g.Account, &missing); err == nil {
+			err = json.Unmarshal([]byte(missing), &g.Missing)
+		}
+		return g, err
+	}, `SELECT feed, account_id, missing FROM feed_sequences WHERE missing NOT IN ('', '[]', 'null')
+		ORDER BY feed, account_id LIMIT $1`, limit)
+}
+
 // PutSequence records the state of a feed's number sequence for an account.
 func (tx *Tx) PutSequence(feed string, s model.Sequence) error {
 	missing, err := json.Marshal(s.Missing)

@@ -61,23 +61,24 @@ func (q *Q) FeedsLike(text string, most int) ([]model.Feed, error) {
 		` ORDER BY `+first("$1", "name")+`, name LIMIT $2`, strings.ToLower(text), most)
 }
 
-// KeysBeginning lists keys whose fingerprint begins with a text, or whose comment has it.
+// KeysBeginning lists keys whose fingerprint begins with a text, in any case of its letters, as it is read out on the
+// telephone, or whose comment has it.
 func (q *Q) KeysBeginning(fingerprint, comment string, most int) ([]model.Key, error) {
-	return collect(q, "KeysBeginning", scanKey, keyColumns+` WHERE ($1 <> '' AND SUBSTR(k.fingerprint, 1, $2) = $1
+	return collect(q, "KeysBeginning", scanKey, keyColumns+` WHERE ($1 <> '' AND SUBSTR(LOWER(k.fingerprint), 1, $2) = $1
 		OR $3 <> '' AND `+within("$3", "k.comment")+`) ORDER BY k.id LIMIT $4`,
-		fingerprint, len(fingerprint), strings.ToLower(comment), most)
+		strings.ToLower(fingerprint), len(fingerprint), strings.ToLower(comment), most)
 }
 
 // BurnedBeginning lists blocked keys whose fingerprint begins with a text.
 func (q *Q) BurnedBeginning(fingerprint string, most int) ([]string, error) {
 	return collect(q, "BurnedBeginning", scanString, `SELECT fingerprint FROM burned_keys
-		WHERE SUBSTR(fingerprint, 1, $2) = $1 ORDER BY fingerprint LIMIT $3`, fingerprint, len(fingerprint), most)
+		WHERE SUBSTR(LOWER(fingerprint), 1, $2) = $1 ORDER BY fingerprint LIMIT $3`, strings.ToLower(fingerprint), len(fingerprint), most)
 }
 
 // PendingBeginning lists keys that wait for approval and whose fingerprint begins with a text.
 func (q *Q) PendingBeginning(fingerprint string, most int) ([]model.PendingKey, error) {
-	return collect(q, "PendingBeginning", scanPending, pendingColumns+` WHERE SUBSTR(p.fingerprint, 1, $2) = $1
-		ORDER BY p.fingerprint, u.name LIMIT $3`, fingerprint, len(fingerprint), most)
+	return collect(q, "PendingBeginning", scanPending, pendingColumns+` WHERE SUBSTR(LOWER(p.fingerprint), 1, $2) = $1
+		ORDER BY p.fingerprint, u.name LIMIT $3`, strings.ToLower(fingerprint), len(fingerprint), most)
 }
 
 // FoundFile is a file in a mailbox, or the record of one.

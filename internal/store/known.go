@@ -29,41 +29,51 @@ var nouns = map[string]noun{
 		all: `SELECT id, name FROM accounts LIMIT $1`, list: "list-accounts"},
 	model.NounUser: {find: `SELECT name FROM users WHERE folded = $2 AND $1 = $1`,
 		all: `SELECT name, '' FROM users LIMIT $1`, list: "list-users"},
-	model.NounVendor: {find: `SELECT short FROM vendors WHERE short = $1 AND $2 = $2`,
+	model.NounVendor: {find: `SELECT short FROM vendors WHERE short = $2 AND $1 = $1`,
 		all: `SELECT short, name FROM vendors LIMIT $1`, list: "list-vendors"},
-	model.NounFeed: {find: `SELECT name FROM feeds WHERE name = $1 AND $2 = $2`,
+	model.NounFeed: {find: `SELECT name FROM feeds WHERE name = $2 AND $1 = $1`,
 		all: `SELECT name, title FROM feeds LIMIT $1`, list: "list-feeds"},
-	model.NounWebhook: {find: `SELECT name FROM webhooks WHERE name = $1 AND $2 = $2`,
+	model.NounWebhook: {find: `SELECT name FROM webhooks WHERE name = $2 AND $1 = $1`,
 		all: `SELECT name, '' FROM webhooks LIMIT $1`, list: "list-webhooks"},
-	model.NounReceiver: {find: `SELECT name FROM webhooks WHERE name = $1
+	model.NounReceiver: {find: `SELECT name FROM webhooks WHERE name = $2
 		UNION ALL SELECT email FROM contacts WHERE LOWER(email) = $2
 		UNION ALL SELECT target FROM (SELECT target FROM messages WHERE target = $1 LIMIT 1) m`,
 		all: `SELECT name, '' FROM webhooks UNION ALL SELECT email, '' FROM contacts LIMIT $1`, list: "list-webhooks"},
 	model.NounOwner: {find: `SELECT id FROM accounts WHERE folded = $2 UNION ALL SELECT short FROM vendors
-		WHERE short = $1`,
+		WHERE short = $2 AND $1 = $1`,
 		all: `SELECT id, name FROM accounts UNION ALL SELECT short, name FROM vendors LIMIT $1`, list: "list-accounts"},
 	model.NounPublication: {find: `SELECT id FROM publications WHERE id = $1 AND $2 = $2`},
 	model.NounRun:         {find: `SELECT id FROM retention_runs WHERE id = $1 AND $2 = $2`, list: "list-runs"},
-	model.NounTag: {find: `SELECT tags FROM ` + tagLists + ` t WHERE ` + tagged("tags", "$1") + ` AND $2 = $2 LIMIT 1`,
+	model.NounTag: {find: `SELECT $2 FROM ` + tagLists + ` t WHERE ` + tagged("tags", "$2") + ` AND $1 = $1 LIMIT 1`,
 		all: `SELECT DISTINCT tags, '' FROM ` + tagLists + ` t LIMIT $1`, many: true},
 }
 
 // tagLists are the tags of whatever has some, as lists.
 const tagLists = `(SELECT tags FROM accounts UNION ALL SELECT tags FROM vendors UNION ALL SELECT tags FROM users)`
 
-// Known returns nil if a thing of the kind has the name. Otherwise it returns NotFound, which says
-// what else has that name, or which name is most similar. A kind is one of the model's nouns.
-func (s *Store) Known(ctx context.Context, kind, name string) error {
+// Known returns the name as it is stored, if a thing of the kind has it in any case of its letters. Otherwise it
+// returns NotFound, which says what else has that name, or which name is most similar. A kind is one of the model's
+// nouns.
+func (s *Store) Known(ctx context.Context, kind, name string) (stored string, err error) {
 	const op = "store.Known"
 	n, ok := nouns[kind]
 	if !ok {
-		return fault.E(op, fault.Internal, "There is no kind of thing %q.", kind)
+		return "", fault.E(op, fault.Internal, "There is no kind of thing %q.", kind)
 	}
 	q := s.Read(ctx)
 	found, err := collect(q, "Known", scanString, n.find, name, valid.Fold(name))
-	if err != nil || len(found) > 0 {
-		return err
+	if err != nil {
+		return "", err
+	} else if len(found) > 0 {
+		return found[0], nil
 	}
+	return "", q.unknown(kind, name)
+}
+
+// unknown is the error for a name that nothing of a kind has.
+func (q *Q) unknown(kind, name string) error {
+	const op = "store.Known"
+	n := nouns[kind]
 	if text, hint, err := q.otherwise(kind, name); err != nil {
 		return err
 	} else if text != "" {
@@ -81,6 +91,9 @@ func (s *Store) Known(ctx context.Context, kind, name string) error {
 	}
 	return missing
 }
+
+// Near returns the name of a thing of a kind that is most similar to a name; "" if there is none.
+func (q *Q) Near(kind, name string) (string, error) { return q.nearest(nouns[kind], name) }
 
 // spelling is a name, and what else people call the thing.
 type spelling struct{ name, title string }

@@ -19,14 +19,14 @@ func TestEveryNounIsLookedUpAndCompleted(t *testing.T) {
 		for _, kind := range []string{model.NounAccount, model.NounUser, model.NounVendor, model.NounFeed,
 			model.NounWebhook, model.NounReceiver, model.NounOwner, model.NounPublication, model.NounRun} {
 			for _, odd := range []string{"nothing", "", "a'b", "100%", "_", "\x00", "é", `\`} {
-				if err := s.Known(ctx, kind, odd); !fault.Is(err, fault.NotFound) {
+				if _, err := s.Known(ctx, kind, odd); !fault.Is(err, fault.NotFound) {
 					t.Errorf("%s %q: %v", kind, odd, err)
 				}
 			}
 		}
 		for _, kind := range []string{model.NounAccount, model.NounUser, model.NounOwner} {
-			if err := s.Known(ctx, kind, "ACME"); err != nil {
-				t.Errorf("%s ACME: %v", kind, err)
+			if name, err := s.Known(ctx, kind, "ACME"); err != nil || name != "acme" {
+				t.Errorf("%s ACME: %q, %v", kind, name, err)
 			}
 		}
 		for _, kind := range []string{model.NounAccount, model.NounUser, model.NounVendor, model.NounOwner, model.NounFeed,

@@ -27,8 +27,11 @@ const (
 	stateRemoved     = "removed"
 )
 
-// clock formats a time in a sentence. The sheet says that it is UTC.
-func clock(t time.Time) string { return "on " + t.UTC().Format("2006-01-02 at 15:04") }
+// clock formats a time in a sentence. The sheet names the zone.
+func (w *walker) clock(t time.Time) string { return "on " + t.In(w.zone).Format("2006-01-02 at 15:04") }
+
+// resumable ends what is said of an unfinished upload.
+const resumable = ", and can be resumed"
 
 func step(f *model.TracedFile, at time.Time, text string) {
 	f.Steps = append(f.Steps, model.TracedStep{At: at, Text: text})
@@ -63,7 +66,7 @@ func (w *walker) add(f model.TracedFile) {
 func (w *walker) undelivered(p store.PublicationRow) {
 	f := model.TracedFile{Direction: model.ToPartner, ID: p.ID, Name: p.Name, Feed: p.Feed, Account: p.Account,
 		Size: p.Size, SHA256: p.SHA256, State: stateUndelivered,
-		Sentence: p.Name + " was published " + clock(p.PublishedAt) + ", and no mailbox has it."}
+		Sentence: p.Name + " was published " + w.clock(p.PublishedAt) + ", and no mailbox has it."}
 	step(&f, p.PublishedAt, "published, and no mailbox has it")
 	w.add(f)
 }
@@ -109,7 +112,7 @@ func (w *walker) delivery(d store.DeliveryRow, p store.PublicationRow) error {
 	if d.OpenedAt == nil && d.EndedAt == nil {
 		step(&f, w.t.At, "not opened yet")
 	}
-	f.Sentence = deliverySentence(d, sent, ended)
+	f.Sentence = w.deliverySentence(d, sent, ended)
 	w.add(f)
 	return nil
 }
@@ -139,25 +142,25 @@ func detail(row store.LogRow) map[string]string {
 }
 
 // deliverySentence says in one sentence what became of a published file.
-func deliverySentence(d store.DeliveryRow, sent int64, ended string) string {
-	text := d.Name + " was published for " + d.User + " " + clock(d.PublishedAt)
+func (w *walker) deliverySentence(d store.DeliveryRow, sent int64, ended string) string {
+	text := d.Name + " was published for " + d.User + " " + w.clock(d.PublishedAt)
 	got := "It was downloaded in full "
 	switch {
 	case d.CollectedAt != nil && d.EndedAt == nil && d.TakenAt == nil:
-		return text + ", and downloaded in full " + clock(*d.CollectedAt) + "."
+		return text + ", and downloaded in full " + w.clock(*d.CollectedAt) + "."
 	case d.CollectedAt != nil:
-		got += clock(*d.CollectedAt) + "."
+		got += w.clock(*d.CollectedAt) + "."
 	case d.OpenedAt != nil:
-		got = fmt.Sprintf("It was opened %s, but not downloaded in full: %d of %d bytes were sent.", clock(*d.OpenedAt), sent,
+		got = fmt.Sprintf("It was opened %s, but not downloaded in full: %d of %d bytes were sent.", w.clock(*d.OpenedAt), sent,
 			d.Size)
 	default:
 		got = "Nobody opened it."
 	}
 	switch {
 	case d.EndedAt != nil:
-		return fmt.Sprintf("%s. %s It was %s, %s.", text, got, strings.TrimSuffix(ended, "."), clock(*d.EndedAt))
+		return fmt.Sprintf("%s. %s It was %s, %s.", text, got, strings.TrimSuffix(ended, "."), w.clock(*d.EndedAt))
 	case d.TakenAt != nil:
-		return fmt.Sprintf("%s. %s %s removed or renamed it %s.", text, got, d.User, clock(*d.TakenAt))
+		return fmt.Sprintf("%s. %s %s removed or renamed it %s.", text, got, d.User, w.clock(*d.TakenAt))
 	case d.OpenedAt != nil:
 		return text + ". " + got
 	}
@@ -191,7 +194,7 @@ func (w *walker) received(list []model.Drop) error {
 			}
 			became += " " + d.User + " has removed it from its folder since; what was received stays."
 		}
-		f.Sentence = f.Name + " was received whole from " + d.User + " " + clock(d.ReceivedAt) + ". " + became
+		f.Sentence = f.Name + " was received whole from " + d.User + " " + w.clock(d.ReceivedAt) + ". " + became
 		w.add(f)
 	}
 	return nil
@@ -208,22 +211,22 @@ func (w *walker) became(f *model.TracedFile, d model.Drop) (text string) {
 		text = d.Consumer + " is working on it."
 	case d.SettledAt != nil && d.State == model.DropAcked:
 		step(f, *d.SettledAt, "accepted by "+d.Consumer)
-		text = "It was accepted " + clock(*d.SettledAt) + "."
+		text = "It was accepted " + w.clock(*d.SettledAt) + "."
 	case d.SettledAt != nil && d.State == model.DropRejected:
 		step(f, *d.SettledAt, "refused by "+d.Consumer+": "+d.Reason)
-		text = "It was refused " + clock(*d.SettledAt) + ": " + strings.TrimSuffix(d.Reason, ".") + "."
+		text = "It was refused " + w.clock(*d.SettledAt) + ": " + strings.TrimSuffix(d.Reason, ".") + "."
 	case d.State == model.DropUnscanned:
 		text = "It waits for the scanner."
 	default:
 		text = "Nobody has taken it yet."
 	}
 	if d.ReadyAt != nil && d.SettledAt == nil {
-		step(f, w.t.At, "not handed on before "+d.ReadyAt.Format("15:04:05")+": its name may be a temporary one")
-		text = "Its name may be a temporary one, so it is not handed on before " + d.ReadyAt.Format("15:04") + "."
+		step(f, w.t.At, "not handed on before "+d.ReadyAt.In(w.zone).Format("15:04:05")+": its name may be a temporary one")
+		text = "Its name may be a temporary one, so it is not handed on before " + d.ReadyAt.In(w.zone).Format("15:04") + "."
 	}
 	if d.RemovedAt != nil {
 		step(f, *d.RemovedAt, "removed after its retention period")
-		text += " It was removed after its retention period, " + clock(*d.RemovedAt) + "."
+		text += " It was removed after its retention period, " + w.clock(*d.RemovedAt) + "."
 	}
 	return text
 }
@@ -264,7 +267,7 @@ func (w *walker) unreceived(files []store.Unreceived) error {
 		step(&out, f.StoredAt, "stored whole by "+f.User)
 		step(&out, w.t.At, "not handed on: "+why)
 		out.Sentence = fmt.Sprintf("%s was stored whole by %s %s, but not handed on: %s.", out.Name, f.User,
-			clock(f.StoredAt), why)
+			w.clock(f.StoredAt), why)
 		w.add(out)
 	}
 	return nil
@@ -282,12 +285,12 @@ func (w *walker) refused(list []model.RefusedUpload) {
 			begins = "The upload of " + f.Name + " by " + u.User + " broke off "
 		}
 		if u.Times > 1 {
-			what += fmt.Sprintf(" (%d times, the last at %s)", u.Times, u.Last.UTC().Format(time.TimeOnly))
+			what += fmt.Sprintf(" (%d times, the last at %s)", u.Times, u.Last.In(w.zone).Format(time.TimeOnly))
 		}
 		step(&f, u.At, what)
-		f.Sentence = begins + clock(u.At) + ": " + u.Said
+		f.Sentence = begins + w.clock(u.At) + ": " + u.Said
 		if u.Reason == stateUnfinished {
-			f.Sentence = begins + clock(u.At) + fmt.Sprintf(", after %d bytes: the connection ended.", u.Size)
+			f.Sentence = begins + w.clock(u.At) + fmt.Sprintf(", after %d bytes: the connection ended.", u.Size)
 		}
 		w.add(f)
 	}
@@ -322,11 +325,11 @@ func (w *walker) unfinished(userID string, matches func(name string) bool) error
 		if p.Live {
 			step(&f, w.t.At, fmt.Sprintf("it is being uploaded now: %d bytes are here", p.Size))
 			f.Sentence = fmt.Sprintf("%s is being uploaded by %s now, since %s: %d bytes are here.", f.Name, u.Name,
-				p.Began.UTC().Format("15:04"), p.Size)
+				p.Began.In(w.zone).Format("15:04"), p.Size)
 		} else {
-			step(&f, p.Touched, fmt.Sprintf("the last of %d bytes came; it is unfinished, and can be resumed", p.Size))
+			step(&f, p.Touched, fmt.Sprintf("the last of %d bytes came; it is unfinished%s", p.Size, resumable))
 			f.Sentence = fmt.Sprintf("The upload of %s by %s is unfinished: %d bytes are here, and the last came %s. It was "+
-				"not received whole.", f.Name, u.Name, p.Size, clock(p.Touched))
+				"not received whole.", f.Name, u.Name, p.Size, w.clock(p.Touched))
 		}
 		w.add(f)
 	}
@@ -361,14 +364,14 @@ func (w *walker) removed(row string) error {
 		f.Size, _ = strconv.ParseInt(d["size"], 10, 64) // the log has no other sizes
 		f.SHA256 = d["sha256"]
 		step(&f, rows[0].At, "stored whole by "+actor(rows[0].Actor))
-		came = " It was stored whole " + clock(rows[0].At) + "."
+		came = " It was stored whole " + w.clock(rows[0].At) + "."
 	}
 	how := "removed by " + actor(r.Actor)
 	if r.Action == "file.expire" {
 		how = "removed after its retention period"
 	}
 	step(&f, r.At, how)
-	f.Sentence = f.Name + " was " + how + " " + clock(r.At) + "." + came
+	f.Sentence = f.Name + " was " + how + " " + w.clock(r.At) + "." + came
 	w.add(f)
 	return nil
 }
@@ -403,6 +406,13 @@ func (w *walker) merge() {
 			continue
 		}
 		k := &kept[into]
+		if k.State == stateUnfinished { // how much of it is here is said once, by the upload itself
+			f.Steps[0].Text = strings.Replace(f.Steps[0].Text, fmt.Sprintf(" after %d bytes", f.Size), "", 1)
+			if strings.Contains(f.Steps[0].Text, exchange.LargerThanQuota) {
+				last := &k.Steps[len(k.Steps)-1]
+				last.Text = strings.Replace(last.Text, resumable, ", and can be resumed once it fits into the quota", 1)
+			}
+		}
 		k.Steps = append(k.Steps, f.Steps[0])
 		slices.SortStableFunc(k.Steps, func(a, b model.TracedStep) int { return a.At.Compare(b.At) })
 		if f.State == stateRefused {

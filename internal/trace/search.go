@@ -167,6 +167,14 @@ func (w *walker) nothing(ask model.TraceQuery) error {
 		text += ", and no account or user is called that"
 	}
 	text += "."
+	others, err := w.partners(about)
+	if err != nil {
+		return err
+	} else if len(others) > 0 && !ask.Exact {
+		last := others[len(others)-1]
+		return fault.E("trace.Find", fault.NotFound, "No file %s has %q in its name, but %s.", who, about,
+			strings.Join(sentences(others), ", and ")).WithAction(last.operation, last.field, last.name)
+	}
 	if len(w.t.Near) > 0 {
 		text += " Did you mean " + strings.Join(w.t.Near, ", ") + "?"
 	}
@@ -177,6 +185,51 @@ func (w *walker) nothing(ask model.TraceQuery) error {
 	return fault.E("trace.Find", fault.NotFound, "%s", text).
 		WithHint("for a sheet that says that it was never sent or received, give its exact name and the account").
 		WithAction("trace", "about", about, "account", w.account)
+}
+
+// partner is an account or a vendor that somebody may have meant.
+type partner struct{ operation, field, name, says string }
+
+func sentences(list []partner) []string {
+	out := make([]string, len(list))
+	for i, p := range list {
+		out[i] = p.says
+	}
+	return out
+}
+
+// partners finds accounts that have a text in their names, and a vendor that is called so.
+func (w *walker) partners(text string) (out []partner, err error) {
+	accounts, err := w.q.AccountsLike(text, nearMost)
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range accounts {
+		out = append(out, partner{"trace", "about", a.ID, fmt.Sprintf("the account %s is called %s", a.ID, a.Name)})
+	}
+	vendors, err := w.q.VendorsLike(text, nearMost)
+	for _, v := range vendors {
+		if !strings.EqualFold(v.Short, text) && !strings.EqualFold(v.Name, text) {
+			continue
+		}
+		users, err := w.q.Users(model.UserFilter{Vendor: v.Short, Paging: model.Paging{Limit: nearMost}})
+		if err != nil {
+			return nil, err
+		}
+		of := "which has no users"
+		p := partner{operation: "show-vendor", field: "vendor", name: v.Short}
+		names := make([]string, len(users))
+		for i, u := range users {
+			names[i] = u.Name
+		}
+		if len(names) > 0 {
+			of = "whose users are " + strings.Join(names, ", ")
+			p = partner{operation: "trace", field: "about", name: names[0]}
+		}
+		p.says = fmt.Sprintf("%s is a vendor (%s), %s", v.Short, v.Name, of)
+		out = append(out, p)
+	}
+	return out, err
 }
 
 // near lists the names that are most like one.

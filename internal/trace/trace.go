@@ -24,6 +24,7 @@ const (
 	maxNames = 20  // other names of one file
 	// leastDigits is how many digits of a SHA-256 are taken as its beginning.
 	leastDigits = 8
+	maxLike     = 20 // accounts and vendors among which one that is called so is looked for
 	mostDigits  = 64
 )
 
@@ -42,6 +43,7 @@ type Options struct {
 	Flush      func()                           // writes what is queued of connections and refused uploads
 	Sessions   func() []model.Session           // the live ones
 	Unfinished func(userID string) []Unfinished // of all users, if userID is ""
+	Zones      exchange.Zones                   // in which people read times
 }
 
 // Service answers questions about files. It is safe for concurrent use.
@@ -53,18 +55,49 @@ func New(o Options) *Service { return &Service{o} }
 // Find traces a file name or a part of it, a path, an account, a user, or a content (SHA-256 in hexadecimal, or its
 // first digits), whichever ask.About is. What matches best comes first. With ask.Exact, it is a name or a path, exactly
 // so. If nothing is found, Find fails with near names, unless an exact name of an account that exists was asked for:
-// then an empty trace is the answer.
-func (r *Service) Find(ctx context.Context, ask model.TraceQuery) (model.Trace, error) {
-	const op = "trace.Find"
+// then an empty trace is the answer. Its sentences have times in the zone of the account whose people it is for; if it
+// is of several accounts, in that of whoever asks. The zone is returned, too.
+func (r *Service) Find(ctx context.Context, ask model.TraceQuery) (model.Trace, *time.Location, error) {
 	if r.o.Flush != nil {
 		r.o.Flush()
 	}
+	zone := exchange.ReaderZone(ctx, r.o.Zones.Own)
+	t, err := r.find(ctx, ask, zone)
+	account := OnlyAccount(t, ask.Account)
+	if err != nil || account == "" {
+		return t, zone, err
+	}
+	a, err := r.o.Store.Read(ctx).Account(account)
+	if err != nil {
+		return t, zone, fault.Missing("trace.Find", err, "There is no account %q.", valid.Printable(account))
+	}
+	theirs := r.o.Zones.Of(a)
+	if theirs.String() != zone.String() {
+		t, err = r.find(ctx, ask, theirs)
+	}
+	return t, theirs, err
+}
+
+// OnlyAccount returns the account whose people a trace is for; "" if there are several.
+func OnlyAccount(t model.Trace, asked string) string {
+	account := cmp.Or(asked, t.Account)
+	for _, f := range t.Files {
+		if account != "" && !strings.EqualFold(account, f.Account) {
+			return ""
+		}
+		account = f.Account
+	}
+	return account
+}
+
+func (r *Service) find(ctx context.Context, ask model.TraceQuery, zone *time.Location) (model.Trace, error) {
+	const op = "trace.Find"
 	t := model.Trace{About: valid.Printable(ask.About), At: r.o.Clock().UTC().Truncate(time.Second),
 		Files: []model.TracedFile{}, Users: []model.TracedLogin{}}
 	if strings.Trim(ask.About, "/ ") == "" {
 		return t, fault.E(op, fault.Invalid, "Name a file, an account, a user, or a SHA-256.")
 	}
-	w := walker{r: r, q: r.o.Store.Read(ctx).Patient(), t: &t, exact: ask.Exact, logins: []string{}}
+	w := walker{r: r, zone: zone, q: r.o.Store.Read(ctx).Patient(), t: &t, exact: ask.Exact, logins: []string{}}
 	if ask.Account != "" {
 		a, err := w.q.Account(ask.Account)
 		if err != nil {
@@ -98,6 +131,7 @@ func (r *Service) Find(ctx context.Context, ask model.TraceQuery) (model.Trace, 
 // walker collects one trace.
 type walker struct {
 	r       *Service
+	zone    *time.Location // of times in sentences
 	q       *store.Q
 	t       *model.Trace
 	account string // only files of this account; "": all
@@ -148,9 +182,9 @@ func (w *walker) find(about string) error {
 
 // whose collects the files of an account or a user, if about is one.
 func (w *walker) whose(about string) (is bool, err error) {
-	a, err := w.q.Account(about)
+	a, err := w.accountCalled(about)
 	if err == nil {
-		w.t.Kind = model.TraceAccount
+		w.t.Kind, w.t.About = model.TraceAccount, a.ID
 		return true, w.ofAccount(a.ID, "")
 	} else if !fault.Is(err, fault.NotFound) {
 		return false, err
@@ -164,6 +198,25 @@ func (w *walker) whose(about string) (is bool, err error) {
 		err = nil
 	}
 	return false, err
+}
+
+// accountCalled finds an account by its ID or, if one alone has it, by its name, in any case.
+func (w *walker) accountCalled(about string) (model.Account, error) {
+	a, err := w.q.Account(about)
+	if !fault.Is(err, fault.NotFound) {
+		return a, err
+	}
+	like, lerr := w.q.AccountsLike(valid.Printable(strings.TrimSpace(about)), maxLike)
+	if lerr != nil {
+		return a, lerr
+	}
+	like = slices.DeleteFunc(like, func(a model.Account) bool {
+		return !strings.EqualFold(a.Name, strings.TrimSpace(about))
+	})
+	if len(like) == 1 {
+		return like[0], nil
+	}
+	return a, err
 }
 
 // named collects the files of a name.

@@ -3,15 +3,18 @@ package trace_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pkg/sftp"
 
 	"github.com/sallyport-sftp/sallyport/client"
+	"github.com/sallyport-sftp/sallyport/internal/config"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -264,7 +267,7 @@ func TestTraceTellsOfUploadsThatFailed(t *testing.T) {
 	testkit.Eventually(t, "the upload is unfinished", func() bool {
 		s := find(t, n, "HALF.csv")
 		return len(s.Files) == 1 && strings.Contains(s.Files[0].Sentence, "The upload of half.csv by acme is unfinished: 4 "+
-			"bytes are here") && strings.Contains(s.Sheet, "its upload broke off after 5 bytes: the connection ended")
+			"bytes are here") && strings.Contains(s.Sheet, "its upload broke off: the connection ended")
 	})
 	send(t, c, "/upload/half.csv", "123456")
 	if s := find(t, n, "half.csv"); len(s.Files) != 1 || s.Files[0].State != "new" ||
@@ -328,5 +331,52 @@ func TestTraceOfTakenBack(t *testing.T) {
 	if len(s.Files) != 1 || !strings.Contains(s.Files[0].Sentence,
 		"Nobody opened it. It was taken back by the operator: it was another month's, on ") {
 		t.Errorf("%s", s.Sheet)
+	}
+}
+
+// TestTracesOfNamesThatWereNotUnderstood: an account by its name was said not to exist, and a vendor was not pointed
+// out.
+func TestTracesOfNamesThatWereNotUnderstood(t *testing.T) {
+	n := testkit.Start(t)
+	n.User("acme")
+	testkit.Call[model.Account](n, "PATCH", "/accounts/acme", map[string]string{"name": "Acme Telecom"})
+	if s := find(t, n, "acme telecom"); s.Kind != model.TraceAccount || s.About != "acme" {
+		t.Errorf("by its name: %+v", s.Trace)
+	}
+	testkit.Call[model.Vendor](n, "POST", "/vendors", map[string]string{"short": "carrier1", "name": "Carrier One"})
+	testkit.Call[model.User](n, "POST", "/users", map[string]string{"account": "acme", "vendor": "carrier1"})
+	for about, want := range map[string]string{
+		"Acme Tele":   `No file here has "Acme Tele" in its name, but the account acme is called Acme Telecom.`,
+		"carrier1":    `but carrier1 is a vendor (Carrier One), whose users are acme-carrier1.`,
+		"Carrier ONE": `but carrier1 is a vendor (Carrier One), whose users are acme-carrier1.`} {
+		_, err := n.API.Trace(ctx, model.TraceQuery{About: about})
+		e, ok := errors.AsType[*client.Error](err)
+		if !ok || !strings.HasSuffix(e.Message, want) || e.Action == nil || e.Action.Values["account"] != "" || e.Hint != "" {
+			t.Errorf("%s: %v", about, err)
+		}
+	}
+}
+
+// TestASheetHasTheZoneOfItsReadersAndNamesTheOperator: sheets were in UTC whatever the account's zone, and named the
+// machine alone.
+func TestASheetHasTheZoneOfItsReadersAndNamesTheOperator(t *testing.T) {
+	n := testkit.Start(t, func(c *config.Config) {
+		c.Operator.Name, c.TimeZone = "Example Telecom", "Asia/Tokyo"
+	})
+	reports(t, n)
+	testkit.Call[model.Account](n, "PATCH", "/accounts/acme", map[string]string{"time_zone": "Asia/Kolkata"})
+	p := publish(t, n, "acme", "one.csv", "a\n")
+	publish(t, n, "globex", "two.csv", "a\n")
+	for about, zone := range map[string]string{"one.csv": "Asia/Kolkata", "acme": "Asia/Kolkata", "two.csv": "Asia/Tokyo",
+		".csv": "Asia/Tokyo"} {
+		s := find(t, n, about)
+		in, err := time.LoadLocation(zone)
+		testkit.Must(t, err)
+		at := p.PublishedAt.In(in)
+		if !strings.HasPrefix(s.Sheet, "What Example Telecom") || !strings.Contains(s.Sheet, "("+zone+", like all times") ||
+			!strings.Contains(s.Sheet, "published") ||
+			!strings.Contains(s.Files[0].Sentence, at.Format("on 2006-01-02 at 15:")) {
+			t.Errorf("%s:\n%s", about, s.Sheet)
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -23,9 +24,7 @@ func (s *Session) limits(use store.Usage) model.StorageLimits {
 }
 
 func errKept(have, limit int64, what string) error {
-	return fault.E("tree.kept", fault.Quota,
-		"Limit reached: this mailbox keeps %d of %d %s, with older versions "+
-			"and removed files that the server must still keep.", have, limit, what)
+	return fault.E("tree.kept", fault.Quota, exchange.NoKeep, have, limit, what)
 }
 
 // checkKept fails if a mailbox may not keep so many more bytes and items.
@@ -94,11 +93,9 @@ func (s *Session) accountHas(bytes, items int64) error {
 	limit.Bytes, limit.Items = cmp.Or(sum.KeepBytes, limit.Bytes), cmp.Or(sum.KeepItems, limit.Items)
 	switch {
 	case limit.Bytes > 0 && sum.Bytes+bytes > limit.Bytes:
-		return fault.E(op, fault.Quota, "Limit reached: all log-ins of this account keep %d of %d bytes together.", sum.Bytes,
-			limit.Bytes)
+		return fault.E(op, fault.Quota, exchange.NoAccountBytes, sum.Bytes, limit.Bytes)
 	case limit.Items > 0 && sum.Items+items > limit.Items:
-		return fault.E(op, fault.Quota,
-			"Limit reached: all log-ins of this account keep %d of %d files and directories together.", sum.Items, limit.Items)
+		return fault.E(op, fault.Quota, exchange.NoAccountItems, sum.Items, limit.Items)
 	}
 	return nil
 }

@@ -200,8 +200,14 @@ func readOnly(t *testing.T, w *world) {
 	}
 	_, err := s.Open("/upload/g", create, 0)
 	wantKind(t, err, fault.Denied)
+	if fault.PublicText(err) != exchange.OnlyFetches {
+		t.Errorf("it was put down to the directory: %q", fault.PublicText(err))
+	}
 	wantKind(t, s.Remove("/upload/f"), fault.Denied)
 	wantKind(t, s.Mkdir("/upload/d"), fault.Denied)
+	if _, err = s.Open("/download/g", create, 0); fault.PublicText(err) == exchange.OnlyFetches {
+		t.Errorf("where nobody may write, it was put down to the account: %q", fault.PublicText(err))
+	}
 }
 
 func served(t *testing.T, w *world) {

@@ -18,7 +18,9 @@ type place struct {
 	parent store.Dir       // the containing directory; for the root, the root
 	rights exchange.Rights // in the containing directory
 	inside exchange.Rights // in the directory itself, if self is set
-	stage  bool            // the containing directory is in a staging folder
+	// withheld are rights that the directories give and this login has not: its account is read-only.
+	withheld exchange.Rights
+	stage    bool // the containing directory is in a staging folder
 
 	// What the name showed when the path was located: the visible image and the
 	// stored file. A change looks again, in its transaction.
@@ -52,11 +54,13 @@ func (s *Session) resolve(q *store.Q, clean string) (place, error) {
 		}
 		if i < len(names) || i == 0 {
 			p.parent, p.rights = d, s.rights(granted)
+			p.withheld = granted &^ p.rights
 			p.stage = p.stage || d.Staging
 		}
 	}
 	if len(dirs) == len(names)+1 {
 		p.self, p.inside = &dirs[len(names)], s.rights(granted)
+		p.withheld |= granted &^ p.inside
 	}
 	return p, nil
 }
@@ -104,6 +108,9 @@ func (s *Session) still(path string) (place, error) {
 func (p *place) allow(granted, need exchange.Rights) error {
 	if granted&need == need {
 		return nil
+	}
+	if missing := need &^ granted; missing&p.withheld == missing {
+		return fault.E("tree.allow", fault.Denied, exchange.OnlyFetches)
 	}
 	return fault.E("tree.allow", fault.Denied, "Not allowed in this directory.")
 }

@@ -51,7 +51,7 @@ func (s *Session) reserve(img *image, size int64) error {
 	case size > limits.QuotaBytes: // removing other files would not help
 		return fault.E(op, fault.Quota, exchange.LargerThanQuota+" of %d bytes.", limits.QuotaBytes)
 	case used+need > limits.QuotaBytes:
-		return fault.E(op, fault.Quota, "Quota exceeded: %d of %d bytes are in use.", use.Bytes, limits.QuotaBytes)
+		return fault.E(op, fault.Quota, exchange.NoQuotaBytes, use.Bytes, limits.QuotaBytes)
 	case kept > limits.KeepBytes-size:
 		return errKept(use.KeptBytes, limits.KeepBytes, "bytes")
 	}
@@ -146,9 +146,9 @@ func (s *Session) checkFiles(fresh bool) error {
 	}
 	if unfinished > 0 {
 		return fault.E("tree.checkFiles", fault.Quota,
-			"Quota exceeded: %d of %d files are in use, and %d uploads are unfinished.", use.Files, limit, unfinished)
+			exchange.NoQuotaUnfinished, use.Files, limit, unfinished)
 	}
-	return fault.E("tree.checkFiles", fault.Quota, "Quota exceeded: %d of %d files are in use.", use.Files, limit)
+	return fault.E("tree.checkFiles", fault.Quota, exchange.NoQuotaFiles, use.Files, limit)
 }
 
 // unfinished counts the images that would be new files. Callers hold mu.

@@ -231,13 +231,24 @@ func Text(s string) (text string, raw []byte) {
 
 func printable(r rune) bool { return unicode.IsPrint(r) }
 
-// Cell makes text safe for a spreadsheet: it adds a quote to text that would be read as a formula.
+// formulaSigns begin a formula in a spreadsheet: their wide and small forms do so where these are typed.
+const formulaSigns = "=+-@＝＋－＠﹦﹢﹣﹫−"
+
+// Cell makes text safe for a spreadsheet: it adds a quote where text would be read as a formula: at its
+// beginning and behind a semicolon, which separates cells where the comma is for decimals. Blanks before
+// the formula may be skipped.
 func Cell(s string) string {
 	s = Printable(s)
-	if s != "" && strings.ContainsRune("=+-@", rune(s[0])) {
-		return "'" + s
+	var b strings.Builder
+	begins := true
+	for _, r := range s {
+		if begins && strings.ContainsRune(formulaSigns, r) {
+			b.WriteByte('\'')
+		}
+		b.WriteRune(r)
+		begins = r == ';' || begins && unicode.IsSpace(r)
 	}
-	return s
+	return b.String()
 }
 
 // CutName shortens a name to at most n bytes. It does not cut within a UTF-8 character.

@@ -151,3 +151,25 @@ func FuzzExcerpt(f *testing.F) {
 		}
 	})
 }
+
+// A partner's file name is no formula in the operator's spreadsheet, whatever separates cells there.
+func TestNoCellIsAFormula(t *testing.T) {
+	for in, want := range map[string]string{
+		"":                       "",
+		"calls.csv":              "calls.csv",
+		"a=b;c":                  "a=b;c",
+		"=1+1":                   "'=1+1",
+		" -1":                    " '-1",
+		"@sum":                   "'@sum",
+		"/upload/x;=1+cmd|A0;.c": "/upload/x;'=1+cmd|A0;.c",
+		"x; ;+1;-1":              "x; ;'+1;'-1",
+		"＝1":                     "'＝1",
+		"x;＋1":                   "x;'＋1",
+		"\t=1":                   `\x09=1`,
+		"'=1":                    "'=1",
+	} {
+		if got := valid.Cell(in); got != want || valid.Cell(got) != got {
+			t.Errorf("%q is %q, want %q", in, got, want)
+		}
+	}
+}

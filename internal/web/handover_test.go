@@ -3,6 +3,7 @@ package web_test
 import (
 	"archive/zip"
 	"bytes"
+	"compress/gzip"
 	"context"
 	"html"
 	"io"
@@ -20,6 +21,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/handover"
 	"github.com/sallyport-sftp/sallyport/internal/keys"
+	"github.com/sallyport-sftp/sallyport/internal/onboard"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 	"github.com/sallyport-sftp/sallyport/internal/web"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -37,15 +39,20 @@ type world struct {
 	pages   http.Handler
 	log     *testkit.Log
 	jo, ann model.Contact
+
+	requests *onboard.Service
+	letters  []onboard.Letter // mailed to those who ask for access
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{World: testkit.NewWorld(t, ""), log: &testkit.Log{}}
 	w.links = handover.New(w.Store, w.Clock, w.IDs)
+	w.openRequests()
 	w.pages = web.New(web.Options{HandOver: w.links, Help: "help@example.com & <friends>",
-		Log: slog.New(slog.NewTextHandler(w.log, nil)),
-		Reader: reader,
+		Requests: w.requests, URL: "https://files.example.com", Within: "within 2 days", Zone: time.UTC,
+		Log:     slog.New(slog.NewTextHandler(w.log, nil)),
+		Reader:  reader,
 		Proxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/64")}})
 	w.Customer("acme", func(a *model.NewAccount) { a.Name = "Acme" })
 	w.jo, w.ann = w.Verified("acme", "jo@acme.example"), w.Verified("acme", "ann@acme.example")
@@ -118,7 +125,8 @@ func TestKeyFileIsHandedOverOnce(t *testing.T) {
 	page := w.ask("GET", path)
 	if text := page.Body.String(); page.Code != 200 || !strings.Contains(text, "user acme") ||
 		!strings.Contains(text, "<form method=\"post\">") || !strings.Contains(text, "desk of acme") ||
-		!strings.Contains(text, "The link works until "+w.Clock().Add(handover.Lifetime).In(sydney).Format("2 January 2006, 15:04")+" AEDT") {
+		!strings.Contains(text,
+			"The link works until "+w.Clock().Add(handover.Lifetime).In(sydney).Format("2 January 2006, 15:04")+" AEDT") {
 		t.Fatalf("%d: %s", page.Code, text)
 	}
 	if head := w.ask("HEAD", path); head.Code != 200 {
@@ -272,6 +280,9 @@ func TestAnotherSitesFormOpensNothing(t *testing.T) {
 	}
 }
 
+// loads matches what a page would load from elsewhere, and scripts and styles that are written into it.
+var loads = regexp.MustCompile(`(?:src|action|data)="?(?:\w+:)?//|<link[^>]*//|<script(?: [^s>][^>]*)?>|<style|\bstyle=|\bon\w+="`)
+
 func TestEveryAnswerKeepsToItself(t *testing.T) {
 	w := newWorld(t)
 	key, _ := w.link(model.LinkKey, w.jo, keys.File{Name: "acme", Content: []byte("x")})
@@ -282,11 +293,15 @@ func TestEveryAnswerKeepsToItself(t *testing.T) {
 	}{
 		{"GET", key, 200, "text/html; charset=utf-8"}, {"HEAD", key, 200, "text/html; charset=utf-8"},
 		{"POST", key, 200, "application/zip"},
-		{"POST", key, 404, "text/html; charset=utf-8"}, {"GET", "/style.css", 200, "text/css; charset=utf-8"},
+		{"POST", key, 404, "text/html; charset=utf-8"}, {"GET", "/style.css", 404, "text/html; charset=utf-8"},
 		{"GET", "/healthz", 200, "text/plain; charset=utf-8"},
-		{"GET", "/", 404, "text/html; charset=utf-8"}, {"GET", "/handover/", 404, "text/html; charset=utf-8"},
+		{"GET", "/", 200, "text/html; charset=utf-8"}, {"GET", "/keys", 200, "text/html; charset=utf-8"},
+		{"GET", "/request/status/x", 404, "text/html; charset=utf-8"},
+		{"GET", "/request/verify/x", 404, "text/html; charset=utf-8"},
+		{"GET", "/sent/2345-6789", 200, "text/html; charset=utf-8"}, {"GET", "/sent/x", 404, "text/html; charset=utf-8"},
+		{"GET", "/handover/", 404, "text/html; charset=utf-8"},
 		{"GET", "/handover/a/b", 404, "text/html; charset=utf-8"},
-		{"GET", "/admin", 404, "text/html; charset=utf-8"}, {"POST", "/", 404, "text/html; charset=utf-8"},
+		{"GET", "/admin", 404, "text/html; charset=utf-8"}, {"POST", "/", 422, "text/html; charset=utf-8"},
 		{"DELETE", key, 404, "text/html; charset=utf-8"},
 	} {
 		got := w.ask(c.method, c.path)
@@ -308,9 +323,31 @@ func TestEveryAnswerKeepsToItself(t *testing.T) {
 				t.Errorf("%s %.20s…: the policy is %q", c.method, c.path, csp)
 			}
 		}
-		if text := got.Body.String(); strings.Contains(text, "<script") || strings.Contains(text, "://") {
+		if text := got.Body.String(); loads.MatchString(text) {
 			t.Errorf("%s %.20s… loads something: %s", c.method, c.path, text)
 		}
+	}
+}
+
+// What pages load may be kept for ever, since its path has its hash; and it is there, packed or not.
+func TestWhatPagesLoadMayBeKept(t *testing.T) {
+	w := newWorld(t)
+	page := w.ask("GET", "/nothing").Body.String()
+	path := regexp.MustCompile(`href="(/assets/style\.[0-9a-f]{12}\.css)"`).FindStringSubmatch(page)
+	if path == nil {
+		t.Fatalf("no stylesheet: %s", page)
+	}
+	plain := w.ask("GET", path[1])
+	packed := w.ask("GET", path[1], func(r *http.Request) { r.Header.Set("Accept-Encoding", "br, gzip") })
+	z, err := gzip.NewReader(packed.Body)
+	w.Must(err)
+	unpacked, err := io.ReadAll(z)
+	w.Must(err)
+	if plain.Code != 200 || !bytes.Equal(unpacked, plain.Body.Bytes()) || plain.Header().Get("Content-Encoding") != "" ||
+		packed.Header().Get("Content-Encoding") != "gzip" || plain.Header().Get("Vary") != "Accept-Encoding" ||
+		!strings.Contains(plain.Header().Get("Cache-Control"), "immutable") ||
+		plain.Header().Get("Content-Type") != "text/css; charset=utf-8" {
+		t.Errorf("%v\n%v", plain.Header(), packed.Header())
 	}
 }
 
@@ -421,7 +458,7 @@ func TestPagesNameTheOperator(t *testing.T) {
 		if strings.Contains(got.Body.String(), "<b>\"") || strings.Contains(got.Body.String(), "<script") {
 			t.Errorf("the name became part of the page: %s", got.Body)
 		}
-		if csp := got.Header().Get("Content-Security-Policy"); !strings.Contains(csp, "img-src data:;") {
+		if csp := got.Header().Get("Content-Security-Policy"); !strings.Contains(csp, "img-src 'self' data:;") {
 			t.Errorf("the picture is not shown under %q", csp)
 		}
 	}

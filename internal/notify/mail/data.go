@@ -81,6 +81,7 @@ var functions = texttemplate.FuncMap{
 	"size":   size,
 	"exact":  exact,
 	"count":  count,
+	"shell":  shellWord,
 	"join":   func(list []any, with string) string { return strings.Join(texts(list), with) },
 	"first":  func(n int, list []any) []any { return list[:min(n, len(list))] },
 	"after":  func(n int, list []any) []any { return list[min(n, len(list)):] },
@@ -127,6 +128,14 @@ func count(n any, one, many string) string {
 		return "1 " + one
 	}
 	return fmt.Sprint(n) + " " + many
+}
+
+// shellWord writes text as one word of a command line.
+func shellWord(s string) string {
+	if s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+,:@%") == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // period writes a period such as 12mo with the words for a day, days, a month and so on.

@@ -193,7 +193,7 @@ func (w *Writer) run(name, language string, data map[string]any) (string, error)
 }
 
 // common are the facts that every letter's template gets.
-type common struct{ To, Name, Account, AccountName, User, Operator, OperatorURL, Help string }
+type common struct{ To, Name, Account, AccountName, User, Sender, Operator, OperatorURL, Help string }
 
 // Common lists the names of the facts that every letter's template gets.
 var Common = fieldNames(reflect.TypeFor[common]())
@@ -217,7 +217,7 @@ func (w *Writer) data(l notify.Letter) map[string]any {
 	if l.Facts != nil {
 		fields(reflect.ValueOf(l.Facts), zone, out)
 	}
-	fields(reflect.ValueOf(common{l.To, l.Name, l.Account, cmp.Or(l.AccountName, l.Account), l.User,
+	fields(reflect.ValueOf(common{l.To, l.Name, l.Account, cmp.Or(l.AccountName, l.Account), l.User, l.Sender,
 		cmp.Or(w.cfg.Operator, unnamed), w.cfg.URL, l.Help}), zone, out)
 	return out
 }

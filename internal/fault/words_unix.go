@@ -1,0 +1,7 @@
+//go:build unix
+
+package fault
+
+import "syscall"
+
+const programRuns = syscall.ETXTBSY

@@ -1,0 +1,340 @@
+package web
+
+import (
+	"errors"
+	"html/template"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/keys"
+	"github.com/sallyport-sftp/sallyport/model"
+)
+
+// askPage is the page on which people ask for access.
+type askPage struct {
+	frame
+	Steps    []step
+	Within   string // "within 2 days"; "" if nothing is promised
+	Values   model.NewRequest
+	Mistakes []mistake
+	Wrong    map[string]string // mistakes by field
+	Key      *keyAnswer        // what the key is; nil: none was given
+	Offers   []choice
+	Types    []choice
+	Keygen   *keygenPaths  // nil: browsers can't make keys here
+	Short    string        // this page's address, to be typed
+	QR       template.HTML // the same, to be scanned
+}
+
+// keygenPaths is where the parts are that make keys in a browser.
+type keygenPaths struct{ Worker, Runtime, Program string }
+
+// mistake is what is wrong with a field, which has this id.
+type mistake struct{ Field, Text string }
+
+// choice is a box to tick.
+type choice struct {
+	Value, Title string
+	Checked      bool
+}
+
+// keyAnswer is what is said of a key.
+type keyAnswer struct {
+	model.ReadKey
+	Name    string // "an RSA key of 2048 bits"
+	Private bool   // it is a private key, and was sent
+	Next    string // what to do about the problem
+	Help    string
+}
+
+// step is a step on the way to a working log-in.
+type step struct {
+	Name       string
+	Done, Here bool
+}
+
+// way are the steps from the key to the log-in.
+var way = []string{"Your key", "About you", "Confirm your e\u2011mail", "We look at it", "Ready"}
+
+// stepsAt returns the way, with the step that is to be done now. Steps before it are done.
+func stepsAt(here int) []step {
+	out := make([]step, len(way))
+	for i, name := range way {
+		out[i] = step{name, i < here, i == here}
+	}
+	return out
+}
+
+// ask adds the pages on which people ask for access.
+func (s *server) ask(mux *http.ServeMux) {
+	mux.HandleFunc("GET /{$}", s.form)
+	mux.HandleFunc("POST /{$}", s.submit)
+	mux.HandleFunc("POST /read-key", s.readKey)
+	mux.HandleFunc("GET /keys", s.keyGuide)
+	mux.HandleFunc("GET /sent/{reference}", s.sent)
+}
+
+// nav returns the pages that anybody may open.
+func (s *server) nav(here string) []place {
+	places := []place{{Name: "Ask for access", Path: "/"}, {Name: "Make a key", Path: "/keys"}}
+	for i := range places {
+		places[i].Here = places[i].Path == here
+	}
+	return places
+}
+
+// form shows the empty form.
+func (s *server) form(w http.ResponseWriter, r *http.Request) {
+	if err := s.o.Requests.Closed(); err != nil {
+		s.show(w, http.StatusOK, "message.html", &message{frame: frame{Title: "File access", Nav: s.nav("")},
+			Lines: []string{fault.PublicText(err)}})
+		return
+	}
+	s.showForm(w, r, http.StatusOK, &askPage{})
+}
+
+// showForm completes the form's page and shows it.
+func (s *server) showForm(w http.ResponseWriter, r *http.Request, status int, p *askPage) {
+	offers, err := s.o.Requests.Offers(r.Context())
+	if err != nil {
+		s.unavailable(w, err)
+		return
+	}
+	p.frame = frame{Title: "Ask for file access", Nav: s.nav("/"), Width: "wide", Script: true}
+	p.Steps, p.Within = stepsAt(0), s.o.Within
+	p.Short, p.QR = s.short()
+	if s.assets.hasKeygen() {
+		p.Keygen = &keygenPaths{s.assets.path("worker.js"), s.assets.path("runtime.js"), s.assets.path("keygen.wasm")}
+	}
+	var types []string
+	for _, o := range offers {
+		p.Offers = append(p.Offers, choice{o.Name, o.Title, slices.Contains(p.Values.Feeds, o.Name)})
+		for _, t := range o.Types {
+			if !slices.Contains(types, t) {
+				types = append(types, t)
+			}
+		}
+	}
+	for _, t := range types {
+		p.Types = append(p.Types, choice{t, strings.ToUpper(t), slices.Contains(p.Values.Types, t)})
+	}
+	p.Wrong = map[string]string{}
+	for _, m := range p.Mistakes {
+		p.Wrong[m.Field] = m.Text
+	}
+	if p.Key != nil && p.Key.Private {
+		p.Values.Key = "" // nothing of it goes back, either
+	}
+	s.show(w, status, "ask.html", p)
+}
+
+// short returns the form's address, to be typed and to be scanned.
+func (s *server) short() (string, template.HTML) {
+	u, err := url.Parse(s.o.URL)
+	if err != nil || u.Host == "" {
+		return "", ""
+	}
+	return u.Host + strings.TrimSuffix(u.Path, "/"), drawQR(s.o.URL, "The address of this page, to be scanned")
+}
+
+// keyFile is the field of the key's file. The script leaves it empty.
+const keyFile = "key_file"
+
+// submit takes what was filled in.
+func (s *server) submit(w http.ResponseWriter, r *http.Request) {
+	if err := parse(r); err != nil {
+		s.tooMuch(w, err)
+		return
+	}
+	in, err := filled(r)
+	if err != nil {
+		s.tooMuch(w, err)
+		return
+	}
+	p := &askPage{Values: in}
+	if r.PostForm.Has("look") { // only the key is to be read
+		p.Key = s.answer(r, in.Key)
+		s.showForm(w, r, http.StatusOK, p)
+		return
+	}
+	sent, err := s.o.Requests.Submit(r.Context(), in, s.address(r))
+	if err == nil {
+		s.remember(w, sent)
+		http.Redirect(w, r, "/sent/"+url.PathEscape(sent.Reference), http.StatusSeeOther)
+		return
+	}
+	s.refuse(w, r, p, err)
+}
+
+// parse reads a form of either encoding. The body is bounded, so files stay in memory.
+func parse(r *http.Request) error {
+	if err := r.ParseMultipartForm(maxBody); err != nil && !errors.Is(err, http.ErrNotMultipart) {
+		return err
+	}
+	return nil
+}
+
+// refuse shows the form again, with what is wrong. What was typed is kept.
+func (s *server) refuse(w http.ResponseWriter, r *http.Request, p *askPage, err error) {
+	var wrong fault.Mistakes
+	switch {
+	case errors.As(err, &wrong):
+		for _, m := range wrong {
+			p.Mistakes = append(p.Mistakes, mistake{m.Field, m.Text})
+		}
+		if p.Values.Key != "" {
+			p.Key = s.answer(r, p.Values.Key)
+		}
+		s.showForm(w, r, http.StatusUnprocessableEntity, p)
+	case fault.Is(err, fault.Busy), fault.Is(err, fault.Denied), fault.Is(err, fault.Unavailable):
+		p.Mistakes = []mistake{{"main", fault.PublicText(err)}}
+		s.showForm(w, r, fault.KindIn(err).HTTPStatus(), p)
+	default:
+		s.unavailable(w, err)
+	}
+}
+
+// filled returns what was filled in. A file stands for the key's text, unless that is given, too.
+func filled(r *http.Request) (model.NewRequest, error) {
+	get := func(name string) string { return strings.TrimSpace(r.PostFormValue(name)) }
+	in := model.NewRequest{FirstName: get("first_name"), LastName: get("last_name"), Email: get("email"),
+		Phone:   get("phone"),
+		Company: get("company"), AccountNumber: get("account_number"), Username: get("username"), Key: get("key"),
+		Feeds: r.PostForm["feeds"], Types: r.PostForm["types"], Message: get("message")}
+	if r.MultipartForm == nil || in.Key != "" {
+		return in, nil
+	}
+	for _, head := range r.MultipartForm.File[keyFile] {
+		f, err := head.Open()
+		if err != nil {
+			return in, err
+		}
+		content, err := io.ReadAll(f) // bounded, as the body is
+		_ = f.Close()
+		if err != nil {
+			return in, err
+		}
+		in.Key = string(content)
+		break
+	}
+	return in, nil
+}
+
+// readKey says what a key is, as a part of a page. The script asks.
+func (s *server) readKey(w http.ResponseWriter, r *http.Request) {
+	if err := parse(r); err != nil {
+		s.tooMuch(w, err)
+		return
+	}
+	k := s.answer(r, r.PostFormValue("key"))
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	if !k.Accepted {
+		w.WriteHeader(http.StatusUnprocessableEntity)
+	}
+	if err := s.pages["ask.html"].ExecuteTemplate(w, "key", k); err != nil {
+		s.o.Log.Error("an answer about a key could not be written", "err", err)
+	}
+}
+
+// answer says what a key is.
+func (s *server) answer(r *http.Request, text string) *keyAnswer {
+	k, err := s.o.Requests.ReadKey(r.Context(), text, s.address(r))
+	out := &keyAnswer{ReadKey: k, Help: s.o.Help, Private: keys.LooksPrivate([]byte(text))}
+	if err != nil {
+		out.Problem, out.Next = fault.PublicText(err), fault.HintIn(err)
+		return out
+	}
+	out.Name = keyName(k.RequestKey)
+	return out
+}
+
+// keyName says what a key is in words: "an RSA key of 2048 bits".
+func keyName(k model.RequestKey) string {
+	switch {
+	case strings.Contains(k.Type, "ed25519"):
+		return "an Ed25519 key"
+	case strings.Contains(k.Type, "ecdsa"):
+		return "an ECDSA key of " + strconv.Itoa(k.Bits) + " bits"
+	default:
+		return "an RSA key of " + strconv.Itoa(k.Bits) + " bits"
+	}
+}
+
+// sentPage says that a mail is on its way.
+type sentPage struct {
+	frame
+	Steps                   []step
+	Reference, Email, Until string
+}
+
+// sentCookie has the address to which a mail is on its way, for the page that says so. In the page's
+// own address it would be in the logs of proxies.
+const sentCookie = "sent"
+
+// remember sets the cookie for the page that says that a mail is on its way.
+func (s *server) remember(w http.ResponseWriter, sent model.Submitted) {
+	http.SetCookie(w, &http.Cookie{Name: sentCookie, Path: "/sent/", MaxAge: 600, HttpOnly: true, Secure: s.secure(),
+		SameSite: http.SameSiteLaxMode, Value: url.QueryEscape(sent.Email + " " + s.when(sent.VerifyBy, nil))})
+}
+
+// sent says that a mail is on its way. It looks nothing up: whoever makes up a reference learns nothing.
+func (s *server) sent(w http.ResponseWriter, r *http.Request) {
+	p := &sentPage{frame: frame{Title: "One more step", Nav: s.nav("")}, Steps: stepsAt(2),
+		Reference: r.PathValue("reference")}
+	if !fault.LooksLikeReference(p.Reference) {
+		s.nothing(w)
+		return
+	}
+	if c, err := r.Cookie(sentCookie); err == nil {
+		if value, err := url.QueryUnescape(c.Value); err == nil {
+			p.Email, p.Until, _ = strings.Cut(value, " ")
+		}
+	}
+	s.show(w, http.StatusOK, "sent.html", p)
+}
+
+// secure reports whether pages are reached over TLS, so that cookies never travel in clear.
+func (s *server) secure() bool { return strings.HasPrefix(s.o.URL, "https:") }
+
+// when formats a time for people; a nil zone is the operator's.
+func (s *server) when(t time.Time, zone *time.Location) string {
+	if zone == nil {
+		zone = s.o.Zone
+	}
+	return t.In(zone).Format("2 January 2006, 15:04 MST")
+}
+
+// keyPage says how a pair is made.
+type keyPage struct {
+	frame
+	Short string
+	QR    template.HTML
+}
+
+func (s *server) keyGuide(w http.ResponseWriter, _ *http.Request) {
+	p := &keyPage{frame: frame{Title: "Make a key pair", Nav: s.nav("/keys"), Width: "wide", Script: true}}
+	p.Short, p.QR = s.short()
+	s.show(w, http.StatusOK, "keys.html", p)
+}
+
+// tooMuch refuses a form that can't be read.
+func (s *server) tooMuch(w http.ResponseWriter, err error) {
+	s.o.Log.Debug("a form was refused", "err", err)
+	s.say(w, http.StatusRequestEntityTooLarge, "This is too much",
+		"The form could not be read: it is larger than a form can be. "+
+			"A public key is a small file. Please go back, and choose that one.")
+}
+
+// unavailable says that the server can't do it now.
+func (s *server) unavailable(w http.ResponseWriter, err error) {
+	s.o.Log.Error("a request for access could not be handled", "err", err)
+	s.say(w, http.StatusServiceUnavailable, "Please try again",
+		"The server cannot answer now. Nothing was lost: go back, "+
+			"and send it again in a few minutes.")
+}

@@ -1,0 +1,70 @@
+//go:build js && wasm
+
+// Command keygen makes key pairs in a browser: the keys package as WebAssembly, in a worker. Nothing that
+// it makes is sent anywhere; the page saves it, and fills the public half into a form.
+package main
+
+import (
+	"strings"
+	"syscall/js"
+
+	"github.com/sallyport-sftp/sallyport/internal/keys"
+)
+
+func main() {
+	js.Global().Set("makeKeyPair", js.FuncOf(func(_ js.Value, args []js.Value) any {
+		return answer(args[0].String(), args[1].String(), args[2].String())
+	}))
+	js.Global().Call("ready")
+	select {}
+}
+
+// answer makes a pair. An empty passphrase means seven random words. The result has "error", or "zip", "public",
+// "fingerprint" and "passphrase".
+func answer(kind, comment, passphrase string) map[string]any {
+	out, err := pair(kind, comment, passphrase)
+	if err != nil {
+		return map[string]any{"error": err.Error()}
+	}
+	return out
+}
+
+func pair(kind, comment, passphrase string) (map[string]any, error) {
+	if passphrase == "" {
+		words, err := keys.Passphrase()
+		if err != nil {
+			return nil, err
+		}
+		passphrase = words
+	}
+	p, err := keys.Issue(kind, comment, passphrase, 3)
+	if err != nil {
+		return nil, err
+	}
+	zip, err := keys.Zip([]keys.File{{Name: "sftp-key", Content: p.OpenSSH}, {Name: "sftp-key.ppk", Content: p.PPK},
+		{Name: "sftp-key.pub", Content: p.PubFile}, {Name: "READ-ME.txt", Content: []byte(note(p.Public.Fingerprint))}})
+	if err != nil {
+		return nil, err
+	}
+	bytes := js.Global().Get("Uint8Array").New(len(zip))
+	js.CopyBytesToJS(bytes, zip)
+	return map[string]any{"zip": bytes, "public": strings.TrimSpace(string(p.PubFile)),
+		"fingerprint": p.Public.Fingerprint, "passphrase": passphrase}, nil
+}
+
+// note is what lies beside the files. The passphrase is not in it.
+func note(fingerprint string) string {
+	return strings.ReplaceAll(`Your key pair, made in your browser. Nobody else has the private half.
+
+sftp-key      the private key, for OpenSSH, Cyberduck, rclone, curl
+sftp-key.ppk  the same private key, for WinSCP, FileZilla, PuTTY
+sftp-key.pub  the public key: this is what you send
+
+Fingerprint: `+fingerprint+`
+
+Keep the two private files where only you can read them, with a copy in a safe
+place. Their passphrase was shown once, in the browser. Nobody can reset it: if
+it is lost, make a new pair. Give the private files to nobody. We will never
+ask for them.
+`, "\n", "\r\n") // Notepad of old Windows shows lines only so
+}

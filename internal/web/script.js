@@ -1,0 +1,155 @@
+// The one script of the pages. Every form works without it. With it, a private key is stopped in the
+// browser, a public one is read at once, and texts are copied by a button.
+"use strict";
+(() => {
+	// What begins or names a private key, in each format that there is.
+	const marks = [
+		/PRIVATE KEY/i, // PEM of every kind, ssh.com
+		/PuTTY-User-Key-File-/i, /Private-(Lines|MAC|Hash):/i,
+		/b3BlbnNzaC1rZXkt/, // "openssh-key-" in base64: the middle of an OpenSSH file
+		/SSH PRIVATE KEY FILE FORMAT/i, /AGE-SECRET-KEY-/i,
+		/"d"\s*:\s*"/, // JSON Web Key
+	];
+
+	// texts returns how bytes may be read: as UTF-8, as UTF-16 of both orders, and without NULs.
+	function texts(bytes) {
+		const as = (name) => new TextDecoder(name).decode(bytes);
+		const read = bytes[0] === 0xff && bytes[1] === 0xfe ? as("utf-16le") : bytes[0] === 0xfe && bytes[1] === 0xff ? as("utf-16be") : as("utf-8");
+		return [read, as("latin1").replaceAll("\0", "")];
+	}
+
+	// DER of a private key begins with a sequence whose first member is a small version number.
+	function privateDER(b) {
+		if (b[0] !== 0x30) return false;
+		const at = b[1] < 0x80 ? 2 : 2 + (b[1] & 0x7f);
+		return b[at] === 0x02 && b[at + 1] === 0x01 && b[at + 2] <= 1;
+	}
+
+	const isPrivate = (text) => marks.some((m) => m.test(text.replace(/[\u200b\ufeff]/g, "")));
+
+	// field sets up the field of a public key.
+	function field(root) {
+		const area = root.querySelector("textarea"), file = root.querySelector("input[type=file]");
+		const answer = root.querySelector("[role=status]"), drop = root.querySelector("[data-drop]") || area;
+		let asked = 0;
+		root.querySelector("[name=look]").hidden = true; // it is read without being asked
+		const say = (id) => { answer.replaceChildren(document.getElementById(id).content.cloneNode(true)); };
+
+		async function look() {
+			const turn = ++asked;
+			const text = area.value.trim();
+			if (isPrivate(text)) {
+				area.value = "";
+				say("private-key");
+				return;
+			}
+			if (!text) {
+				answer.replaceChildren();
+				return;
+			}
+			try {
+				const r = await fetch(root.dataset.read, {method: "POST", body: new URLSearchParams({key: text})});
+				const html = await r.text();
+				if (turn === asked && (r.ok || r.status === 422)) answer.innerHTML = html; // our own, escaped page
+			} catch {
+				if (turn === asked) answer.replaceChildren(); // it is read when the form is sent
+			}
+		}
+
+		async function take(chosen) {
+			if (!chosen) return;
+			if (chosen.size > 65536) return say("large-key");
+			const bytes = new Uint8Array(await chosen.arrayBuffer());
+			if (privateDER(bytes) || texts(bytes).some(isPrivate)) {
+				area.value = "";
+				asked++;
+				return say("private-key");
+			}
+			area.value = texts(bytes)[0].trim();
+			look();
+		}
+
+		file.addEventListener("change", () => {
+			const chosen = file.files[0];
+			file.value = ""; // the form never sends a file: what is in it is looked at first
+			take(chosen);
+		});
+		for (const kind of ["dragenter", "dragover"]) drop.addEventListener(kind, (e) => { e.preventDefault(); root.classList.add("over"); });
+		for (const kind of ["dragleave", "drop"]) drop.addEventListener(kind, () => root.classList.remove("over"));
+		drop.addEventListener("drop", (e) => {
+			if (!e.dataTransfer.files.length) return;
+			e.preventDefault();
+			take(e.dataTransfer.files[0]);
+		});
+		let wait;
+		area.addEventListener("input", () => {
+			clearTimeout(wait);
+			if (isPrivate(area.value)) look(); else wait = setTimeout(look, 300);
+		});
+		root.closest("form").addEventListener("submit", (e) => {
+			const typed = [...e.target.querySelectorAll("textarea, input:not([type=file])")].find((i) => isPrivate(i.value));
+			if (!typed) return;
+			e.preventDefault();
+			typed.value = "";
+			say("private-key");
+			answer.scrollIntoView({block: "center"});
+		}, true);
+		if (area.value.trim() && !answer.children.length) look();
+	}
+
+	for (const root of document.querySelectorAll("[data-read]")) field(root);
+
+	// keygen sets up the part of the form that makes a key pair. What is private stays in this page: the
+	// worker gets the passphrase, and gives back a file to be saved.
+	function keygen(root) {
+		if (!window.Worker || !window.WebAssembly) return;
+		root.hidden = false;
+		const area = document.getElementById("key"), answer = document.getElementById("keygen-answer");
+		const own = document.getElementById("passphrase"), button = root.querySelector("button");
+		const say = (id) => { answer.replaceChildren(document.getElementById(id).content.cloneNode(true)); };
+		const chosen = () => root.querySelector("#own").checked;
+		for (const i of root.querySelectorAll("input[type=radio]")) {
+			i.addEventListener("change", () => { document.getElementById("own-words").hidden = !chosen(); });
+		}
+		let worker, url;
+		button.addEventListener("click", () => {
+			if (chosen() && own.value.length < 12) return say("keygen-short");
+			say("keygen-busy");
+			button.disabled = true;
+			worker ??= new Worker(root.dataset.worker);
+			worker.onerror = () => { button.disabled = false; say("keygen-failed"); };
+			worker.onmessage = ({data}) => {
+				button.disabled = false;
+				if (data.error) return say("keygen-failed");
+				say("keygen-done");
+				URL.revokeObjectURL(url);
+				url = URL.createObjectURL(new Blob([data.zip], {type: "application/zip"}));
+				answer.querySelector("a").href = url;
+				const words = answer.querySelectorAll("[data-words]");
+				if (chosen()) words.forEach((w) => w.remove()); else words[1].textContent = data.passphrase;
+				own.value = "";
+				area.value = data.public;
+				area.dispatchEvent(new Event("input"));
+			};
+			worker.postMessage({runtime: root.dataset.runtime, program: root.dataset.program, kind: "ed25519",
+				comment: "made in a browser", passphrase: chosen() ? own.value : ""});
+		});
+	}
+
+	const maker = document.querySelector("[data-worker]");
+	if (maker) keygen(maker);
+
+	for (const b of document.querySelectorAll("[data-copy]")) {
+		if (!navigator.clipboard) continue;
+		b.hidden = false;
+		b.addEventListener("click", async () => {
+			await navigator.clipboard.writeText(document.getElementById(b.dataset.copy).textContent.trim());
+			const was = b.textContent;
+			b.textContent = b.dataset.done;
+			setTimeout(() => { b.textContent = was; }, 2000);
+		});
+	}
+
+	const wrong = document.querySelector("[data-mistakes]");
+	if (wrong) wrong.focus();
+})();

@@ -1,0 +1,316 @@
+package web
+
+import (
+	"html/template"
+	"mime"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/guide"
+	"github.com/sallyport-sftp/sallyport/internal/onboard"
+	"github.com/sallyport-sftp/sallyport/model"
+)
+
+// status adds the pages of a request that is on its way. Their links have a secret; opening a page
+// changes nothing, so that mail scanners do no harm.
+func (s *server) status(mux *http.ServeMux) {
+	mux.HandleFunc("GET "+onboard.VerifyPath+"{secret}", s.lookConfirm)
+	mux.HandleFunc("POST "+onboard.VerifyPath+"{secret}", s.confirm)
+	mux.HandleFunc("GET "+onboard.StatusPath+"{secret}", s.lookStatus)
+	mux.HandleFunc("POST "+onboard.StatusPath+"{secret}/answer", s.answerQuestion)
+	mux.HandleFunc("POST "+onboard.StatusPath+"{secret}/withdraw", s.withdraw)
+	mux.HandleFunc("GET "+onboard.StatusPath+"{secret}/guide", s.guidePage)
+	mux.HandleFunc("GET "+onboard.StatusPath+"{secret}/site/{program}/{file}", s.siteFile)
+}
+
+// confirmPage asks to confirm the e-mail address of a request.
+type confirmPage struct {
+	frame
+	Steps                           []step
+	Reference, Company, Fingerprint string
+}
+
+func (s *server) lookConfirm(w http.ResponseWriter, r *http.Request) {
+	v, err := s.o.Requests.Look(r.Context(), r.PathValue("secret"))
+	if err == nil && !v.MayVerify {
+		err = fault.E("web.lookConfirm", fault.NotFound, "This link was used.")
+	}
+	if err != nil {
+		s.dead(w, err)
+		return
+	}
+	s.show(w, http.StatusOK, "confirm.html", &confirmPage{frame: frame{Title: "Is this your address?",
+		Width: "wide"}, Steps: stepsAt(2),
+		Reference: v.Reference, Company: v.Company, Fingerprint: v.Key.Fingerprint})
+}
+
+// confirm confirms an address, and goes on to the status of the request.
+func (s *server) confirm(w http.ResponseWriter, r *http.Request) {
+	v, err := s.o.Requests.Verify(r.Context(), r.PathValue("secret"))
+	if err != nil {
+		s.dead(w, err)
+		return
+	}
+	http.Redirect(w, r, onboard.StatusPath+url.PathEscape(v.Status), http.StatusSeeOther)
+}
+
+// statusPage says how a request stands.
+type statusPage struct {
+	frame
+	Steps       []step
+	Tone        string // class of the note: good, warn, bad, or none
+	Headline    string
+	Lines       []string
+	Mistake     string // what is wrong with what was just sent
+	Talk        []said
+	MayAnswer   bool
+	Typed       string // an answer that could not be sent
+	MayWithdraw bool
+	Reference   string
+	Facts, Card []fact
+	Files       []place // files that programs import
+	Guide       string  // path of the guide
+	Marks       []mark
+	Path        string // this page's
+}
+
+// said is a question or an answer.
+type said struct {
+	Ours     bool
+	At, Text string
+}
+
+// fact is a row of a list of names and values. Code is shown as something to copy.
+type fact struct {
+	Name, Value string
+	Code        bool
+}
+
+// mark is something that happened.
+type mark struct{ At, Text string }
+
+func (s *server) lookStatus(w http.ResponseWriter, r *http.Request) {
+	s.showStatus(w, r, http.StatusOK, func(*statusPage) {})
+}
+
+// showStatus shows how a request stands; with completes the page.
+func (s *server) showStatus(w http.ResponseWriter, r *http.Request, status int, with func(*statusPage)) {
+	v, err := s.o.Requests.Status(r.Context(), r.PathValue("secret"))
+	if err != nil {
+		s.dead(w, err)
+		return
+	}
+	p := s.statusPage(v)
+	p.Path = onboard.StatusPath + url.PathEscape(r.PathValue("secret"))
+	if isReady(v.State) {
+		if err := s.settings(r, p, v.Username); err != nil {
+			s.o.Log.Warn("the settings of a ready request could not be shown", "user", v.Username, "err", err)
+		}
+	}
+	with(p)
+	s.show(w, status, "status.html", p)
+}
+
+// isReady reports whether the log-in of a request exists.
+func isReady(state model.RequestState) bool {
+	return state == model.RequestReady || state == model.RequestFirstLogin || state == model.RequestFirstFile
+}
+
+func (s *server) statusPage(v model.RequestStatus) *statusPage {
+	zone := s.o.Zone
+	p := &statusPage{frame: frame{Title: "Your request", Width: "wide", Script: true}, Reference: v.Reference,
+		MayAnswer: v.MayAnswer, MayWithdraw: v.MayWithdraw}
+	t := tellings[v.State]
+	p.Steps, p.Tone, p.Headline, p.Lines = stepsAt(t.step), t.tone, t.headline, append([]string(nil), t.lines...)
+	switch {
+	case v.Reason != "":
+		p.Lines = append([]string{v.Reason}, p.Lines...)
+	case v.Due != nil && v.WaitsFor == model.AwaitedRequester:
+		p.Lines = append(p.Lines, "Until "+s.when(*v.Due, zone)+".")
+	case v.Due != nil && v.WaitsFor != model.AwaitedNobody && !isReady(v.State):
+		p.Lines = append(p.Lines, "You hear from us by "+s.when(*v.Due, zone)+".")
+	}
+	for _, word := range v.Talk {
+		p.Talk = append(p.Talk, said{word.Question, s.when(word.At, zone), word.Text})
+	}
+	for _, m := range v.Steps {
+		p.Marks = append(p.Marks, mark{s.when(m.At, zone), tellings[m.State].mark})
+	}
+	p.Facts = facts(v)
+	return p
+}
+
+// facts returns what was asked for. Fields that were left empty are left out.
+func facts(v model.RequestStatus) (out []fact) {
+	for _, f := range []fact{{"Name", v.Name, false}, {"E-mail", v.Email, false}, {"Company", v.Company, false},
+		{"Account number", v.AccountNumber, false}, {"Username", v.Username, true}, {"Key", v.Key.Fingerprint, true},
+		{"Files", strings.Join(v.Feeds, ", "), false}, {"As", strings.ToUpper(strings.Join(v.Types, ", ")), false},
+		{"Message", v.Message, false}} {
+		if f.Value != "" {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// tellings are what people are told of each state: the step on the way, the tone, sentences, and the
+// line in the history.
+var tellings = map[model.RequestState]struct {
+	step           int
+	tone, headline string
+	lines          []string
+	mark           string
+}{
+	model.RequestUnverified: {2, "warn", "Please confirm your e-mail address.",
+		[]string{"We mailed you a link. We look at the request when you have opened it."}, "You sent the request."},
+	model.RequestNew: {3, "", "We look at your request.",
+		[]string{"There is nothing for you to do now. We mail you when your account is ready, or if we have a question."},
+		"The request was with us."},
+	model.RequestNeedsAnswer: {3, "warn", "We have a question.", []string{"Please answer below. Then we go on."},
+		"We asked you something."},
+	model.RequestApproved: {3, "", "Your request is approved.",
+		[]string{"A second person looks at it now. There is nothing for you to do."}, "Your request was approved."},
+	model.RequestReady: {4, "good", "Your account is ready.", []string{"You can log in now, with the settings below."},
+		"Your account was ready."},
+	model.RequestFirstLogin: {5, "good", "Your account works: you have logged in.", nil,
+		"You logged in for the first time."},
+	model.RequestFirstFile: {5, "good", "Your account works: the first file has gone through.", nil,
+		"The first file went through."},
+	model.RequestWithdrawn: {0, "", "The request was withdrawn.",
+		[]string{"Nothing was set up. You can ask again at any time."},
+		"The request was withdrawn."},
+	model.RequestRejected: {3, "bad", "We can't set this up.",
+		[]string{"If you think that this is a mistake, please call or write to us, and give the reference."},
+		"We declined the request."},
+	model.RequestExpired: {0, "", "The request has expired.",
+		[]string{"We waited for you, and nothing was set up. You can ask again at any time."},
+		"The request expired."},
+}
+
+// settings completes a page with what a partner's program needs.
+func (s *server) settings(r *http.Request, p *statusPage, user string) error {
+	c, err := s.o.Guides.Card(r.Context(), user)
+	if err != nil {
+		return err
+	}
+	p.Card = []fact{{"Server address", c.Host, true}, {"Port", strconv.Itoa(c.Port), true}, {"Protocol", "SFTP", false},
+		{"Username", c.User, true}, {"Log-in", "your private key file, no password", false}, {"Starts in", c.StartDir, true}}
+	for _, k := range c.HostKeys {
+		p.Card = append(p.Card, fact{"Server's fingerprint", k.Fingerprint, true})
+	}
+	for _, program := range guide.WelcomePrograms {
+		files, err := c.Sites(program, "")
+		if err != nil {
+			return err
+		}
+		for _, f := range files {
+			p.Files = append(p.Files, place{Name: f.Name,
+				Path: p.Path + "/site/" + program + "/" + url.PathEscape(f.Name)})
+		}
+	}
+	p.Guide = p.Path + "/guide"
+	return nil
+}
+
+// answerQuestion takes the requester's answer.
+func (s *server) answerQuestion(w http.ResponseWriter, r *http.Request) {
+	text := strings.TrimSpace(r.PostFormValue("text"))
+	_, err := s.o.Requests.Answer(r.Context(), r.PathValue("secret"), text)
+	s.act(w, r, err, text)
+}
+
+// withdraw ends a request at its requester's wish.
+func (s *server) withdraw(w http.ResponseWriter, r *http.Request) {
+	_, err := s.o.Requests.Withdraw(r.Context(), r.PathValue("secret"))
+	s.act(w, r, err, "")
+}
+
+// act goes back to the status after a step, or says there what was wrong. typed is kept in the form.
+func (s *server) act(w http.ResponseWriter, r *http.Request, err error, typed string) {
+	switch {
+	case err == nil:
+		http.Redirect(w, r, onboard.StatusPath+url.PathEscape(r.PathValue("secret")), http.StatusSeeOther)
+	case fault.Is(err, fault.Invalid) || fault.Is(err, fault.Conflict):
+		s.showStatus(w, r, fault.KindIn(err).HTTPStatus(), func(p *statusPage) {
+			p.Mistake, p.Typed = fault.PublicText(err), typed
+		})
+	default:
+		s.dead(w, err)
+	}
+}
+
+// card returns the card of the log-in that a request's link led to. It writes the answer if there is none.
+func (s *server) card(w http.ResponseWriter, r *http.Request) (guide.Card, bool) {
+	v, err := s.o.Requests.Status(r.Context(), r.PathValue("secret"))
+	if err == nil && !isReady(v.State) {
+		err = fault.E("web.card", fault.NotFound, "There is no log-in yet.")
+	}
+	if err != nil {
+		s.dead(w, err)
+		return guide.Card{}, false
+	}
+	c, err := s.o.Guides.Card(r.Context(), v.Username)
+	if err != nil {
+		s.unavailable(w, err)
+		return guide.Card{}, false
+	}
+	return c, true
+}
+
+// sheetPage is the guide of a log-in, in the pages' own style.
+type sheetPage struct {
+	frame
+	Back string
+	Body template.HTML
+}
+
+func (s *server) guidePage(w http.ResponseWriter, r *http.Request) {
+	c, ok := s.card(w, r)
+	if !ok {
+		return
+	}
+	title, body, err := c.Body()
+	if err != nil {
+		s.unavailable(w, err)
+		return
+	}
+	s.show(w, http.StatusOK, "sheet.html", &sheetPage{frame: frame{Title: title, Width: "wide", Script: true}, Body: body,
+		Back: onboard.StatusPath + url.PathEscape(r.PathValue("secret"))})
+}
+
+// siteFile sends a file that a program imports.
+func (s *server) siteFile(w http.ResponseWriter, r *http.Request) {
+	c, ok := s.card(w, r)
+	if !ok {
+		return
+	}
+	files, err := c.Sites(r.PathValue("program"), "")
+	if err != nil {
+		s.nothing(w)
+		return
+	}
+	for _, f := range files {
+		if f.Name == r.PathValue("file") {
+			w.Header().Set("Content-Type", "application/octet-stream")
+			w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": f.Name}))
+			http.ServeContent(w, r, "", time.Time{}, strings.NewReader(f.Content))
+			return
+		}
+	}
+	s.nothing(w)
+}
+
+// dead says that a link of a request does not work, or that the server can't tell now.
+func (s *server) dead(w http.ResponseWriter, err error) {
+	if !fault.Is(err, fault.NotFound) {
+		s.unavailable(w, err)
+		return
+	}
+	s.say(w, http.StatusNotFound, "This link does not work",
+		"It may have been used already, or its time is over. If you have confirmed your address, look for our newer mail: it has "+
+			"the link to your request.", "If you are not sure, send the form again, or call us.")
+}
