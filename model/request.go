@@ -7,16 +7,16 @@ type RequestState string
 
 // States of requests.
 const (
-	RequestUnverified  RequestState = "unverified"   // the e-mail address is not confirmed
-	RequestNew         RequestState = "new"          // an operator has to decide
-	RequestNeedsAnswer RequestState = "needs_answer" // the requester was asked something
-	RequestApproved    RequestState = "approved"     // a second operator has to approve
-	RequestReady       RequestState = "ready"        // the log-in exists, and nobody has used it
-	RequestFirstLogin  RequestState = "first_login"  // somebody has logged in
-	RequestFirstFile   RequestState = "first_file"   // a file was sent or downloaded; the end
-	RequestWithdrawn   RequestState = "withdrawn"    // by the requester
-	RequestRejected    RequestState = "rejected"     // by an operator
-	RequestExpired     RequestState = "expired"      // the requester did not answer in time
+	RequestUnverified  RequestState = "unverified" // the e-mail address is not confirmed
+	RequestNew         RequestState = "new"        // an operator has to decide
+	RequestNeedsAnswer RequestState = "asked"      // needs an answer: the requester was asked something
+	RequestApproved    RequestState = "approved"   // a second operator has to approve
+	RequestReady       RequestState = "ready"      // the log-in exists, and nobody has used it
+	RequestFirstLogin  RequestState = "entered"    // first log-in: somebody has logged in
+	RequestFirstFile   RequestState = "in_use"     // first file: one was sent or downloaded; the end
+	RequestWithdrawn   RequestState = "withdrawn"  // by the requester
+	RequestRejected    RequestState = "rejected"   // by an operator
+	RequestExpired     RequestState = "expired"    // the requester did not answer in time
 )
 
 // Over reports whether nothing follows the state.
@@ -79,7 +79,7 @@ type RequestKey struct {
 type Request struct {
 	ID        string         `json:"id"`
 	Reference string         `json:"reference" doc:"For the phone: 7kxm-w2pd"`
-	State     RequestState   `json:"state" enum:"unverified,new,needs_answer,approved,ready,first_login,first_file,withdrawn,rejected,expired"`
+	State     RequestState   `json:"state" doc:"unverified, new, asked, approved, ready, entered, in_use, withdrawn, …"`
 	Since     time.Time      `json:"since" doc:"When it came into its state"`
 	WaitsFor  Awaited        `json:"waits_for" enum:"requester,operator,second_operator,nobody"`
 	Due       *time.Time     `json:"due,omitempty" doc:"When whoever is waited for should have acted"`
@@ -161,7 +161,7 @@ type AddRequest struct {
 	NewRequest
 	Channel RequestChannel `json:"channel" enum:"mail,phone,operator" doc:"How it came"`
 	// Verified says how it was checked that the address is the requester's.
-	Verified string `json:"verified,omitempty" doc:"How the requester was checked; empty: a link is mailed to the address"`
+	Verified string `json:"verified,omitempty" doc:"How the requester was checked; empty: a link is mailed"`
 }
 
 // Submitted is the answer to a request that was sent. It is the same whether or not the account exists.
@@ -268,12 +268,13 @@ type AssignRequest struct {
 
 // RequestFilter chooses requests.
 type RequestFilter struct {
-	State   RequestState `query:"state" enum:"unverified,new,needs_answer,approved,ready,first_login,first_file,withdrawn,rejected,expired"`
-	Open    bool         `query:"open" doc:"Only those that are not over, and whose address is confirmed"`
-	Late    bool         `query:"late" doc:"Only those that wait for an operator for longer than they should"`
-	Owner   string       `query:"owner" doc:"Only this operator's"`
-	Account string       `query:"account" doc:"Only with this account, or account number"`
-	Email   string       `query:"email" doc:"Only of this address"`
+	In RequestState `query:"state" enum:"unverified,new,asked,approved,ready,entered,in_use,withdrawn,rejected,expired"`
+
+	Open   bool   `query:"open" doc:"Only those that are not over, and whose address is confirmed"`
+	Late   bool   `query:"late" doc:"Only those that wait for an operator for longer than they should"`
+	Owner  string `query:"owner" doc:"Only this operator's"`
+	Number string `query:"number" doc:"Only with this account number, or of this account"`
+	Email  string `query:"email" doc:"Only of this address"`
 	Span
 	Order
 	Paging
@@ -285,7 +286,7 @@ type Judgement struct {
 	Findings []RequestFinding `json:"findings" doc:"What decides, the gravest first"`
 	Account  *RequestAccount  `json:"account,omitempty" doc:"The account of the number, if there is one"`
 	Feeds    []RequestFeed    `json:"feeds" doc:"What the requester would get"`
-	Earlier  []Request        `json:"earlier" doc:"Other requests of the same address, account number or key, the newest first"`
+	Earlier  []Request        `json:"earlier" doc:"Others of the same address, number or key, the newest first"`
 	Proposed Approval         `json:"proposed" doc:"What approving does, unless you say otherwise"`
 }
 

@@ -5,14 +5,17 @@ import "strings"
 // words are what people read in place of codes that are not plain words. JSON has the codes; as
 // input, both are accepted.
 var words = map[string]string{
-	string(DropAcked):         "accepted",
-	string(DropRejected):      "refused",
-	string(DeliveryCollected): "downloaded in full",
-	string(KeyBurned):         "blocked",
-	string(AccountReadOnly):   "read-only",
-	ReasonNoSFTP:              "SFTP not asked for",
-	ReasonOtherUsersKey:       "another user's key",
-	ReasonSecondRequest:       "second log-in",
+	string(DropAcked):          "accepted",
+	string(DropRejected):       "refused",
+	string(DeliveryCollected):  "downloaded in full",
+	string(AccountReadOnly):    "read-only",
+	string(RequestNeedsAnswer): "needs answer",
+	string(RequestFirstLogin):  "first log-in",
+	string(RequestFirstFile):   "first file",
+	string(KeyBurned):          "blocked",
+	ReasonNoSFTP:               "SFTP not asked for",
+	ReasonOtherUsersKey:        "another user's key",
+	ReasonSecondRequest:        "second log-in",
 }
 
 // Word returns what people read for a state or another code: accepted for acked, key pending for

@@ -73,7 +73,12 @@ func (r *Service) admitAccount(tx *store.Tx, actor string, a Admission) (model.A
 			return made, err
 		}
 		return recorded(tx, r, model.AuditRow{Actor: actor, Action: "account.add", Subject: made.ID},
-			func(row *model.AuditRow) (model.Account, error) { return addAccount(tx, row, made, a.Account) })
+			func(row *model.AuditRow) (model.Account, error) {
+				if _, err := addAccount(tx, row, made, a.Account); err != nil {
+					return made, err
+				}
+				return tx.LockAccount(made.ID) // accounts are locked before contacts
+			})
 	}
 	have, err := tx.LockAccount(a.Account.ID)
 	if fault.Is(err, fault.NotFound) {

@@ -35,7 +35,7 @@ type parameter struct {
 
 // freeText lists the filters that may have any text.
 var freeText = []string{"cursor", "name", "actor", "action", "subject", "path", "key_dir", "fingerprint", "for",
-	"inactive"}
+	"inactive", "owner", "email", "number"}
 
 // failure sends a request and returns its error.
 func failure(n *testkit.Node, r client.Request) error {

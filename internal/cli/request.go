@@ -39,13 +39,13 @@ func (a *app) requestList() *cobra.Command {
 				r.ID}
 		}}
 	c := listCommand(a, l)
-	stateFlag(c, &l.filter.State, model.RequestUnverified, model.RequestNew, model.RequestNeedsAnswer,
+	stateFlag(c, &l.filter.In, model.RequestUnverified, model.RequestNew, model.RequestNeedsAnswer,
 		model.RequestApproved, model.RequestReady, model.RequestFirstLogin, model.RequestFirstFile, model.RequestWithdrawn,
 		model.RequestRejected, model.RequestExpired)
 	c.Flags().BoolVar(&l.filter.Open, "open", false, "only those that are not over, and whose address is confirmed")
 	c.Flags().BoolVar(&l.filter.Late, "late", false, "only those that wait for you for longer than they should")
 	c.Flags().StringVar(&l.filter.Owner, "owner", "", "only those that this operator looks after")
-	c.Flags().StringVar(&l.filter.Account, "account", "", "only with this account, or account number")
+	c.Flags().StringVar(&l.filter.Number, "number", "", "only with this account number, or of this account")
 	c.Flags().StringVar(&l.filter.Email, "email", "", "only of this e-mail address")
 	return c
 }
@@ -74,19 +74,20 @@ func (a *app) printRequest(v model.Judgement) error {
 	if r.Late {
 		due += " (late)"
 	}
-	reason := r.Reason
-	if err := a.card(r, [2]string{"Request", r.Reference}, [2]string{"State", stateWord(r.State) + " since " + when(r.Since)},
+	if err := a.card(r, [2]string{"Request", r.Reference},
+		[2]string{"State", stateWord(r.State) + " since " + when(r.Since)},
 		[2]string{"Waits for", stateWord(r.WaitsFor) + due}, [2]string{"Owner", r.Owner},
 		[2]string{"Name", r.Name()}, [2]string{"E-mail", r.Email}, [2]string{"Phone", r.Phone},
 		[2]string{"Company", r.Company}, [2]string{"Account number", r.AccountNumber},
 		[2]string{"Username wished", r.Username}, [2]string{"Feeds wished", strings.Join(r.Feeds, ", ")},
 		[2]string{"Types wished", strings.Join(r.Types, ", ")},
-		[2]string{"Key", fmt.Sprintf("%s %d %s, read from %s", r.Key.Type, r.Key.Bits, r.Key.Fingerprint, r.Key.Format)},
+		[2]string{"Key", fmt.Sprintf("%s %d %s, read from %s", r.Key.Type, r.Key.Bits, r.Key.Fingerprint,
+			r.Key.Format)},
 		[2]string{"Came by", strings.TrimSuffix(string(r.Channel)+" from "+r.From, " from ") + ", " + when(r.CreatedAt)},
 		[2]string{"Address confirmed", strings.TrimSpace(whenPtr(r.VerifiedAt) + " " + r.Verified)},
 		[2]string{"Message", strings.ReplaceAll(r.Message, "\n", " ")},
 		[2]string{"Approved by", r.Approver}, [2]string{"Account", r.Account}, [2]string{"User", r.User},
-		[2]string{"Reason", reason}); err != nil {
+		[2]string{"Reason", r.Reason}); err != nil {
 		return err
 	}
 	if r.WaitsFor == model.AwaitedOperator || r.WaitsFor == model.AwaitedSecond || r.State == model.RequestNeedsAnswer ||

@@ -68,6 +68,7 @@ var Bounds = []Bound{
 	{"requests for access of one e-mail address: undecided, and in a day", "3", "onboarding.per_email",
 		"no further mail; the form answers as always", "log: a request was not kept"},
 	{"requests for access in an hour, and unconfirmed ones, of everyone", "300; 2,000",
-		"onboarding.per_hour, onboarding.unverified", "Very many requests wait here now. …", "request list --state unverified"},
+		"onboarding.per_hour, onboarding.unverified", "Very many requests wait here now. …",
+		"request list --state unverified"},
 	{"log lines that repeat", "5 in 10 s of one reason and address, then a count", "", "", "repeated=…"},
 }

@@ -46,7 +46,7 @@ func (n *Node) hinders(ctx context.Context, user string) (string, error) {
 // mailRequest queues a letter about a request.
 func (n *Node) mailRequest(tx *store.Tx, l onboard.Letter) error {
 	r := l.Request
-	f := notify.RequestFacts{Reference: r.Reference, Name: r.Name(), Company: r.Company, Number: r.AccountNumber,
+	f := notify.RequestFacts{Reference: r.Reference, Who: r.Name(), Company: r.Company, Number: r.AccountNumber,
 		Email: r.Email, Phone: r.Phone, Username: r.Username, Key: r.Key.Type, Fingerprint: r.Key.Fingerprint,
 		Feeds: r.Feeds, Expires: l.Expires, Since: r.Since, Text: l.Text, By: r.Approver,
 		Again: r.State == model.RequestApproved}

@@ -116,7 +116,7 @@ var Kinds = []Kind{
 	{"test", "Whoever it is sent to by hand: mail works.", TextFacts{}},
 }
 
-var sampleRequest = RequestFacts{Reference: "7kxm-w2pd", Name: "Jo Hill", Company: "ACME Telecom", Number: "acme",
+var sampleRequest = RequestFacts{Reference: "7kxm-w2pd", Who: "Jo Hill", Company: "ACME Telecom", Number: "acme",
 	Email: "jo@acme.example", Phone: "+61 2 5550 0100", Username: "acme", Key: "ssh-ed25519", Fingerprint: samplePrint,
 	Feeds: []string{"cdr", "invoices"}, URL: "https://files.example.com/request/status/" + LinkPlaceholder,
 	Expires: sampleTime.Add(72 * time.Hour), Since: sampleTime, Due: sampleTime.AddDate(0, 1, 0),

@@ -81,19 +81,19 @@ type (
 
 	// RequestFacts are about a request for access.
 	RequestFacts struct {
-		Reference, Name, Company, Number string
-		Email, Phone, Username           string
-		Key                              string // its type
-		Fingerprint                      string
-		Feeds                            []string
-		URL                              string // of the page behind the link
-		Expires                          time.Time
-		Since                            time.Time // when it came into its state
-		Due                              time.Time // zero: there is no limit
-		Text                             string    // question, reason, or what hinders
-		Stops, Warns, Goods              []string  // what decides
-		Again                            bool      // a second operator has to approve
-		By                               string    // who approved it first
+		Reference, Who, Company, Number string
+		Email, Phone, Username          string
+		Key                             string // its type
+		Fingerprint                     string
+		Feeds                           []string
+		URL                             string // of the page behind the link
+		Expires                         time.Time
+		Since                           time.Time // when it came into its state
+		Due                             time.Time // zero: there is no limit
+		Text                            string    // question, reason, or what hinders
+		Stops, Warns, Goods             []string  // what decides
+		Again                           bool      // a second operator has to approve
+		By                              string    // who approved it first
 	}
 
 	// HostKeyFacts are a key of the server.

@@ -66,7 +66,10 @@ func (s *Service) approve(tx *store.Tx, actor string, r *model.Request, a model.
 				WithAction("show-request", "request", r.Reference)
 		}
 	} else {
-		a = s.complete(*r, a)
+		var err error
+		if a, err = s.complete(&tx.Q, *r, a); err != nil {
+			return err
+		}
 		s.enter(r, model.RequestApproved)
 		r.Approver, r.Approval = actor, &a
 	}
@@ -87,8 +90,13 @@ func (s *Service) approve(tx *store.Tx, actor string, r *model.Request, a model.
 }
 
 // complete fills in what an operator left to the request.
-func (s *Service) complete(r model.Request, a model.Approval) model.Approval {
+func (s *Service) complete(q *store.Q, r model.Request, a model.Approval) (model.Approval, error) {
 	a.Account = cmp.Or(a.Account, r.AccountNumber)
+	if have, err := q.Account(a.Account); err == nil {
+		a.Account = have.ID // the stored spelling
+	} else if !fault.Is(err, fault.NotFound) {
+		return a, err
+	}
 	if a.CreateAccount {
 		a.AccountName = cmp.Or(a.AccountName, r.Company)
 	}
@@ -101,7 +109,7 @@ func (s *Service) complete(r model.Request, a model.Approval) model.Approval {
 	if a.Types == nil {
 		a.Types = r.Types
 	}
-	return a
+	return a, nil
 }
 
 // username is the one that was wished for, if it may be had, or else the account's ID.

@@ -22,8 +22,9 @@ const (
 )
 
 // freeMail are providers where anybody has an address, so that a shared domain proves nothing.
-var freeMail = []string{"gmail.com", "googlemail.com", "outlook.com", "hotmail.com", "live.com", "yahoo.com", "icloud.com",
-	"proton.me", "protonmail.com", "gmx.net", "gmx.de", "web.de", "aol.com", "mail.com", "yandex.com", "qq.com", "163.com"}
+var freeMail = []string{"gmail.com", "googlemail.com", "outlook.com", "hotmail.com", "live.com", "yahoo.com",
+	"icloud.com", "proton.me", "protonmail.com", "gmx.net", "gmx.de", "web.de", "aol.com", "mail.com", "yandex.com",
+	"qq.com", "163.com"}
 
 // Judge returns what an operator needs to decide about a request. It changes nothing.
 func (s *Service) Judge(ctx context.Context, id string) (model.Judgement, error) {
@@ -44,8 +45,11 @@ type judging struct {
 }
 
 func (s *Service) judge(q *store.Q, r model.Request) (model.Judgement, error) {
-	out := model.Judgement{Request: r, Findings: []model.RequestFinding{}, Feeds: []model.RequestFeed{},
-		Proposed: s.complete(r, model.Approval{})}
+	out := model.Judgement{Request: r, Findings: []model.RequestFinding{}, Feeds: []model.RequestFeed{}}
+	var err error
+	if out.Proposed, err = s.complete(q, r, model.Approval{}); err != nil {
+		return out, err
+	}
 	if r.Approval != nil {
 		out.Proposed = *r.Approval
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	keepEvery    = time.Minute
+	keepEvery    = 10 * time.Second
 	keepAtOnce   = 200
 	maxReminders = 3
 	// keepUnconfirmed is how long a request stays whose address nobody confirmed, after it is over.
@@ -20,7 +20,7 @@ const (
 	keeper          = "system:requests"
 )
 
-// Keep runs Step once a minute until ctx ends. First log-ins and first files are found here and not in the
+// Keep runs Step every ten seconds until ctx ends. First log-ins and first files are found here and not in the
 // transactions of log-ins and uploads: those are many and must be fast, and requests that wait for them are few.
 func (s *Service) Keep(ctx context.Context) {
 	exchange.Task{Every: keepEvery, Do: s.Step, Failure: "requests could not be looked after", Log: s.o.Log}.Run(ctx)
@@ -154,7 +154,11 @@ func (s *Service) used(ctx context.Context, r model.Request, action string, to m
 // prune removes links that have expired, and requests whose address was never confirmed.
 func (s *Service) prune(ctx context.Context) error {
 	now := s.now()
-	if err := s.o.Store.Write(ctx, func(tx *store.Tx) error { return tx.PruneRequestLinks(now) }); err != nil {
+	stale, err := s.o.Store.Read(ctx).StaleRequestLinks(now)
+	if err == nil && stale {
+		err = s.o.Store.Write(ctx, func(tx *store.Tx) error { return tx.PruneRequestLinks(now) })
+	}
+	if err != nil {
 		return err
 	}
 	old, err := s.o.Store.Read(ctx).UnconfirmedRequests(now.Add(-keepUnconfirmed), keepAtOnce)

@@ -2,7 +2,10 @@ package onboard_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,6 +24,8 @@ type world struct {
 	policy  onboard.Policy
 	service *onboard.Service
 	feeds   *feed.Service
+
+	mu      sync.Mutex
 	letters []onboard.Letter
 }
 
@@ -42,6 +47,8 @@ func (w *world) open() {
 	w.service = onboard.New(onboard.Options{Store: w.Store, Clock: w.Clock, IDs: w.IDs,
 		Log: slog.New(slog.DiscardHandler), Accounts: w.Accounts, Feeds: w.feeds, Policy: w.policy,
 		Mail: func(_ *store.Tx, l onboard.Letter) error {
+			w.mu.Lock()
+			defer w.mu.Unlock()
 			w.letters = append(w.letters, l)
 			return nil
 		}})
@@ -69,28 +76,113 @@ func (w *world) form(change ...func(*model.NewRequest)) model.NewRequest {
 	return n
 }
 
-func tell(t *testing.T, parts ...testkit.Stories[*world]) {
-	t.Run("sqlite", func(t *testing.T) {
-		testkit.Tell(t, &world{World: testkit.NewWorld(t, "")}, begin, parts...)
-	})
+// kinds returns the kinds of the letters since the last call.
+func (w *world) kinds() (out []string) {
+	w.Helper()
+	for _, l := range w.letters {
+		out = append(out, l.Kind)
+	}
+	slices.Sort(out)
+	w.letters = nil
+	return slices.Compact(out)
 }
 
-func TestRequests(t *testing.T) { tell(t, life) }
+// submitted sends a form, and returns the secret of the link that confirms the address.
+func (w *world) submitted(change ...func(*model.NewRequest)) (reference, secret string) {
+	w.Helper()
+	in, err := w.service.Submit(ctx, w.form(change...), "192.0.2.7")
+	w.Must(err)
+	return in.Reference, w.last(onboard.MailVerify).Secret
+}
 
-var life = testkit.Stories[*world]{
-	"a request is confirmed once, and its page shows it": func(t *testing.T, w *world) {
-		in, err := w.service.Submit(ctx, w.form(), "192.0.2.7")
-		testkit.Must(t, err)
-		l := w.last(onboard.MailVerify)
-		s, err := w.service.Look(ctx, l.Secret)
-		if err != nil || !s.MayVerify || s.Reference != in.Reference {
-			t.Fatalf("%+v, %v", s, err)
+// confirmed sends a form and confirms the address. It returns the secret of the status page.
+func (w *world) confirmed(change ...func(*model.NewRequest)) (reference, status string) {
+	w.Helper()
+	reference, secret := w.submitted(change...)
+	v, err := w.service.Verify(ctx, secret)
+	w.Must(err)
+	return reference, v.Status
+}
+
+// state returns the state of a request.
+func (w *world) state(reference string) model.RequestState {
+	w.Helper()
+	r, err := w.service.Request(ctx, reference)
+	w.Must(err)
+	return r.State
+}
+
+// inState makes a request that is in a state. It returns the secret of the status page, or of the link that
+// confirms the address.
+func (w *world) inState(state model.RequestState) (reference, secret string) {
+	w.Helper()
+	n := w.Count("requests")
+	number := fmt.Sprintf("acct%d", n)
+	fill := func(r *model.NewRequest) {
+		r.AccountNumber, r.Email = number, fmt.Sprintf("jo%d@acme.example", n)
+	}
+	if state == model.RequestUnverified || state == model.RequestExpired {
+		reference, secret = w.submitted(fill)
+		if state == model.RequestExpired {
+			w.Exec(`UPDATE requests SET due_at = 1 WHERE reference = $1`, reference)
+			w.Must(w.service.Step(ctx))
 		}
-		v, err := w.service.Verify(ctx, l.Secret)
-		testkit.Must(t, err)
-		s, err = w.service.Status(ctx, v.Status)
-		if err != nil || s.State != model.RequestNew {
-			t.Fatalf("%+v, %v", s, err)
+		return reference, secret
+	}
+	reference, secret = w.confirmed(fill)
+	var err error
+	switch state {
+	case model.RequestNeedsAnswer:
+		_, err = w.service.Ask(ctx, "op:kim", reference, model.AskRequest{Text: "Which account?"})
+	case model.RequestApproved:
+		w.policy.FourEyes = true
+		w.open()
+		_, err = w.service.Approve(ctx, "op:kim", reference, model.Approval{CreateAccount: true})
+	case model.RequestReady, model.RequestFirstLogin, model.RequestFirstFile:
+		w.policy.FourEyes = false
+		w.open()
+		_, err = w.service.Approve(ctx, "op:kim", reference, model.Approval{CreateAccount: true})
+		w.Must(err)
+		if state != model.RequestReady {
+			w.login(number)
+			w.Must(w.service.Step(ctx))
 		}
-	},
+		if state == model.RequestFirstFile {
+			w.arrived(number)
+			w.Must(w.service.Step(ctx))
+		}
+	case model.RequestWithdrawn:
+		_, err = w.service.Withdraw(ctx, secret)
+	case model.RequestRejected:
+		_, err = w.service.Reject(ctx, "op:kim", reference, model.RejectRequest{Reason: "We don't know you."})
+	}
+	w.Must(err)
+	if got := w.state(reference); got != state {
+		w.Fatalf("the request is %s, and not %s", got, state)
+	}
+	return reference, secret
+}
+
+// login has a user's keys used now.
+func (w *world) login(user string) {
+	w.Helper()
+	w.Pass(time.Minute)
+	w.Exec(`UPDATE keys SET last_used_at = $1 WHERE user_id = (SELECT id FROM users WHERE name = $2)`,
+		w.Clock().UnixMicro(), user)
+}
+
+// arrived has a file of a user received now.
+func (w *world) arrived(user string) {
+	w.Helper()
+	w.Pass(time.Minute)
+	w.Exec(`INSERT INTO drops (id, user_id, path, size, sha256, fingerprint, address, state, withdrawn, received_at)
+		SELECT $1, id, $2, 1, $3, '', '', 'new', 0, $4 FROM users WHERE name = $5`, w.IDs.New(), []byte("/upload/a.csv"),
+		make([]byte, 32), w.Clock().UnixMicro(), user)
+}
+
+func TestRequests(t *testing.T) {
+	testkit.OnBoth(t, func(t *testing.T, url string) {
+		testkit.Tell(t, &world{World: testkit.NewWorld(t, url)}, begin, life, formStories, partnerStories, operatorStories,
+			keepStories)
+	})
 }

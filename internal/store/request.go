@@ -43,12 +43,12 @@ func (q *Q) Request(id string) (model.Request, error) {
 func (q *Q) Requests(f model.RequestFilter, now time.Time) ([]model.Request, error) {
 	page := pageOf("r.id", f.Paging, !f.Reverse)
 	return collect(q, "Requests", scanRequest, requestColumns+` WHERE `+page.after+` AND ($3 = '' OR r.state = $3)
-		AND ($4 = 0 OR r.state IN ('new', 'needs_answer', 'approved', 'ready', 'first_login'))
+		AND ($4 = 0 OR r.state IN ('new', 'asked', 'approved', 'ready', 'entered'))
 		AND ($5 = 0 OR r.waits_for IN ('operator', 'second_operator') AND r.due_at < $6)
 		AND ($7 = '' OR r.owner = $7)
 		AND ($8 = '' OR LOWER(r.account_number) = $8 OR LOWER(r.account_id) = $8)
 		AND ($9 = '' OR LOWER(r.email) = $9) AND r.id >= $10 AND r.id < $11`+page.order+` LIMIT $2`,
-		page.cursor, most(f.Paging), f.State, flag(f.Open), flag(f.Late), micros(now), f.Owner, valid.Fold(f.Account),
+		page.cursor, most(f.Paging), f.In, flag(f.Open), flag(f.Late), micros(now), f.Owner, valid.Fold(f.Number),
 		valid.Fold(f.Email), firstID(f.Since, ""), firstID(f.Until, lastID))
 }
 
@@ -97,7 +97,7 @@ type RequestLoad struct {
 func (q *Q) RequestLoad(email string, day, hour time.Time) (l RequestLoad, err error) {
 	err = q.scanOne("RequestLoad", `SELECT (SELECT COUNT(*) FROM requests WHERE state = 'unverified'),
 		(SELECT COUNT(*) FROM requests WHERE LOWER(email) = $1
-			AND state IN ('unverified', 'new', 'needs_answer', 'approved')),
+			AND state IN ('unverified', 'new', 'asked', 'approved')),
 		(SELECT COUNT(*) FROM requests WHERE LOWER(email) = $1 AND id >= $2),
 		(SELECT COUNT(*) FROM requests WHERE id >= $3)`,
 		[]any{valid.Fold(email), firstID(day, ""), firstID(hour, "")}, &l.Unverified, &l.Waiting, &l.SentAddress, &l.Sent)
@@ -185,6 +185,13 @@ func (tx *Tx) EndRequestLinks(request, purpose string) error {
 	_, err := tx.exec("EndRequestLinks", `DELETE FROM request_links WHERE request_id = $1 AND purpose = $2`, request,
 		purpose)
 	return err
+}
+
+// StaleRequestLinks reports whether links have expired.
+func (q *Q) StaleRequestLinks(now time.Time) (yes bool, err error) {
+	err = q.scanOne("StaleRequestLinks", `SELECT CASE WHEN EXISTS (SELECT 1 FROM request_links WHERE expires_at <= $1)
+		THEN 1 ELSE 0 END`, []any{micros(now)}, &yes)
+	return yes, err
 }
 
 // PruneRequestLinks removes links that have expired.

@@ -58,6 +58,18 @@ var changes = map[string]change{
 	"revoke-token": {begin: func(l *lossy) {
 		l.does(asks("POST", "/tokens", body{"name": "{name}-t", "role": "auditor"}))
 	}, request: asks("DELETE", "/tokens/{name}-t", nil), again: fault.Conflict},
+	"add-request": {request: wish, again: fault.Exists},
+	"approve-request": {begin: (*lossy).wished, request: asks("POST", "/requests/{id}/approve",
+		body{"user_exists": true}), again: fault.Conflict},
+	"ask-request": {begin: (*lossy).wished, request: asks("POST", "/requests/{id}/ask", body{"text": "Why?"}),
+		twice: true},
+	"remind-request": {begin: (*lossy).wished, request: asks("POST", "/requests/{id}/remind", nil), twice: true},
+	"reject-request": {begin: (*lossy).wished, request: asks("POST", "/requests/{id}/reject", body{"reason": "No."}),
+		again: fault.Conflict},
+	"withdraw-request": {begin: (*lossy).wished, request: asks("POST", "/requests/{id}/withdraw",
+		body{"reason": "They called."}), again: fault.Conflict},
+	"assign-request": {begin: (*lossy).wished, request: asks("POST", "/requests/{id}/assign", body{"owner": "kim"}),
+		again: fault.Exists},
 	"add-note": {request: asks("POST", "/notes", body{"account": "{name}", "text": "Calls on Mondays."}),
 		again: fault.Exists},
 	"remove-note": {begin: (*lossy).note, request: asks("DELETE", "/notes/{id}", nil), again: fault.NotFound},
@@ -236,6 +248,18 @@ func (l *lossy) folder() { l.does(asks("POST", "/users/{name}/directories", fold
 
 func (l *lossy) note() {
 	l.id = answered[model.Note](l, "POST", "/notes", body{"account": "{name}", "text": "Calls on Mondays."}).ID
+}
+
+// wish records a request for access.
+func wish(l *lossy) client.Request {
+	return asks("POST", "/requests", body{"first_name": "Jo", "last_name": "Hill", "email": "{name}@wish.example",
+		"company": "C", "account_number": l.name, "key": publicKey("wish " + l.name), "channel": "phone",
+		"verified": "called back"})(l)
+}
+
+func (l *lossy) wished() {
+	r := wish(l)
+	l.id = testkit.Call[model.Request](l.Node, r.Method, r.Path, r.Body).Reference
 }
 
 func (l *lossy) announced() {

@@ -2,7 +2,7 @@
 CREATE TABLE requests (
   id             TEXT PRIMARY KEY,
   reference      TEXT NOT NULL UNIQUE,
-  state          TEXT NOT NULL, -- unverified, new, needs_answer, approved, ready, first_login, first_file, or how it ended
+  state          TEXT NOT NULL, -- unverified, new, asked, approved, ready, entered, in_use, or how it ended
   since          BIGINT NOT NULL,
   waits_for      TEXT NOT NULL, -- requester, operator, second_operator, nobody
   due_at         BIGINT,
