@@ -29,7 +29,8 @@ var revokeManyStories = stories{
 			t.Fatalf("%+v", out)
 		}
 		// a key without a holder was neither revoked nor mentioned
-		if want := "These keys of account globex still work: " + other.Print + " of globex-telco (no holder is noted). A key " +
+		if want := "These keys of account globex still work: " + other.Print +
+			" of globex-telco (no holder is noted). A key " +
 			"without a holder may be this person's, too: it was not revoked."; out.Warnings[1] != want {
 			t.Errorf("%q, want %q", out.Warnings[1], want)
 		}

@@ -96,7 +96,8 @@ func (a *app) contactList() *cobra.Command {
 		short: "List contacts", args: cobra.MaximumNArgs(1),
 		head: []string{"OF", "NAME", "E-MAIL", "PHONE", "ROLES", "VERIFIED", "STATE", "ID"},
 		more: []string{"SINCE", "BOUNCED", "LEFT"},
-		at:   "SINCE", none: "There are no contacts yet.", noneOf: "%s has no contacts yet.", read: (*client.Client).ListContacts,
+		at:   "SINCE", none: "There are no contacts yet.", noneOf: "%s has no contacts yet.",
+		read: (*client.Client).ListContacts,
 		ready: func(_ context.Context, f *model.ContactFilter, args []string) error {
 			f.Of = strings.Join(args, "")
 			return nil
@@ -172,7 +173,8 @@ func (a *app) contactLeave() *cobra.Command {
 				return a.show(v, table{})
 			}
 			fmt.Fprintf(a.Out, "%s <%s> has left; %s of %s %s.\n", v.Contact.Name, v.Contact.Email,
-				counted(v.Left, "contact", "contacts"), v.Contact.Of(), map[bool]string{true: "remains", false: "remain"}[v.Left == 1])
+				counted(v.Left, "contact", "contacts"), v.Contact.Of(), map[bool]string{true: "remains",
+					false: "remain"}[v.Left == 1])
 			if len(v.Keys) > 0 {
 				fmt.Fprintln(a.Out,
 					"Keys in their hands, which still work. Replace each: sallyport key rotate USER FILE, or revoke it: sallyport "+
@@ -184,8 +186,9 @@ func (a *app) contactLeave() *cobra.Command {
 
 func (a *app) linkCommand() *cobra.Command {
 	list := listCommand(a, &listing[model.OfUserFilter, model.Link]{use: "list [USER]", short: "List one-time links",
-		args: cobra.MaximumNArgs(1), ready: ofUser, read: (*client.Client).ListLinks, none: "There are no links.", noneOf: "There are no links of %s.",
-		head: []string{"ID", "KIND", "USER", "FOR", "STATE", "MADE", "UNTIL", "ENDED", "FROM"}, at: "MADE",
+		args: cobra.MaximumNArgs(1), ready: ofUser, read: (*client.Client).ListLinks, none: "There are no links.",
+		noneOf: "There are no links of %s.",
+		head:   []string{"ID", "KIND", "USER", "FOR", "STATE", "MADE", "UNTIL", "ENDED", "FROM"}, at: "MADE",
 		order: "made", desc: true,
 		row: func(l model.Link) []any {
 			return []any{l.ID, model.Word(l.Kind), l.User, l.Contact, model.Word(l.State), l.CreatedAt, l.ExpiresAt, l.EndedAt,

@@ -90,7 +90,10 @@ func wrongLines(c *cobra.Command) []string {
 // without arguments, because it would call a server or be one.
 func takesNone(c *cobra.Command) bool {
 	required := false
-	c.Flags().VisitAll(func(f *pflag.Flag) { required = required || len(f.Annotations) > 0 })
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		required = required || f.Annotations[cobra.BashCompOneRequiredFlag] != nil ||
+			f.Annotations["cobra_annotation_one_required"] != nil
+	})
 	return !required && (c.Args == nil || c.Args(c, nil) == nil)
 }
 

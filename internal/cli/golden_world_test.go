@@ -130,7 +130,8 @@ func (w *world) files() {
 			"  - {id: a, name: A, parent: b}\n  - {id: b, name: B, parent: a}\n",
 		"mistakes.csv": "account;name;user;key\nacme;Acme;acme;jo\n;;x;\nACME;Other;;\n",
 		"strange.yaml": "vendors:\n  - id: carrier1\n    name: Carrier One\n    tags: voice\n" +
-			"accounts:\n  - id: acme\n    titel: Acme\n    users: [acme]\n    contacts:\n      - {name: Jo, emial: jo@acme.example}\n" +
+			"accounts:\n  - id: acme\n    titel: Acme\n    users: [acme]\n" +
+			"    contacts:\n      - {name: Jo, emial: jo@acme.example}\n" +
 			"  - just a word\n  - id: [globex]\n    name: Globex\n    users:\n      - keys: [none.pub]\nacounts: []\n",
 		"strange.csv": "account,title,nmae\nacme,Acme\nglobex,\"Glo\"bex,\ninitech,,,,\n",
 		"broken.yaml": "accounts:\n  - id: acme\n   name: Acme\n",

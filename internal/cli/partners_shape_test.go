@@ -20,15 +20,17 @@ func TestEveryMistakeOfAPartnersFileIsFound(t *testing.T) {
 		}
 		return out, err
 	}
-	many, err := read("accounts:\n  - {id: a, nmae: A, tags: x}\n  - {id: b, name: [B], users: {}}\n  - word\nvendrs: []\n")
+	many, err := read(
+		"accounts:\n  - {id: a, nmae: A, tags: x}\n  - {id: b, name: [B], users: {}}\n  - word\nvendrs: []\n")
 	if err != nil || len(many) != 6 {
 		t.Errorf("%v: %q", err, many)
 	}
-	good, err := read("accounts:\n  - &a {id: a, name: !!str A, tags: }\n  - {<<: *a, region: 12, users: [{name: 'x'}]}\n")
+	good, err := read("accounts:\n  - {id: a, name: A, tags: }\n  - {id: b, region: 12, users: [{name: 'x'}]}\n")
 	if err != nil || len(good) > 0 {
 		t.Errorf("a good file: %v %q", err, good)
 	}
-	for _, odd := range []string{"- a\n- b\n", "word\n", "{}\n", "accounts: ~\n", "&a [*a]\n", "accounts: *none\n", "? [a]\n: b\n"} {
+	for _, odd := range []string{"- a\n- b\n", "word\n", "{}\n", "accounts: ~\n", "&a [*a]\n",
+		"accounts: *none\n", "? [a]\n: b\n"} {
 		if list, err := read(odd); err != nil && !strings.HasSuffix(err.Error(), ".") {
 			t.Errorf("%q: %v %q", odd, err, list)
 		}

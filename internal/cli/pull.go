@@ -163,7 +163,8 @@ func (a *app) stillClaimed(ctx context.Context, p pulling, failure error) error 
 		}
 	}
 	if n > 0 {
-		fmt.Fprintf(a.Err, "%s claimed by another %q, or by one that was killed and wrote to another folder; claims end by %s.\n",
+		fmt.Fprintf(a.Err,
+			"%s claimed by another %q, or by one that was killed and wrote to another folder; claims end by %s.\n",
 			counted(n, "file is", "files are"), p.claim.Consumer, when(last))
 	}
 	return nil

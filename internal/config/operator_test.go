@@ -100,7 +100,8 @@ func TestEverySettingOfTheOperatorIsChecked(t *testing.T) {
 	for _, m := range list {
 		text += m.String() + "\n"
 	}
-	for _, want := range []string{`operator.url: "example.com"`, `operator.colour: "green"`, "operator.logo: /nowhere/logo.svg: no such file",
+	for _, want := range []string{`operator.url: "example.com"`, `operator.colour: "green"`,
+		"operator.logo: /nowhere/logo.svg: no such file",
 		`mail.tls: "maybe" is not one of`} {
 		if !strings.Contains(text, want) || strings.Contains(text, "operator: ") {
 			t.Errorf("%q lacks %q", text, want)

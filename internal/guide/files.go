@@ -42,7 +42,8 @@ func (c *Card) sending() section {
 	}
 	return section{title: "Send files", steps: append(steps,
 		"A file counts when it has arrived whole. If the connection breaks, send it again, or let your program resume it.",
-		"If we can't use a file, we tell you why in a note in "+listed(c.refusedDirs(), "or")+". Correct it, and send it again.",
+		"If we can't use a file, we tell you why in a note in "+listed(c.refusedDirs(),
+			"or")+". Correct it, and send it again.",
 	)}
 }
 

@@ -126,7 +126,8 @@ func (r *Service) refusal(ctx context.Context, d model.Drop) string {
 	}
 	return fmt.Sprintf("We received %s (%d bytes, %s) complete, but could not use it.\r\n\r\nReason: %s\r\n\r\n"+
 		"What to do: %s, then upload it again; the same name or a new one will do.\r\n\r\nYour file is kept until %s.\r\n",
-		valid.Printable(path.Base(pathOf(d))), d.Size, d.ReceivedAt.In(zone).Format("2006-01-02 15:04 MST"), d.Reason, d.Advice, kept)
+		valid.Printable(path.Base(pathOf(d))), d.Size, d.ReceivedAt.In(zone).Format("2006-01-02 15:04 MST"),
+		d.Reason, d.Advice, kept)
 }
 
 // Receipt returns a signed record that a drop was received completely.

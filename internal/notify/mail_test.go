@@ -301,7 +301,8 @@ var mailStories = stories{
 		})
 		w.until(model.MessageSent, 1)
 		mails := w.messages("")
-		if want := "sallyport feed sequence accept cdr 2 --account 'Acme Corp' --period 20261127 --reason TEXT"; len(mails) != 1 ||
+		want := "sallyport feed sequence accept cdr 2 --account 'Acme Corp' --period 20261127 --reason TEXT"
+		if len(mails) != 1 ||
 			!strings.Contains(strings.ReplaceAll(mails[0].Body, "\n", " "), want) {
 			t.Errorf("it says %v", mails)
 		}

@@ -415,7 +415,8 @@ func (v *finding) failed(name string) error {
 	})
 	namePartials(v.q, partials[:min(len(partials), hits+1)])
 	add(v, "unfinished upload", partials, func(p model.Partial) model.Hit {
-		return model.Hit{Name: path.Base(p.Path), Text: fmt.Sprintf("by %s as %s, %s are here", p.User, p.Path, bytes(p.Size)),
+		return model.Hit{Name: path.Base(p.Path), Text: fmt.Sprintf("by %s as %s, %s are here", p.User, p.Path,
+			bytes(p.Size)),
 			Action: model.Do("trace", "about", path.Base(p.Path))}
 	})
 	return nil

@@ -282,7 +282,8 @@ var statusStories = testkit.Stories[*world]{
 			('cdr', '', 9, '[{"from":2,"to":3}]', '{}'), ('inv', 'acme', 5, '[{"from":4,"to":4}]', '{}'),
 			('whole', '', 5, '[]', '{}'), ('new', '', 5, 'null', '{}')`)
 		topics, says, _ := w.status()
-		if !slices.Equal(topics, []string{"gaps"}) || !strings.Contains(says["gaps"], ": of cdr (2-3) and inv for acme (4). ") {
+		if !slices.Equal(topics, []string{"gaps"}) || !strings.Contains(says["gaps"],
+			": of cdr (2-3) and inv for acme (4). ") {
 			t.Errorf("%v: %q", topics, says["gaps"])
 		}
 	},

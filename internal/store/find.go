@@ -72,7 +72,8 @@ func (q *Q) KeysBeginning(fingerprint, comment string, most int) ([]model.Key, e
 // BurnedBeginning lists blocked keys whose fingerprint begins with a text.
 func (q *Q) BurnedBeginning(fingerprint string, most int) ([]string, error) {
 	return collect(q, "BurnedBeginning", scanString, `SELECT fingerprint FROM burned_keys
-		WHERE SUBSTR(LOWER(fingerprint), 1, $2) = $1 ORDER BY fingerprint LIMIT $3`, strings.ToLower(fingerprint), len(fingerprint), most)
+		WHERE SUBSTR(LOWER(fingerprint), 1,
+			$2) = $1 ORDER BY fingerprint LIMIT $3`, strings.ToLower(fingerprint), len(fingerprint), most)
 }
 
 // PendingBeginning lists keys that wait for approval and whose fingerprint begins with a text.

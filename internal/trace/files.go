@@ -151,7 +151,8 @@ func (w *walker) deliverySentence(d store.DeliveryRow, sent int64, ended string)
 	case d.CollectedAt != nil:
 		got += w.clock(*d.CollectedAt) + "."
 	case d.OpenedAt != nil:
-		got = fmt.Sprintf("It was opened %s, but not downloaded in full: %d of %d bytes were sent.", w.clock(*d.OpenedAt), sent,
+		got = fmt.Sprintf("It was opened %s, but not downloaded in full: %d of %d bytes were sent.",
+			w.clock(*d.OpenedAt), sent,
 			d.Size)
 	default:
 		got = "Nobody opened it."

@@ -281,7 +281,8 @@ func TestAnotherSitesFormOpensNothing(t *testing.T) {
 }
 
 // loads matches what a page would load from elsewhere, and scripts and styles that are written into it.
-var loads = regexp.MustCompile(`(?:src|action|data)="?(?:\w+:)?//|<link[^>]*//|<script(?: [^s>][^>]*)?>|<style|\bstyle=|\bon\w+="`)
+var loads = regexp.MustCompile(`(?:src|action|data)="?(?:\w+:)?//|<link[^>]*//|` +
+	`<script(?: [^s>][^>]*)?>|<style|\bstyle=|\bon\w+="`)
 
 func TestEveryAnswerKeepsToItself(t *testing.T) {
 	w := newWorld(t)

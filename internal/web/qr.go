@@ -27,6 +27,7 @@ func drawQR(text, label string) template.HTML {
 			}
 		}
 	}
-	return template.HTML(fmt.Sprintf(`<svg viewBox="0 0 %d %d" role="img" aria-label="%s" shape-rendering="crispEdges"><path d="%s"/></svg>`,
+	return template.HTML(fmt.Sprintf(`<svg viewBox="0 0 %d %d" role="img" aria-label="%s" `+
+		`shape-rendering="crispEdges"><path d="%s"/></svg>`,
 		code.Size, code.Size, template.HTMLEscapeString(label), path.String()))
 }

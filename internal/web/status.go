@@ -311,6 +311,7 @@ func (s *server) dead(w http.ResponseWriter, err error) {
 		return
 	}
 	s.say(w, http.StatusNotFound, "This link does not work",
-		"It may have been used already, or its time is over. If you have confirmed your address, look for our newer mail: it has "+
+		"It may have been used already, or its time is over. If you have confirmed your address, look for our newer mail: "+
+			"it has "+
 			"the link to your request.", "If you are not sure, send the form again, or call us.")
 }

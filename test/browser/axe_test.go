@@ -38,10 +38,13 @@ func (p *tab) accessible(name, axe string) {
 	p.t.Helper()
 	for _, scheme := range []string{"light", "dark"} {
 		var found string
-		p.do(emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}),
+		p.do(emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme",
+			Value: scheme}}),
 			chromedp.Evaluate(axe+"; 0", nil),
-			chromedp.Evaluate(`axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).`+
-				`then((r) => { if (r.passes.length < 10) throw "axe looked at nothing"; return JSON.stringify(r.violations); })`, &found,
+			chromedp.Evaluate(`axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", `+
+				`"best-practice"]}).`+
+				`then((r) => { if (r.passes.length < 10) throw "axe looked at nothing"; `+
+				`return JSON.stringify(r.violations); })`, &found,
 				func(e *runtime.EvaluateParams) *runtime.EvaluateParams { return e.WithAwaitPromise(true) }))
 		var list []violation
 		testkit.Must(p.t, json.Unmarshal([]byte(found), &list))

@@ -155,7 +155,8 @@ func (p *tab) click(selector string) {
 // press presses the button or link with a text.
 func (p *tab) press(text string) {
 	p.t.Helper()
-	p.do(chromedp.Click(fmt.Sprintf(`//*[self::button or self::a or self::summary][contains(normalize-space(.), %q)]`, text),
+	const path = `//*[self::button or self::a or self::summary][contains(normalize-space(.), %q)]`
+	p.do(chromedp.Click(fmt.Sprintf(path, text),
 		chromedp.BySearch))
 	p.clicks++
 }
