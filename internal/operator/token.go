@@ -184,7 +184,8 @@ func (s *Service) complete(t *model.Token) {
 // wrongToken is the one answer to every token that does not work, so that guessing teaches nothing.
 func wrongToken() *fault.Error {
 	return fault.E("operator.Identify", fault.Unauthenticated, "This token does not work here.").
-		WithHint("it may have ended, been revoked, or be for other networks: an administrator sees that in the list of tokens")
+		WithHint("it may have ended, been revoked, or be for other networks: " +
+			"an administrator sees that in the list of tokens")
 }
 
 // ByToken returns whose a token's secret is that came from an address. wait is how long to wait
