@@ -38,7 +38,8 @@ func (a *app) tokenAdd() *cobra.Command {
 		})
 	c.Flags().StringVar((*string)(&in.Role), "role", "", "what it may do: "+strings.Join(roleWords(), ", "))
 	c.Flags().StringVar(&in.Expires, "expires", "", "how long it works: 12mo (default), 30d; at most 36mo")
-	c.Flags().StringArrayVar(&in.AllowIPs, "allow-ip", nil, "address or network from which it works (repeatable; default any)")
+	c.Flags().StringArrayVar(&in.AllowIPs, "allow-ip", nil,
+		"address or network from which it works (repeatable; default any)")
 	_ = c.MarkFlagRequired("role")
 	_ = c.RegisterFlagCompletionFunc("role", cobra.FixedCompletions(roleWords(), cobra.ShellCompDirectiveNoFileComp))
 	return c
@@ -63,8 +64,8 @@ func (a *app) tokenShow() *cobra.Command {
 				return err
 			}
 			lines := [][2]string{{"Name", t.Name}, {"Role", string(t.Role)}, {"Prefix", t.Prefix}, {"State", string(t.State)},
-				{"Works from", joined(t.AllowIPs, "anywhere")}, {"Expires", when(t.ExpiresAt)}, {"Last used", whenPtr(t.LastUsedAt)},
-				{"From", t.LastAddress}, {"Made", when(t.CreatedAt) + " by " + t.CreatedBy}}
+				{"Works from", joined(t.AllowIPs, "anywhere")}, {"Expires", when(t.ExpiresAt)},
+				{"Last used", whenPtr(t.LastUsedAt)}, {"From", t.LastAddress}, {"Made", when(t.CreatedAt) + " by " + t.CreatedBy}}
 			if t.RevokedAt != nil {
 				lines = append(lines, [2]string{"Revoked", when(*t.RevokedAt) + " by " + t.RevokedBy})
 			}
