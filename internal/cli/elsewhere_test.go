@@ -79,9 +79,8 @@ func TestPublishAndPullFromElsewhere(t *testing.T) {
 			t.Errorf("the audit log has no %s of token:publisher:\n%s", action, log)
 		}
 	}
-	m.refused(fault.Denied, "The role publisher may not do this; admin and onboarding may.", "account", "add",
-		"x", "--name",
-		"X")
+	m.refused(fault.Denied, "The role publisher may not do this; admin and onboarding may.", "account", "add", "x",
+		"--name", "X")
 	m.refused(fault.Denied, "The role publisher may not do this", "files", "get", "acme", "/upload/more.csv", "-o", "-")
 
 	w.prepare([]string{"sallyport", "token", "revoke", "publisher"})

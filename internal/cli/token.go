@@ -64,9 +64,8 @@ func (a *app) tokenShow() *cobra.Command {
 				return err
 			}
 			lines := [][2]string{{"Name", t.Name}, {"Role", string(t.Role)}, {"Prefix", t.Prefix}, {"State", string(t.State)},
-				{"Works from", joined(t.AllowIPs, "anywhere")}, {"Expires", when(t.ExpiresAt)}, {"Last used",
-					whenPtr(t.LastUsedAt)},
-				{"From", t.LastAddress}, {"Made", when(t.CreatedAt) + " by " + t.CreatedBy}}
+				{"Works from", joined(t.AllowIPs, "anywhere")}, {"Expires", when(t.ExpiresAt)},
+				{"Last used", whenPtr(t.LastUsedAt)}, {"From", t.LastAddress}, {"Made", when(t.CreatedAt) + " by " + t.CreatedBy}}
 			if t.RevokedAt != nil {
 				lines = append(lines, [2]string{"Revoked", when(*t.RevokedAt) + " by " + t.RevokedBy})
 			}

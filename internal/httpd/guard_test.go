@@ -21,7 +21,8 @@ import (
 func TestARequestThatPanics(t *testing.T) {
 	var log bytes.Buffer
 	to := slog.New(slog.NewTextHandler(&log, nil))
-	for name, tell := range map[string]func(http.ResponseWriter, string){"the API": api.Fault, "a page": web.Fault} {
+	for name, tell := range map[string]func(http.ResponseWriter, string){"the API": api.Fault,
+		"a page": web.Fault(web.Options{})} {
 		calls := 0
 		h := httpd.Guard(to, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			if calls++; calls == 1 {
