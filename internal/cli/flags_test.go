@@ -68,14 +68,14 @@ func child(c *cobra.Command, name string) *cobra.Command {
 
 func TestSizesNeedAUnit(t *testing.T) {
 	for text, want := range map[string]int64{"50GB": 50e9, "512MiB": 512 << 20, "10B": 10, "0": 0, "00": 0, "default": 0,
-		"0GB": 0, " 1 KB": 1000} {
+		" 1 KB": 1000, "10mb": 10e6, "5gIb": 5 << 30} {
 		if n, err := parseSize(text); err != nil || n != want {
 			t.Errorf("%q is %d, %v; want %d", text, n, err, want)
 		}
 	}
 	for text, says := range map[string]string{"10": "10 what? Write a unit: 10MB, 10GB; or 10B", "1048576": "what?",
 		"lots": "not a size", "": "not a size", "-1": "not a size", "-5GB": "not a size", "10XB": "not a size",
-		"99999999999GB": "not a size", "none": "not a size"} {
+		"99999999999GB": "not a size", "0GB": "room for nothing", "0B": "room for nothing", "none": "not a size"} {
 		if _, err := parseSize(text); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%q: %v; want %q", text, err, says)
 		}
