@@ -112,7 +112,8 @@ func TestFromTheFormToTheFirstFile(t *testing.T) {
 	p.visit(status)
 	testkit.Eventually(t, "the request says so", func() bool {
 		var text string
-		p.do(chromedp.Reload(), chromedp.Text("body", &text, chromedp.ByQuery))
+		p.visit(status)
+		_ = chromedp.Run(p.Context, chromedp.Text("body", &text, chromedp.ByQuery)) // it may be loading
 		return strings.Contains(text, "the first file has gone through")
 	})
 	p.picture("status-done")
