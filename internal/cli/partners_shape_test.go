@@ -24,7 +24,7 @@ func TestEveryMistakeOfAPartnersFileIsFound(t *testing.T) {
 	if err != nil || len(many) != 6 {
 		t.Errorf("%v: %q", err, many)
 	}
-	good, err := read("accounts:\n  - &a {id: a, name: !!str A, tags: }\n  - {<<: *a, region: 12, users: [{name: 'x'}]}\n")
+	good, err := read("accounts:\n  - {id: a, name: A, tags: }\n  - {id: b, region: 12, users: [{name: 'x'}]}\n")
 	if err != nil || len(good) > 0 {
 		t.Errorf("a good file: %v %q", err, good)
 	}
