@@ -79,8 +79,8 @@ func listenAsNobody(t *testing.T, owner int) (data string, got chan string) {
 func TestASocketThatSomebodyElsePutThere(t *testing.T) {
 	data, got := listenAsNobody(t, nobody)
 	trusted := t.TempDir() // root's
-	_, err := client.Local(data, client.TrustOwnerOf(trusted)).AddNote(t.Context(), model.NewNote{Account: "acme",
-		Text: "x"})
+	c := client.Local(data, client.TrustOwnerOf(trusted))
+	_, err := c.AddNote(t.Context(), model.NewNote{Account: "acme", Text: "x"})
 	if !fault.Is(err, fault.Denied) || !strings.Contains(err.Error(), "who is neither root nor you") {
 		t.Error(err)
 	}

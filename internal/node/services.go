@@ -62,7 +62,7 @@ func (n *Node) buildExchange(ctx context.Context) (err error) {
 	n.inbox = inbox.New(inbox.Options{Store: n.store, Blobs: n.blobs, Clock: n.clock, IDs: n.ids, Log: n.log, Key: n.key,
 		Lease: time.Duration(in.Lease), Scanner: in.Scanner, After: in.After, Names: n.naming.Rules,
 		KeptUntil: n.retain.KeptUntil, Zones: n.cfg.Zones(),
-		Odd:       func(q *store.Q, f exchange.Received) (exchange.Odd, error) { return n.expect.Odd(q, f) }})
+		Odd: func(q *store.Q, f exchange.Received) (exchange.Odd, error) { return n.expect.Odd(q, f) }})
 	n.expect = expect.New(expect.Options{Store: n.store, Clock: n.clock, IDs: n.ids, Log: n.log, Count: n.rows,
 		Policy: expect.Policy{Larger: n.cfg.Expect.Larger, Later: n.cfg.Expect.Later}})
 	n.traces = trace.New(trace.Options{Store: n.store, Clock: n.clock, Flush: func() { n.records.Flush() },

@@ -153,6 +153,7 @@ const recentTries = 1000
 func (q *Q) LastTries(names []string, failures int) (ok *model.Connection, failed []model.Connection, err error) {
 	recent := `SELECT * FROM (` + connectionColumns + ` WHERE user_name = $1 ORDER BY at DESC LIMIT $2) c
 		WHERE logged_in = $3 ORDER BY at DESC LIMIT $4`
+	failed = []model.Connection{}
 	for _, name := range names {
 		good, err := collect(q, "LastTries", scanConnection, recent, name, recentTries, 1, 1)
 		if err != nil {

@@ -98,8 +98,8 @@ func (r *Service) find(ctx context.Context, ask model.TraceQuery, zone *time.Loc
 	if strings.Trim(ask.About, "/ ") == "" {
 		return t, fault.E(op, fault.Invalid, "Name a file, an account, a user, or a SHA-256.")
 	}
-	if len(path.Base(ask.About)) > longest ||
-		len(ask.About) > valid.MaxPath+longest { // a path may have its user before it
+	// A path may have its user before it.
+	if len(path.Base(ask.About)) > longest || len(ask.About) > valid.MaxPath+longest {
 		return t, fault.E(op, fault.Invalid, "That is longer than a name can be: %d bytes.", longest).
 			WithHint("ask for the file's name, or a part of it")
 	}
