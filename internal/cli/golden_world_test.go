@@ -133,7 +133,7 @@ func (w *world) files() {
 			"accounts:\n  - id: acme\n    titel: Acme\n    users: [acme]\n" +
 			"    contacts:\n      - {name: Jo, emial: jo@acme.example}\n" +
 			"  - just a word\n  - id: [globex]\n    name: Globex\n    users:\n      - keys: [none.pub]\nacounts: []\n",
-		"strange.csv": "account,title,nmae\nacme,Acme\nglobex,\"Glo\"bex,\ninitech,,,,\n",
+		"strange.csv": "account,title,names\nacme,Acme\nglobex,\"Glo\"bex,\ninitech,,,,\n",
 		"broken.yaml": "accounts:\n  - id: acme\n   name: Acme\n",
 	} {
 		testkit.Must(w, os.WriteFile(name, []byte(content), 0o600))

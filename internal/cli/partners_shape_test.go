@@ -21,7 +21,7 @@ func TestEveryMistakeOfAPartnersFileIsFound(t *testing.T) {
 		return out, err
 	}
 	many, err := read(
-		"accounts:\n  - {id: a, nmae: A, tags: x}\n  - {id: b, name: [B], users: {}}\n  - word\nvendrs: []\n")
+		"accounts:\n  - {id: a, label: A, tags: x}\n  - {id: b, name: [B], users: {}}\n  - word\nvendrs: []\n")
 	if err != nil || len(many) != 6 {
 		t.Errorf("%v: %q", err, many)
 	}

@@ -210,20 +210,18 @@ func filled(r *http.Request) (model.NewRequest, error) {
 	if r.MultipartForm == nil || in.Key != "" {
 		return in, nil
 	}
-	for _, head := range r.MultipartForm.File[keyFile] {
-		f, err := head.Open()
-		if err != nil {
-			return in, err
-		}
-		content, err := io.ReadAll(f) // bounded, as the body is
-		_ = f.Close()
-		if err != nil {
-			return in, err
-		}
-		in.Key = string(content)
-		break
+	files := r.MultipartForm.File[keyFile]
+	if len(files) == 0 {
+		return in, nil
 	}
-	return in, nil
+	f, err := files[0].Open()
+	if err != nil {
+		return in, err
+	}
+	defer f.Close()
+	content, err := io.ReadAll(f) // bounded, as the body is
+	in.Key = string(content)
+	return in, err
 }
 
 // readKey says what a key is, as a part of a page. The script asks.

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -266,7 +267,9 @@ func openMailbox(t *testing.T) *mailbox {
 	s.Domain, s.AllowInsecureAuth = "localhost", true
 	port := testkit.FreePort(t)
 	s.Addr = "127.0.0.1:" + port
-	fmt.Sscan(port, &m.port)
+	n, err := strconv.Atoi(port)
+	testkit.Must(t, err)
+	m.port = n
 	go func() { _ = s.ListenAndServe() }() // it ends with the test
 	t.Cleanup(func() { _ = s.Close() })
 	return m
