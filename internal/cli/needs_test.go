@@ -43,8 +43,11 @@ func TestEveryNeedHasACommandAndAStory(t *testing.T) {
 		}
 		for story := range strings.SplitSeq(cells[4], ",") {
 			path := "../../test/journeys/testdata/" + strings.TrimSpace(story) + ".txtar"
-			if strings.TrimSpace(story) == "attacks" {
+			switch story := strings.TrimSpace(story); story {
+			case "attacks":
 				path = "../../test/attacks"
+			case "test/browser":
+				path = "../../" + story
 			}
 			if _, err := os.Stat(path); err != nil {
 				t.Errorf("%s: there is no story %q", cells[1], story)
