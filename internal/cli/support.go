@@ -12,9 +12,9 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// paragraph prints a sentence, indented, in lines of at most paragraphWidth columns.
+// paragraph prints a sentence, indented, in lines that fit the terminal, of at most paragraphWidth columns.
 func (a *app) paragraph(indent, text string) {
-	fmt.Fprint(a.Out, paragraph(valid.Printable(text), indent, paragraphWidth))
+	fmt.Fprint(a.Out, paragraph(valid.Printable(text), indent, a.width()))
 }
 
 // urgencies are the headings of a status.
