@@ -7,12 +7,12 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/guide"
 	"github.com/sallyport-sftp/sallyport/internal/handover"
+	"github.com/sallyport-sftp/sallyport/internal/httpd"
 	"github.com/sallyport-sftp/sallyport/internal/onboard"
 	"github.com/sallyport-sftp/sallyport/model"
 )
@@ -105,23 +105,11 @@ func (s *server) ready(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write([]byte("ok\n"))
 }
 
-// address returns the client's address. If a trusted proxy sent the request, it is the one that the
-// proxy reports. It is "" if it is not known.
+// address returns the client's address, as a trusted proxy reports it; "" if it is not known.
 func (s *server) address(r *http.Request) string {
-	ap, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
+	a := httpd.Address(r, s.o.Proxies)
+	if !a.IsValid() {
 		return ""
 	}
-	from := ap.Addr().Unmap()
-	for _, p := range s.o.Proxies {
-		if !p.Contains(from) {
-			continue
-		}
-		// The last entry is the proxy's. Earlier entries may come from the client.
-		hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-		if a, err := netip.ParseAddr(strings.TrimSpace(hops[len(hops)-1])); err == nil {
-			return a.Unmap().String()
-		}
-	}
-	return from.String()
+	return a.String()
 }
