@@ -22,7 +22,7 @@ func TestARequestThatPanics(t *testing.T) {
 	var log bytes.Buffer
 	to := slog.New(slog.NewTextHandler(&log, nil))
 	for name, tell := range map[string]func(http.ResponseWriter, string){"the API": api.Fault,
-		"a page": web.Fault(web.Options{})} {
+		"a page": web.New(web.Options{}).Fault} {
 		calls := 0
 		h := httpd.Guard(to, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			if calls++; calls == 1 {

@@ -100,7 +100,8 @@ func (n *Node) webHandler() http.Handler {
 	operations := api.OverNetwork(n.operations, api.Network{Gate: n.operators, Log: n.log,
 		Address: func(r *http.Request) netip.Addr { return httpd.Address(r, proxies) }})
 	mux := http.NewServeMux()
-	mux.Handle("/", httpd.Guard(n.log, web.New(pages), web.Fault(pages)))
+	people := web.New(pages)
+	mux.Handle("/", httpd.Guard(n.log, people, people.Fault))
 	mux.Handle("/api/", httpd.Guard(n.log, operations, api.Fault))
 	return mux
 }

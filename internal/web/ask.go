@@ -22,9 +22,8 @@ type askPage struct {
 	Steps    []step
 	Within   string // "within 2 days"; "" if nothing is promised
 	Values   model.NewRequest
-	Mistakes []mistake
-	Wrong    map[string]string // mistakes by field
-	Key      *keyAnswer        // what the key is; nil: none was given
+	Mistakes fault.Mistakes
+	Key      *keyAnswer // what the key is; nil: none was given
 	Offers   []choice
 	Types    []choice
 	Keygen   *keygenPaths  // nil: browsers can't make keys here
@@ -34,9 +33,6 @@ type askPage struct {
 
 // keygenPaths is where the parts are that make keys in a browser.
 type keygenPaths struct{ Worker, Runtime, Program string }
-
-// mistake is what is wrong with a field, which has this id.
-type mistake struct{ Field, Text string }
 
 // choice is a box to tick.
 type choice struct {
@@ -108,7 +104,7 @@ func (s *server) showForm(w http.ResponseWriter, r *http.Request, status int, p 
 	}
 	p.frame = frame{Title: "Ask for file access", Nav: s.nav("/"), Width: "wide", Script: true}
 	p.Steps, p.Within = stepsAt(0), s.o.Within
-	p.Short, p.QR = s.short()
+	p.Short, p.QR = s.short, s.qr
 	if s.assets.hasKeygen() {
 		p.Keygen = &keygenPaths{s.assets.path("worker.js"), s.assets.path("runtime.js"), s.assets.path("keygen.wasm")}
 	}
@@ -124,10 +120,6 @@ func (s *server) showForm(w http.ResponseWriter, r *http.Request, status int, p 
 	for _, t := range types {
 		p.Types = append(p.Types, choice{t, strings.ToUpper(t), slices.Contains(p.Values.Types, t)})
 	}
-	p.Wrong = map[string]string{}
-	for _, m := range p.Mistakes {
-		p.Wrong[m.Field] = m.Text
-	}
 	if p.Key != nil && p.Key.Private {
 		p.Values.Key = "" // nothing of it goes back, either
 	}
@@ -135,12 +127,12 @@ func (s *server) showForm(w http.ResponseWriter, r *http.Request, status int, p 
 }
 
 // short returns the form's address, to be typed and to be scanned.
-func (s *server) short() (string, template.HTML) {
-	u, err := url.Parse(s.o.URL)
+func short(address string) (string, template.HTML) {
+	u, err := url.Parse(address)
 	if err != nil || u.Host == "" {
 		return "", ""
 	}
-	return u.Host + strings.TrimSuffix(u.Path, "/"), drawQR(s.o.URL, "The address of this page, to be scanned")
+	return u.Host + strings.TrimSuffix(u.Path, "/"), drawQR(address, "The address of this page, to be scanned")
 }
 
 // keyFile is the field of the key's file. The script leaves it empty.
@@ -182,18 +174,17 @@ func parse(r *http.Request) error {
 
 // refuse shows the form again, with what is wrong. What was typed is kept.
 func (s *server) refuse(w http.ResponseWriter, r *http.Request, p *askPage, err error) {
-	var wrong fault.Mistakes
 	switch {
-	case errors.As(err, &wrong):
-		for _, m := range wrong {
-			p.Mistakes = append(p.Mistakes, mistake{m.Field, m.Text})
-		}
-		if p.Values.Key != "" {
+	case errors.As(err, &p.Mistakes):
+		switch {
+		case keys.LooksPrivate([]byte(p.Values.Key)): // Submit has dealt with it: to read it again would block it twice
+			p.Key = &keyAnswer{Private: true, Help: s.o.Help}
+		case p.Values.Key != "":
 			p.Key = s.answer(r, p.Values.Key)
 		}
 		s.showForm(w, r, http.StatusUnprocessableEntity, p)
 	case fault.Is(err, fault.Busy), fault.Is(err, fault.Denied), fault.Is(err, fault.Unavailable):
-		p.Mistakes = []mistake{{"main", fault.PublicText(err)}}
+		p.Mistakes = fault.Mistakes{{Field: "main", Text: fault.PublicText(err)}}
 		s.showForm(w, r, fault.KindIn(err).HTTPStatus(), p)
 	default:
 		s.unavailable(w, err)
@@ -317,7 +308,7 @@ type keyPage struct {
 
 func (s *server) keyGuide(w http.ResponseWriter, _ *http.Request) {
 	p := &keyPage{frame: frame{Title: "Make a key pair", Nav: s.nav("/keys"), Width: "wide", Script: true}}
-	p.Short, p.QR = s.short()
+	p.Short, p.QR = s.short, s.qr
 	s.show(w, http.StatusOK, "keys.html", p)
 }
 

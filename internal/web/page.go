@@ -96,12 +96,8 @@ func (s *server) nothing(w http.ResponseWriter) {
 	s.say(w, http.StatusNotFound, "Nothing here", "There is no page at this address.")
 }
 
-// Fault returns a function that writes the answer to a request whose handler panicked; see httpd.Guard.
-func Fault(o Options) func(w http.ResponseWriter, reference string) {
-	s := &server{o: o, assets: readAssets(o.Operator.Colour)}
-	s.pages = readPages(s.assets)
-	return func(w http.ResponseWriter, reference string) {
-		s.say(w, http.StatusInternalServerError, "Something went wrong here",
-			"Please try it again. If that does not help, tell us this reference: "+reference+".")
-	}
+// Fault writes the answer to a request whose handler panicked; see httpd.Guard.
+func (s *Server) Fault(w http.ResponseWriter, reference string) {
+	s.say(w, http.StatusInternalServerError, "Something went wrong here",
+		"Please try it again. If that does not help, tell us this reference: "+reference+".")
 }

@@ -4,6 +4,7 @@ package web
 
 import (
 	"context"
+	"html/template"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -39,19 +40,29 @@ type Reader struct {
 	Zone *time.Location // in which they read times
 }
 
+// Server is the handler of all pages.
+type Server struct {
+	http.Handler
+	server
+}
+
 type server struct {
 	o      Options
 	assets assets
 	pages  pages
+	short  string        // the form's address, to be typed; "" if it is not known
+	qr     template.HTML // the same, to be scanned
 }
 
 // maxBody is the size of the largest body of a request, in bytes. Forms are small.
 const maxBody = 128 << 10
 
 // New returns the handler of all pages.
-func New(o Options) http.Handler {
-	s := &server{o: o, assets: readAssets(o.Operator.Colour)}
+func New(o Options) *Server {
+	out := &Server{server: server{o: o, assets: readAssets(o.Operator.Colour)}}
+	s := &out.server
 	s.pages = readPages(s.assets)
+	s.short, s.qr = short(o.URL)
 	mux := http.NewServeMux()
 	s.assets.serve(mux)
 	s.handOver(mux)
@@ -62,7 +73,8 @@ func New(o Options) http.Handler {
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		s.nothing(w)
 	})
-	return headers(http.NewCrossOriginProtection().Handler(mux))
+	out.Handler = headers(http.NewCrossOriginProtection().Handler(mux))
+	return out
 }
 
 // headers sets headers that keep secrets out of caches, other sites' logs, and frames.
