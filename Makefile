@@ -21,7 +21,7 @@ build: keygen ## bin/sallyport, static; what "make run" starts, so that nothing 
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/sallyport ./cmd/sallyport
 
 # What makes key pairs in a browser, packed to be embedded. It is built anew when its sources change.
-KEYGEN = internal/web/keygen/dist/keygen.wasm.br
+KEYGEN = internal/web/page/dist/keygen.wasm.br
 keygen: $(KEYGEN)
 $(KEYGEN): $(wildcard internal/web/keygen/*.go internal/web/keygen/build/*.go internal/keys/*.go internal/valid/*.go) go.mod
 	$(GO) run ./internal/web/keygen/build

@@ -13,7 +13,7 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/api"
 	"github.com/sallyport-sftp/sallyport/internal/httpd"
-	"github.com/sallyport-sftp/sallyport/internal/web"
+	"github.com/sallyport-sftp/sallyport/internal/web/page"
 )
 
 // A request that panics is answered with a reference that is in the log. The next request is
@@ -22,7 +22,7 @@ func TestARequestThatPanics(t *testing.T) {
 	var log bytes.Buffer
 	to := slog.New(slog.NewTextHandler(&log, nil))
 	for name, tell := range map[string]func(http.ResponseWriter, string){"the API": api.Fault,
-		"a page": web.New(web.Options{}).Fault} {
+		"a page": page.NewSite(page.Options{}).Fault} {
 		calls := 0
 		h := httpd.Guard(to, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			if calls++; calls == 1 {

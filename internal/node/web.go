@@ -17,6 +17,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/httpd"
 	"github.com/sallyport-sftp/sallyport/internal/web"
+	"github.com/sallyport-sftp/sallyport/internal/web/page"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
@@ -94,14 +95,14 @@ func (n *Node) openWeb() error {
 func (n *Node) webHandler() http.Handler {
 	proxies := slices.Concat(config.Networks(n.cfg.Access.Proxies), config.Networks(n.cfg.Web.Proxies))
 	c := n.cfg.Web
-	pages := web.Options{HandOver: n.links, Operator: n.operator, Help: n.cfg.Support.Help(), Reader: n.readerOf,
+	site := page.NewSite(page.Options{Operator: n.operator, Help: n.cfg.Support.Help(), Log: n.log})
+	pages := web.Options{Pages: site, HandOver: n.links, Help: n.cfg.Support.Help(), Reader: n.readerOf,
 		Requests: n.requests, Guides: n.guides, URL: c.URL, Within: within(time.Duration(n.cfg.Onboard.AnswerWithin)),
 		Zone: n.cfg.Zones().Of(model.Account{}), Proxies: proxies, Ready: n.store.Ping, Log: n.log}
 	operations := api.OverNetwork(n.operations, api.Network{Gate: n.operators, Log: n.log,
 		Address: func(r *http.Request) netip.Addr { return httpd.Address(r, proxies) }})
 	mux := http.NewServeMux()
-	people := web.New(pages)
-	mux.Handle("/", httpd.Guard(n.log, people, people.Fault))
+	mux.Handle("/", httpd.Guard(n.log, web.New(pages), site.Fault))
 	mux.Handle("/api/", httpd.Guard(n.log, operations, api.Fault))
 	return mux
 }

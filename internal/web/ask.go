@@ -13,12 +13,13 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/keys"
+	"github.com/sallyport-sftp/sallyport/internal/web/page"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // askPage is the page on which people ask for access.
 type askPage struct {
-	frame
+	page.Frame
 	Steps    []step
 	Within   string // "within 2 days"; "" if nothing is promised
 	Values   model.NewRequest
@@ -26,13 +27,10 @@ type askPage struct {
 	Key      *keyAnswer // what the key is; nil: none was given
 	Offers   []choice
 	Types    []choice
-	Keygen   *keygenPaths  // nil: browsers can't make keys here
+	Keygen   *page.Keygen  // nil: browsers can't make keys here
 	Short    string        // this page's address, to be typed
 	QR       template.HTML // the same, to be scanned
 }
-
-// keygenPaths is where the parts are that make keys in a browser.
-type keygenPaths struct{ Worker, Runtime, Program string }
 
 // choice is a box to tick.
 type choice struct {
@@ -77,8 +75,8 @@ func (s *server) ask(mux *http.ServeMux) {
 }
 
 // nav returns the pages that anybody may open.
-func (s *server) nav(here string) []place {
-	places := []place{{Name: "Ask for access", Path: "/"}, {Name: "Make a key", Path: "/keys"}}
+func (s *server) nav(here string) []page.Place {
+	places := []page.Place{{Name: "Ask for access", Path: "/"}, {Name: "Make a key", Path: "/keys"}}
 	for i := range places {
 		places[i].Here = places[i].Path == here
 	}
@@ -88,7 +86,7 @@ func (s *server) nav(here string) []place {
 // form shows the empty form.
 func (s *server) form(w http.ResponseWriter, r *http.Request) {
 	if err := s.o.Requests.Closed(); err != nil {
-		s.show(w, http.StatusOK, "message.html", &message{frame: frame{Title: "File access", Nav: s.nav("")},
+		s.Message(w, http.StatusOK, &page.Message{Frame: page.Frame{Title: "File access", Nav: s.nav("")},
 			Lines: []string{fault.PublicText(err)}})
 		return
 	}
@@ -102,12 +100,10 @@ func (s *server) showForm(w http.ResponseWriter, r *http.Request, status int, p 
 		s.unavailable(w, err)
 		return
 	}
-	p.frame = frame{Title: "Ask for file access", Nav: s.nav("/"), Width: "wide", Script: true}
+	p.Frame = page.Frame{Title: "Ask for file access", Nav: s.nav("/"), Width: "wide", Script: true}
 	p.Steps, p.Within = stepsAt(0), s.o.Within
 	p.Short, p.QR = s.short, s.qr
-	if s.assets.hasKeygen() {
-		p.Keygen = &keygenPaths{s.assets.path("worker.js"), s.assets.path("runtime.js"), s.assets.path("keygen.wasm")}
-	}
+	p.Keygen = s.Keygen()
 	var types []string
 	for _, o := range offers {
 		p.Offers = append(p.Offers, choice{o.Name, o.Title, slices.Contains(p.Values.Feeds, o.Name)})
@@ -123,7 +119,7 @@ func (s *server) showForm(w http.ResponseWriter, r *http.Request, status int, p 
 	if p.Key != nil && p.Key.Private {
 		p.Values.Key = "" // nothing of it goes back, either
 	}
-	s.show(w, status, "ask.html", p)
+	s.Show(w, status, "ask.html", p)
 }
 
 // short returns the form's address, to be typed and to be scanned.
@@ -132,7 +128,7 @@ func short(address string) (string, template.HTML) {
 	if err != nil || u.Host == "" {
 		return "", ""
 	}
-	return u.Host + strings.TrimSuffix(u.Path, "/"), drawQR(address, "The address of this page, to be scanned")
+	return u.Host + strings.TrimSuffix(u.Path, "/"), page.DrawQR(address, "The address of this page, to be scanned")
 }
 
 // keyFile is the field of the key's file. The script leaves it empty.
@@ -166,7 +162,7 @@ func (s *server) submit(w http.ResponseWriter, r *http.Request) {
 
 // parse reads a form of either encoding. The body is bounded, so files stay in memory.
 func parse(r *http.Request) error {
-	if err := r.ParseMultipartForm(maxBody); err != nil && !errors.Is(err, http.ErrNotMultipart) {
+	if err := r.ParseMultipartForm(page.MaxBody); err != nil && !errors.Is(err, http.ErrNotMultipart) {
 		return err
 	}
 	return nil
@@ -222,13 +218,11 @@ func (s *server) readKey(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	k := s.answer(r, r.PostFormValue("key"))
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	status := http.StatusOK
 	if !k.Accepted {
-		w.WriteHeader(http.StatusUnprocessableEntity)
+		status = http.StatusUnprocessableEntity
 	}
-	if err := s.pages["ask.html"].ExecuteTemplate(w, "key", k); err != nil {
-		s.o.Log.Error("an answer about a key could not be written", "err", err)
-	}
+	s.Part(w, status, "ask.html", "key", k)
 }
 
 // answer says what a key is.
@@ -257,7 +251,7 @@ func keyName(k model.RequestKey) string {
 
 // sentPage says that a mail is on its way.
 type sentPage struct {
-	frame
+	page.Frame
 	Steps                   []step
 	Reference, Email, Until string
 }
@@ -274,10 +268,10 @@ func (s *server) remember(w http.ResponseWriter, sent model.Submitted) {
 
 // sent says that a mail is on its way. It looks nothing up: whoever makes up a reference learns nothing.
 func (s *server) sent(w http.ResponseWriter, r *http.Request) {
-	p := &sentPage{frame: frame{Title: "One more step", Nav: s.nav("")}, Steps: stepsAt(2),
+	p := &sentPage{Frame: page.Frame{Title: "One more step", Nav: s.nav("")}, Steps: stepsAt(2),
 		Reference: r.PathValue("reference")}
 	if !fault.LooksLikeReference(p.Reference) {
-		s.nothing(w)
+		s.Nothing(w)
 		return
 	}
 	if c, err := r.Cookie(sentCookie); err == nil {
@@ -285,7 +279,7 @@ func (s *server) sent(w http.ResponseWriter, r *http.Request) {
 			p.Email, p.Until, _ = strings.Cut(value, " ")
 		}
 	}
-	s.show(w, http.StatusOK, "sent.html", p)
+	s.Show(w, http.StatusOK, "sent.html", p)
 }
 
 // secure reports whether pages are reached over TLS, so that cookies never travel in clear.
@@ -301,21 +295,21 @@ func (s *server) when(t time.Time, zone *time.Location) string {
 
 // keyPage says how a pair is made.
 type keyPage struct {
-	frame
+	page.Frame
 	Short string
 	QR    template.HTML
 }
 
 func (s *server) keyGuide(w http.ResponseWriter, _ *http.Request) {
-	p := &keyPage{frame: frame{Title: "Make a key pair", Nav: s.nav("/keys"), Width: "wide", Script: true}}
+	p := &keyPage{Frame: page.Frame{Title: "Make a key pair", Nav: s.nav("/keys"), Width: "wide", Script: true}}
 	p.Short, p.QR = s.short, s.qr
-	s.show(w, http.StatusOK, "keys.html", p)
+	s.Show(w, http.StatusOK, "keys.html", p)
 }
 
 // tooMuch refuses a form that can't be read.
 func (s *server) tooMuch(w http.ResponseWriter, err error) {
 	s.o.Log.Debug("a form was refused", "err", err)
-	s.say(w, http.StatusRequestEntityTooLarge, "This is too much",
+	s.Say(w, http.StatusRequestEntityTooLarge, "This is too much",
 		"The form could not be read: it is larger than a form can be. "+
 			"A public key is a small file. Please go back, and choose that one.")
 }
@@ -323,7 +317,7 @@ func (s *server) tooMuch(w http.ResponseWriter, err error) {
 // unavailable says that the server can't do it now.
 func (s *server) unavailable(w http.ResponseWriter, err error) {
 	s.o.Log.Error("a request for access could not be handled", "err", err)
-	s.say(w, http.StatusServiceUnavailable, "Please try again",
+	s.Say(w, http.StatusServiceUnavailable, "Please try again",
 		"The server cannot answer now. Nothing was lost: go back, "+
 			"and send it again in a few minutes.")
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/handover"
 	"github.com/sallyport-sftp/sallyport/internal/keys"
+	"github.com/sallyport-sftp/sallyport/internal/web/page"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
@@ -19,7 +20,7 @@ const HandOverPath = "/handover/"
 
 // handOverPage is the page of a link.
 type handOverPage struct {
-	frame
+	page.Frame
 	Lines   []string
 	Button  string // "" shows none
 	Secret  string // shown once, to be copied
@@ -67,7 +68,7 @@ func (s *server) look(w http.ResponseWriter, r *http.Request) {
 		lines[i] = strings.ReplaceAll(line, "%s", l.User)
 	}
 	reader := s.o.Reader(r.Context(), l)
-	s.link(w, &handOverPage{frame: frame{Title: t.title, Help: reader.Help}, Lines: lines, Button: t.button,
+	s.link(w, &handOverPage{Frame: page.Frame{Title: t.title, Help: reader.Help}, Lines: lines, Button: t.button,
 		Expires: l.ExpiresAt.In(reader.Zone).Format("2 January 2006, 15:04 MST")})
 }
 
@@ -107,12 +108,12 @@ func (s *server) take(w http.ResponseWriter, r *http.Request) {
 	case model.LinkKey:
 		s.download(w, link, files)
 	case model.LinkPassphrase:
-		s.link(w, &handOverPage{frame: frame{Title: "The passphrase", Help: s.o.Reader(ctx, link).Help},
+		s.link(w, &handOverPage{Frame: page.Frame{Title: "The passphrase", Help: s.o.Reader(ctx, link).Help},
 			Paper: "user " + link.User, Secret: strings.TrimSpace(string(files[0].Content)),
 			Lines: []string{"Write these words down now: they can't be shown again.",
 				"They unlock the key file of user " + link.User + ". They are not a password for the server."}})
 	default:
-		s.link(w, &handOverPage{frame: frame{Title: "Thank you", Help: s.o.Reader(ctx, link).Help},
+		s.link(w, &handOverPage{Frame: page.Frame{Title: "Thank you", Help: s.o.Reader(ctx, link).Help},
 			Lines: []string{"Your address is confirmed. You can close this page."}})
 	}
 }
@@ -132,23 +133,23 @@ func (s *server) download(w http.ResponseWriter, l model.Link, files []keys.File
 // fail shows an error page. All links that do not work get the same page.
 func (s *server) fail(w http.ResponseWriter, err error) {
 	if fault.Is(err, fault.NotFound) {
-		s.say(w, http.StatusNotFound, "This link does not work",
+		s.Say(w, http.StatusNotFound, "This link does not work",
 			"It may have been used already, or its time is over. If it was you who used it, all is well.",
 			"If nobody you know did, please tell us now: then the key is replaced, and nothing is lost.")
 		return
 	}
 	s.o.Log.Error("a one-time link could not be opened", "err", err)
 	if errors.Is(err, handover.ErrUnknown) {
-		s.say(w, http.StatusServiceUnavailable, "Please look again",
+		s.Say(w, http.StatusServiceUnavailable, "Please look again",
 			"The server cannot say now whether the link was used up. Open it again in a few minutes.",
 			"If it does not work any more, please tell us: then the key is replaced, and nothing is lost.")
 		return
 	}
-	s.say(w, http.StatusServiceUnavailable, "Please try again",
+	s.Say(w, http.StatusServiceUnavailable, "Please try again",
 		"The server cannot answer now. The link was not used up.")
 }
 
 // link shows the page of a link.
 func (s *server) link(w http.ResponseWriter, p *handOverPage) {
-	s.show(w, http.StatusOK, "handover.html", p)
+	s.Show(w, http.StatusOK, "handover.html", p)
 }

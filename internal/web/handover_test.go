@@ -24,6 +24,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/onboard"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 	"github.com/sallyport-sftp/sallyport/internal/web"
+	"github.com/sallyport-sftp/sallyport/internal/web/page"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
@@ -49,7 +50,8 @@ func newWorld(t *testing.T) *world {
 	w := &world{World: testkit.NewWorld(t, ""), log: &testkit.Log{}}
 	w.links = handover.New(w.Store, w.Clock, w.IDs)
 	w.openRequests()
-	w.pages = web.New(web.Options{HandOver: w.links, Help: "help@example.com & <friends>",
+	w.pages = web.New(web.Options{Pages: w.site(exchange.Operator{}, "help@example.com & <friends>"), HandOver: w.links,
+		Help:     "help@example.com & <friends>",
 		Requests: w.requests, URL: "https://files.example.com", Within: "within 2 days", Zone: time.UTC,
 		Log:     slog.New(slog.NewTextHandler(w.log, nil)),
 		Reader:  reader,
@@ -88,6 +90,11 @@ func (w *world) ask(method, path string, change ...func(*http.Request)) *httptes
 }
 
 // reader is in Sydney.
+// site is what pages have in common.
+func (w *world) site(o exchange.Operator, help string) *page.Site {
+	return page.NewSite(page.Options{Operator: o, Help: help, Log: slog.New(slog.NewTextHandler(w.log, nil))})
+}
+
 func reader(_ context.Context, l model.Link) web.Reader {
 	if l.User == "" {
 		return web.Reader{Help: "help@example.com & <friends>", Zone: sydney}
@@ -447,7 +454,7 @@ func TestPagesNameTheOperator(t *testing.T) {
 	w := newWorld(t)
 	const logo = "data:image/svg+xml;base64,PHN2Zz48c2NyaXB0Pg=="
 	w.pages = web.New(web.Options{HandOver: w.links, Reader: reader, Log: slog.New(slog.NewTextHandler(w.log, nil)),
-		Operator: exchange.Operator{Name: `Example <b>"Networks"</b>`, URL: "https://www.example.net", Logo: logo}})
+		Pages: w.site(exchange.Operator{Name: `Example <b>"Networks"</b>`, URL: "https://www.example.net", Logo: logo}, "")})
 	path, _ := w.link(model.LinkPassphrase, w.ann, keys.File{Name: "passphrase.txt", Content: []byte("seven words")})
 	for _, got := range []*httptest.ResponseRecorder{w.ask("GET", path), w.ask("POST", path), w.ask("GET", path)} {
 		text := html.UnescapeString(got.Body.String())
@@ -468,7 +475,8 @@ func TestPagesNameTheOperator(t *testing.T) {
 // Who confirms an address once saw the support of another region.
 func TestALinkWithoutAUserHasTheSupportOfItsContact(t *testing.T) {
 	w := newWorld(t)
-	w.pages = web.New(web.Options{HandOver: w.links, Log: slog.New(slog.NewTextHandler(w.log, nil)), Help: "elsewhere",
+	w.pages = web.New(web.Options{Pages: w.site(exchange.Operator{}, "elsewhere"), HandOver: w.links,
+		Log: slog.New(slog.NewTextHandler(w.log, nil)), Help: "elsewhere",
 		Reader: func(_ context.Context, l model.Link) web.Reader {
 			return web.Reader{Help: "desk of contact " + l.ContactID, Zone: time.UTC}
 		}})

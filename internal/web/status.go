@@ -12,6 +12,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/guide"
 	"github.com/sallyport-sftp/sallyport/internal/onboard"
+	"github.com/sallyport-sftp/sallyport/internal/web/page"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
@@ -29,7 +30,7 @@ func (s *server) status(mux *http.ServeMux) {
 
 // confirmPage asks to confirm the e-mail address of a request.
 type confirmPage struct {
-	frame
+	page.Frame
 	Steps                           []step
 	Reference, Company, Fingerprint string
 }
@@ -43,7 +44,7 @@ func (s *server) lookConfirm(w http.ResponseWriter, r *http.Request) {
 		s.dead(w, err)
 		return
 	}
-	s.show(w, http.StatusOK, "confirm.html", &confirmPage{frame: frame{Title: "Is this your address?",
+	s.Show(w, http.StatusOK, "confirm.html", &confirmPage{Frame: page.Frame{Title: "Is this your address?",
 		Width: "wide"}, Steps: stepsAt(2),
 		Reference: v.Reference, Company: v.Company, Fingerprint: v.Key.Fingerprint})
 }
@@ -60,7 +61,7 @@ func (s *server) confirm(w http.ResponseWriter, r *http.Request) {
 
 // statusPage says how a request stands.
 type statusPage struct {
-	frame
+	page.Frame
 	Steps       []step
 	Tone        string // class of the note: good, warn, bad, or none
 	Headline    string
@@ -72,8 +73,8 @@ type statusPage struct {
 	MayWithdraw bool
 	Reference   string
 	Facts, Card []fact
-	Files       []place // files that programs import
-	Guide       string  // path of the guide
+	Files       []page.Place // files that programs import
+	Guide       string       // path of the guide
 	Marks       []mark
 	Path        string // this page's
 }
@@ -112,7 +113,7 @@ func (s *server) showStatus(w http.ResponseWriter, r *http.Request, status int, 
 		}
 	}
 	with(p)
-	s.show(w, status, "status.html", p)
+	s.Show(w, status, "status.html", p)
 }
 
 // isReady reports whether the log-in of a request exists.
@@ -122,7 +123,7 @@ func isReady(state model.RequestState) bool {
 
 func (s *server) statusPage(v model.RequestStatus) *statusPage {
 	zone := s.o.Zone
-	p := &statusPage{frame: frame{Title: "Your request", Width: "wide", Script: true}, Reference: v.Reference,
+	p := &statusPage{Frame: page.Frame{Title: "Your request", Width: "wide", Script: true}, Reference: v.Reference,
 		MayAnswer: v.MayAnswer, MayWithdraw: v.MayWithdraw}
 	t := tellings[v.State]
 	p.Steps, p.Tone, p.Headline, p.Lines = stepsAt(t.step), t.tone, t.headline, append([]string(nil), t.lines...)
@@ -208,7 +209,7 @@ func (s *server) settings(r *http.Request, p *statusPage, user string) error {
 			return err
 		}
 		for _, f := range files {
-			p.Files = append(p.Files, place{Name: f.Name,
+			p.Files = append(p.Files, page.Place{Name: f.Name,
 				Path: p.Path + "/site/" + program + "/" + url.PathEscape(f.Name)})
 		}
 	}
@@ -263,7 +264,7 @@ func (s *server) card(w http.ResponseWriter, r *http.Request) (guide.Card, bool)
 
 // sheetPage is the guide of a log-in, in the pages' own style.
 type sheetPage struct {
-	frame
+	page.Frame
 	Back string
 	Body template.HTML
 }
@@ -278,8 +279,8 @@ func (s *server) guidePage(w http.ResponseWriter, r *http.Request) {
 		s.unavailable(w, err)
 		return
 	}
-	s.show(w, http.StatusOK, "sheet.html", &sheetPage{frame: frame{Title: title, Width: "wide", Script: true}, Body: body,
-		Back: onboard.StatusPath + url.PathEscape(r.PathValue("secret"))})
+	s.Show(w, http.StatusOK, "sheet.html", &sheetPage{Frame: page.Frame{Title: title, Width: "wide", Script: true},
+		Body: body, Back: onboard.StatusPath + url.PathEscape(r.PathValue("secret"))})
 }
 
 // siteFile sends a file that a program imports.
@@ -290,7 +291,7 @@ func (s *server) siteFile(w http.ResponseWriter, r *http.Request) {
 	}
 	files, err := c.Sites(r.PathValue("program"), "")
 	if err != nil {
-		s.nothing(w)
+		s.Nothing(w)
 		return
 	}
 	for _, f := range files {
@@ -301,7 +302,7 @@ func (s *server) siteFile(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	s.nothing(w)
+	s.Nothing(w)
 }
 
 // dead says that a link of a request does not work, or that the server can't tell now.
@@ -310,7 +311,7 @@ func (s *server) dead(w http.ResponseWriter, err error) {
 		s.unavailable(w, err)
 		return
 	}
-	s.say(w, http.StatusNotFound, "This link does not work",
+	s.Say(w, http.StatusNotFound, "This link does not work",
 		"It may have been used already, or its time is over. If you have confirmed your address, look for our newer mail: "+
 			"it has "+
 			"the link to your request.", "If you are not sure, send the form again, or call us.")

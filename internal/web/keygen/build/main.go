@@ -17,7 +17,7 @@ import (
 
 const (
 	source = "./internal/web/keygen"
-	dist   = "internal/web/keygen/dist"
+	dist   = "internal/web/page/dist"
 )
 
 func main() {

@@ -1,4 +1,4 @@
-package web
+package page
 
 import (
 	"bytes"
@@ -21,7 +21,7 @@ var workerJS string
 
 // keygen is the program that makes keys in a browser, if it was built (make build).
 //
-//go:embed all:keygen/dist
+//go:embed all:dist
 var keygen embed.FS
 
 // asset is a file that pages load. Its path has its hash, so that browsers may keep it for ever.
@@ -52,16 +52,26 @@ func readAssets(colour string) assets {
 
 const javascript = "text/javascript; charset=utf-8"
 
-// hasKeygen reports whether browsers can make keys.
-func (a assets) hasKeygen() bool { return a["keygen.wasm"] != nil }
+// Keygen is where the parts are that make keys in a browser.
+type Keygen struct{ Worker, Runtime, Program string }
+
+// Keygen returns where the parts are that make keys in a browser; nil if the server was built without
+// them.
+func (s *Site) Keygen() *Keygen {
+	a := s.assets
+	if a["keygen.wasm"] == nil {
+		return nil
+	}
+	return &Keygen{a.path("worker.js"), a.path("runtime.js"), a.path("keygen.wasm")}
+}
 
 // addPacked adds a file that was packed when the server was built. It reports whether it is there.
 func (a assets) addPacked(name, kind string) bool {
-	br, err := keygen.ReadFile("keygen/dist/" + name + ".br")
+	br, err := keygen.ReadFile("dist/" + name + ".br")
 	if err != nil {
 		return false
 	}
-	gz, err := keygen.ReadFile("keygen/dist/" + name + ".gz")
+	gz, err := keygen.ReadFile("dist/" + name + ".gz")
 	if err != nil {
 		return false
 	}
@@ -87,9 +97,9 @@ func (a assets) add(name, kind string, content []byte) {
 // path returns where a file is served.
 func (a assets) path(name string) string { return a[name].path }
 
-// serve adds the files to mux.
-func (a assets) serve(mux *http.ServeMux) {
-	for _, file := range a {
+// ServeAssets adds the files that pages load to mux.
+func (s *Site) ServeAssets(mux *http.ServeMux) {
+	for _, file := range s.assets {
 		mux.HandleFunc("GET "+file.path, func(w http.ResponseWriter, r *http.Request) {
 			h := w.Header()
 			h.Set("Content-Type", file.kind)

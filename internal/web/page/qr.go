@@ -1,4 +1,4 @@
-package web
+package page
 
 import (
 	"fmt"
@@ -8,9 +8,9 @@ import (
 	"rsc.io/qr"
 )
 
-// drawQR returns the QR code of a text as an SVG picture: one path, whose squares are one unit wide.
+// DrawQR returns the QR code of a text as an SVG picture: one path, whose squares are one unit wide.
 // It returns "" if the text is too long for a code.
-func drawQR(text, label string) template.HTML {
+func DrawQR(text, label string) template.HTML {
 	code, err := qr.Encode(text, qr.M)
 	if err != nil {
 		return ""
