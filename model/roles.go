@@ -69,13 +69,16 @@ var Duties = []Duty{
 	{Name: "Read the audit log; list webhooks, operators and tokens; see reviews",
 		Roles: []Role{RoleAuditor},
 		Operations: []string{"list-audit", "export-audit", "sample-audit", "show-audit-status", "list-webhooks",
-			"list-tokens", "show-token"}},
+			"list-tokens", "show-token", "list-operators", "show-operator", "list-operator-sessions", "list-reviews",
+			"show-review"}},
 	{Name: "Run the server: feeds, retention, rules, webhooks, announcements, operators, tokens; remove what is unused",
 		Operations: []string{"remove-account", "remove-vendor", "remove-user", "add-feed", "edit-feed", "remove-feed",
 			"set-sequence", "forget-sequence", "accept-gap", "clear-drops", "add-expectation", "remove-expectation",
 			"put-file", "remove-file", "set-name-policy", "announce", "end-announcement", "add-webhook", "edit-webhook",
 			"remove-webhook", "test-webhook", "replay-dead", "test-mail", "set-policy", "add-hold", "release-hold",
-			"run-retention", "confirm-run", "cancel-run", "make-checkpoint", "add-token", "revoke-token"}},
+			"run-retention", "confirm-run", "cancel-run", "make-checkpoint", "add-token", "revoke-token", "add-operator",
+			"edit-operator", "reset-operator", "disable-operator", "enable-operator", "remove-operator", "end-operator-session",
+			"make-review", "sign-review"}},
 }
 
 // DutyOf returns the row of the table of roles that has an operation; false if there is none.

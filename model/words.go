@@ -13,6 +13,7 @@ var words = map[string]string{
 	string(RequestFirstLogin):  "first log-in",
 	string(RequestFirstFile):   "first file",
 	string(KeyBurned):          "blocked",
+	string(SignInSSO):          "single sign-on",
 	ReasonNoSFTP:               "SFTP not asked for",
 	ReasonOtherUsersKey:        "another user's key",
 	ReasonSecondRequest:        "second log-in",

@@ -25,6 +25,8 @@ type Network struct {
 	Gate Gate
 	// Address returns the address of whoever sent a request.
 	Address func(*http.Request) netip.Addr
+	// Session returns who a browser is signed in as; false if it sends no session. nil: there are none.
+	Session func(*http.Request) (who model.Identity, sent bool, err error)
 	Log     *slog.Logger
 }
 
@@ -32,7 +34,7 @@ type Network struct {
 // large and lines are slow; who asks is known.
 const slowest = 6 * time.Hour
 
-// OverNetwork serves the API to whoever has a token. Nothing else than the document is answered
+// OverNetwork serves the API to whoever has a token, or is signed in. Nothing else than the document is answered
 // without one.
 func OverNetwork(next http.Handler, n Network) http.Handler {
 	return http.NewCrossOriginProtection().Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -64,6 +66,11 @@ func OverNetwork(next http.Handler, n Network) http.Handler {
 const DocumentPath = "/api/openapi.json"
 
 func (n Network) whoIs(r *http.Request) (who model.Identity, wait time.Duration, err error) {
+	if n.Session != nil && r.Header.Get("Authorization") == "" {
+		if who, sent, err := n.Session(r); sent {
+			return who, 0, err
+		}
+	}
 	kind, secret, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(kind, "Bearer") || secret == "" {
 		return who, 0, fault.E("api.whoIs", fault.Unauthenticated, "Please sign in, or send a token.").

@@ -117,7 +117,8 @@ Manage it:       the other commands; on the server's own machine they need only
 		a.receiptCommand(), a.traceCommand(), a.expectCommand(), a.retentionCommand(), a.namesCommand(), a.auditCommand(),
 		a.webhookCommand(), a.messageCommand(), a.mailCommand(),
 		a.sessionCommand(), a.announceCommand(), a.partnersCommand(), a.requestCommand(),
-		a.tokenCommand(), a.contactCommand(), a.linkCommand(), a.noticeCommand(), a.guideCommand(), a.sitesCommand(),
+		a.operatorCommand(), a.tokenCommand(), a.reviewCommand(),
+		a.contactCommand(), a.linkCommand(), a.noticeCommand(), a.guideCommand(), a.sitesCommand(),
 		a.explainCommand(), a.banCommand(), a.unbanCommand(), a.hostkeyCommand(), a.configCommand(), a.manCommand(),
 		a.versionCommand())
 	root.InitDefaultCompletionCmd()

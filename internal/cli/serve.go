@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"runtime"
 	"time"
@@ -27,6 +28,10 @@ func (a *app) serveCommand() *cobra.Command {
 			NewHostKeys: newHost, AcceptLog: acceptLog})
 		if err != nil {
 			return err
+		}
+		if link := n.FirstLink(); link != "" {
+			fmt.Fprintf(a.Out, "Nobody manages this server in a browser yet. The first administrator sets that up here, once:\n"+
+				"  %s\n", link)
 		}
 		return a.untilStopped(ctx, n, cfg)
 	})

@@ -96,6 +96,7 @@ func (c *Config) checkListeners(f *findings) {
 		f.bad("keys.rsa_max", "from keys.rsa_min to 8192 bits.")
 	}
 	c.checkWeb(f)
+	c.checkSignIn(f)
 }
 
 func (c *Config) checkWeb(f *findings) {

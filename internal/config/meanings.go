@@ -139,6 +139,24 @@ var meanings = map[string]string{
 	"web.proxies": "Proxies with a certificate on other machines. Then only they may send requests in clear, and their " +
 		"X-Forwarded-For is believed.",
 
+	"sign_in":          "How operators sign in to the pages at web.url.",
+	"sign_in.password": "With a password and the code of an authenticator app.",
+	"sign_in.passkeys": "With a passkey. web.url must be a name with https://.",
+	"sign_in.idle":     "A session that nobody uses for so long ends.",
+	"sign_in.longest":  "Every session ends after so long.",
+	"sign_in.unused":   "Operators who do not sign in for so long are disabled. 0: never.",
+	"sign_in.review": "How often the list of operators, tokens and keys is to be signed off: 6mo. \"status\" reminds you. " +
+		"Empty: never.",
+	"sign_in.sso":               "A single sign-on (OpenID Connect). It sends people back to web.url/sign-in/callback.",
+	"sign_in.sso.issuer":        "Its address: https://login.example.com/realm. Empty: there is none.",
+	"sign_in.sso.client_id":     "What it calls this server.",
+	"sign_in.sso.client_secret": "The secret that it has given this server.",
+	"sign_in.sso.name":          "What the button says: Example login.",
+	"sign_in.sso.scopes":        "What it is asked for, besides openid.",
+	"sign_in.sso.claim":         "The claim that has a person's groups.",
+	"sign_in.sso.roles": "The role of each group, in a file: {sftp-admins: admin, helpdesk: support}. Who is in several " +
+		"has the most powerful. Empty: only people whom you invite may sign in, with the role of the invitation.",
+
 	"metrics":        "Numbers for Prometheus.",
 	"metrics.listen": "Address to serve /metrics and /healthz on: 127.0.0.1:9222. Empty: nowhere.",
 

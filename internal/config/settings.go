@@ -46,9 +46,9 @@ func isValue(t reflect.Type) bool {
 		return true
 	}
 	switch t.Kind() {
-	case reflect.Struct, reflect.Map:
+	case reflect.Struct:
 		return false
-	case reflect.Slice:
+	case reflect.Map, reflect.Slice:
 		return t.Elem().Kind() != reflect.Struct
 	}
 	return true

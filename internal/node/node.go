@@ -37,6 +37,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/hotfolder"
 	"github.com/sallyport-sftp/sallyport/internal/identity"
 	"github.com/sallyport-sftp/sallyport/internal/inbox"
+	"github.com/sallyport-sftp/sallyport/internal/keys"
 	"github.com/sallyport-sftp/sallyport/internal/memory"
 	"github.com/sallyport-sftp/sallyport/internal/naming"
 	"github.com/sallyport-sftp/sallyport/internal/notify"
@@ -108,6 +109,8 @@ type Node struct {
 	requests   *onboard.Service
 	offered    chan model.PendingKey // unknown keys, to be recorded
 	operators  *operator.Service
+	vault      *keys.Vault
+	first      string       // link with which the first administrator joins; ""
 	operations http.Handler // the API
 	web        *http.Server
 	webAddr    string
@@ -201,8 +204,11 @@ func (n *Node) buildServices(ctx context.Context) (err error) {
 		return err
 	}
 	n.links = handover.New(n.store, n.clock, n.ids)
-	n.operators = operator.New(operator.Options{Store: n.store, Clock: n.clock, IDs: n.ids, Log: n.log,
-		Policy: operatorPolicy(&n.cfg)})
+	if n.vault, err = identity.OpenVault(n.cfg.Data); err != nil {
+		return err
+	}
+	n.operators = operator.New(operator.Options{Store: n.store, Clock: n.clock, IDs: n.ids, Vault: n.vault, Log: n.log,
+		URL: n.pages(), Name: n.operator.Name, Policy: operatorPolicy(&n.cfg)})
 	n.accounts = account.New(n.store, n.clock, n.ids, policy)
 	if err := n.buildExchange(ctx); err != nil {
 		return err
@@ -269,7 +275,7 @@ func (n *Node) buildListeners(ctx context.Context, signers []ssh.Signer) error {
 	if err := n.openSocket(); err != nil {
 		return err
 	}
-	if err := n.openWeb(); err != nil {
+	if err := n.openWeb(ctx); err != nil {
 		return err
 	}
 	if err := n.openMetrics(); err != nil {

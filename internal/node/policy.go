@@ -106,9 +106,13 @@ func recordPolicy(c *config.Config, endpointIPs map[string][]string) connection.
 
 // operatorPolicy makes the policy of operators and tokens from the configuration.
 func operatorPolicy(c *config.Config) operator.Policy {
+	sso := c.SignIn.SSO
 	return operator.Policy{Rate: c.Limits.TokenRequests, Burst: max(c.Limits.TokenRequests/4, 20),
 		After: c.Access.BanAfter, Within: time.Duration(c.Access.BanWithin), For: time.Duration(c.Access.BanFor),
-		Never: config.Networks(c.Access.NeverBan)}
+		Never: config.Networks(c.Access.NeverBan), Idle: time.Duration(c.SignIn.Idle),
+		Longest: time.Duration(c.SignIn.Longest), Unused: time.Duration(c.SignIn.Unused), Password: c.SignIn.Password,
+		Passkeys: c.SignIn.Passkeys, SSO: operator.SSO{Issuer: sso.Issuer, ClientID: sso.ClientID,
+			ClientSecret: sso.ClientSecret, Name: sso.Name, Scopes: sso.Scopes, Claim: sso.Claim, Roles: sso.Roles}}
 }
 
 // The default of limits.unread: a share of the memory. The buffers take up to three times as much

@@ -117,12 +117,8 @@ func (n *Node) final(userID, full string) bool {
 func (n *Node) buildNotify(ctx context.Context) (*notify.Service, error) {
 	w, m := &n.cfg.Webhooks, &n.cfg.Mail
 	var allow []netip.Prefix = config.Networks(w.Allow)
-	vault, err := identity.OpenVault(n.cfg.Data)
-	if err != nil {
-		return nil, err
-	}
 	n.hooks = webhook.New(webhook.Policy{Allow: allow, AllowHTTP: w.AllowHTTP}, n.clock)
-	o := notify.Options{Store: n.store, Clock: n.clock, IDs: n.ids, Log: n.log, Poster: n.hooks, Vault: vault,
+	o := notify.Options{Store: n.store, Clock: n.clock, IDs: n.ids, Log: n.log, Poster: n.hooks, Vault: n.vault,
 		Writer: n.words, Zones: n.cfg.Zones(), Operators: m.Operators, Node: n.name, Keep: time.Duration(w.Keep),
 		Help: n.helpOf,
 		Notices: func(ctx context.Context, after string) ([]model.Notice, error) {

@@ -10,14 +10,17 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/api"
 	"github.com/sallyport-sftp/sallyport/internal/config"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/httpd"
+	"github.com/sallyport-sftp/sallyport/internal/operator"
 	"github.com/sallyport-sftp/sallyport/internal/web"
 	"github.com/sallyport-sftp/sallyport/internal/web/page"
+	"github.com/sallyport-sftp/sallyport/internal/web/signin"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
@@ -53,7 +56,7 @@ func within(d time.Duration) string {
 }
 
 // openWeb serves the pages for partners and the API for operators, if an address is configured.
-func (n *Node) openWeb() error {
+func (n *Node) openWeb(ctx context.Context) error {
 	c := n.cfg.Web
 	if c.Listen == "" {
 		return nil
@@ -71,6 +74,9 @@ func (n *Node) openWeb() error {
 		return busy(c.Listen, err)
 	}
 	n.webAddr = l.Addr().String()
+	if n.first, err = n.operators.First(ctx); err != nil {
+		return errors.Join(err, l.Close())
+	}
 	handler := n.webHandler()
 	if certificate == nil {
 		handler = httpd.OnlyFrom(config.Networks(c.Proxies), handler)
@@ -99,13 +105,35 @@ func (n *Node) webHandler() http.Handler {
 	pages := web.Options{Pages: site, HandOver: n.links, Help: n.cfg.Support.Help(), Reader: n.readerOf,
 		Requests: n.requests, Guides: n.guides, URL: c.URL, Within: within(time.Duration(n.cfg.Onboard.AnswerWithin)),
 		Zone: n.cfg.Zones().Of(model.Account{}), Proxies: proxies, Ready: n.store.Ping, Log: n.log}
-	operations := api.OverNetwork(n.operations, api.Network{Gate: n.operators, Log: n.log,
-		Address: func(r *http.Request) netip.Addr { return httpd.Address(r, proxies) }})
+	address := func(r *http.Request) netip.Addr { return httpd.Address(r, proxies) }
+	entrance := signin.New(signin.Options{Pages: site, Operators: n.operators, With: api.WithIdentity, Address: address,
+		URL: n.pages(), Zone: n.cfg.Zones().Of(model.Account{}), Log: n.log})
+	operations := api.OverNetwork(n.operations, api.Network{Gate: n.operators, Log: n.log, Address: address,
+		Session: entrance.Identity})
 	mux := http.NewServeMux()
 	mux.Handle("/", httpd.Guard(n.log, web.New(pages), site.Fault))
+	for _, path := range []string{operator.JoinPath, "/sign-in", "/sign-in/", "/sign-out", signin.OwnPath,
+		signin.OwnPath + "/"} {
+		mux.Handle(path, httpd.Guard(n.log, entrance, site.Fault))
+	}
 	mux.Handle("/api/", httpd.Guard(n.log, operations, api.Fault))
 	return mux
 }
+
+// pages returns the address of the pages, as people reach them; "" if there are none.
+func (n *Node) pages() string {
+	c := n.cfg.Web
+	switch {
+	case c.URL != "" || c.Listen == "":
+		return strings.TrimSuffix(c.URL, "/")
+	case c.TLSCert != "":
+		return "https://" + c.Listen
+	}
+	return "http://" + c.Listen
+}
+
+// FirstLink returns the link with which the first administrator sets up its sign-in; "" if somebody has.
+func (n *Node) FirstLink() string { return n.first }
 
 // WebAddress returns the address on which pages and the API are served; "" if they are not.
 func (n *Node) WebAddress() string { return n.webAddr }

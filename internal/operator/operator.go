@@ -1,14 +1,19 @@
-// Package operator knows who may manage the server over the network: API tokens of programs. It says
-// who sent a request, and slows down whoever guesses.
+// Package operator knows who may manage the server over the network: people, who sign in in a browser,
+// and API tokens of programs. It says who sent a request, and slows down whoever guesses.
 package operator
 
 import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
 	"log/slog"
 	"net/netip"
 	"sync"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/keys"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/model"
 )
@@ -22,6 +27,13 @@ type Policy struct {
 	Within time.Duration
 	For    time.Duration
 	Never  []netip.Prefix
+
+	Idle     time.Duration // a session that nobody uses ends
+	Longest  time.Duration // every session ends
+	Unused   time.Duration // operators who do not sign in for so long are disabled; 0: never
+	Password bool          // people may sign in with a password and a code
+	Passkeys bool          // people may sign in with a passkey, if the pages' address allows it
+	SSO      SSO
 }
 
 // Options are the dependencies of the service.
@@ -29,7 +41,10 @@ type Options struct {
 	Store  *store.Store
 	Clock  exchange.Clock
 	IDs    *exchange.IDs
+	Vault  *keys.Vault // keeps what codes are made from
 	Log    *slog.Logger
+	URL    string // of the pages, as operators reach them; "" if it is not known
+	Name   string // of whoever runs the server, for authenticator apps
 	Policy Policy
 }
 
@@ -37,6 +52,10 @@ type Options struct {
 type Service struct {
 	o       Options
 	guesses *throttle // by address
+	aimed   *throttle // by operator
+	hashing chan struct{}
+	keys    *passkeys // nil: there are none
+	sso     *provider // nil: there is none
 
 	mu   sync.Mutex
 	used map[string]use    // by a token's id: what is not written yet
@@ -45,8 +64,16 @@ type Service struct {
 
 // New makes the service.
 func New(o Options) *Service {
-	return &Service{o: o, guesses: newThrottle(o.Policy.After, o.Policy.Within, o.Policy.For), used: map[string]use{},
-		pace: map[string]*paced{}}
+	p := o.Policy
+	s := &Service{o: o, guesses: newThrottle(p.After, p.Within, p.For), aimed: newThrottle(mostAimed, p.Within, p.For),
+		hashing: make(chan struct{}, hashesAtOnce), used: map[string]use{}, pace: map[string]*paced{}}
+	if p.Passkeys {
+		s.keys = newPasskeys(o.URL, o.Name)
+	}
+	if p.SSO.Issuer != "" {
+		s.sso = newProvider(p.SSO, o.URL)
+	}
+	return s
 }
 
 func (s *Service) now() time.Time { return s.o.Clock().UTC().Truncate(time.Microsecond) }
@@ -64,4 +91,17 @@ func (s *Service) spared(from netip.Addr) bool {
 		}
 	}
 	return false
+}
+
+// randomSecret returns 256 random bits, in base64url: of a link, a cookie or a ticket.
+func randomSecret() string {
+	b := make([]byte, 32)
+	_, _ = rand.Read(b) // never fails
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// hashOf returns the SHA-256 of a secret, in hex.
+func hashOf(secret string) string {
+	sum := sha256.Sum256([]byte(secret))
+	return hex.EncodeToString(sum[:])
 }

@@ -3,11 +3,9 @@ package operator
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base32"
 	"encoding/binary"
-	"encoding/hex"
 	"hash/crc32"
 	"net/netip"
 	"slices"
@@ -60,11 +58,6 @@ func splitSecret(secret string) (prefix string, ok bool) {
 	}
 	body := secret[len(secretMark) : secretChars-7]
 	return secret[:len(secretMark)+prefixChars], checksum(body) == secret[secretChars-7:]
-}
-
-func hashOf(secret string) string {
-	sum := sha256.Sum256([]byte(secret))
-	return hex.EncodeToString(sum[:])
 }
 
 // AddToken makes an API token. The answer has its secret, which is not kept.

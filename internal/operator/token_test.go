@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/keys"
 	"github.com/sallyport-sftp/sallyport/internal/operator"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -22,14 +23,24 @@ type world struct {
 	*testkit.World
 	s   *operator.Service
 	log bytes.Buffer
+	sso operator.SSO // "": none
+}
+
+// vault keeps secrets under a key of its own.
+func (w *world) vault() *keys.Vault {
+	v, err := keys.NewVault(make([]byte, keys.VaultKeySize))
+	w.Must(err)
+	return v
 }
 
 func begin(w *world, t testing.TB) *world {
 	w.Begin(t)
 	w.log.Reset()
 	w.s = operator.New(operator.Options{Store: w.Store, Clock: w.Clock, IDs: w.IDs,
-		Log: slog.New(slog.NewTextHandler(io.Writer(&w.log), nil)),
-		Policy: operator.Policy{Rate: 60, Burst: 5, After: 3, Within: time.Minute, For: 10 * time.Minute,
+		Log:   slog.New(slog.NewTextHandler(io.Writer(&w.log), nil)),
+		Vault: w.vault(), URL: "https://files.example.com", Name: "Example Networks",
+		Policy: operator.Policy{Idle: 30 * time.Minute, Longest: 12 * time.Hour, Unused: 90 * testkit.Day, Password: true,
+			Passkeys: true, SSO: w.sso, Rate: 60, Burst: 5, After: 3, Within: time.Minute, For: 10 * time.Minute,
 			Never: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}})
 	return w
 }

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -15,6 +16,9 @@ import (
 
 // writeUses is how often last uses of tokens are written. A request waits for no write.
 const writeUses = time.Minute
+
+// lookAtPeople is how often operators who do not sign in, and sessions that are over, are looked for.
+const lookAtPeople = 10 * time.Minute
 
 // use is a last use that is not written yet.
 type use struct {
@@ -57,13 +61,20 @@ func (s *Service) note(id string, from netip.Addr, now time.Time) {
 	s.used[id] = use{now, from.String()}
 }
 
-// Keep writes last uses of tokens until ctx ends, and once more then.
+// Keep writes last uses of tokens until ctx ends, and once more then. It disables operators who do not
+// sign in, and forgets old sessions.
 func (s *Service) Keep(ctx context.Context) {
 	defer func() {
 		if err := s.Flush(context.WithoutCancel(ctx)); err != nil {
 			s.o.Log.Error("uses of API tokens could not be written", "err", err)
 		}
 	}()
+	var people sync.WaitGroup
+	people.Go(func() {
+		exchange.Task{Every: lookAtPeople, Do: s.keepPeople, Failure: "sessions of operators could not be looked at",
+			Log: s.o.Log}.Run(ctx)
+	})
+	defer people.Wait()
 	exchange.Task{Every: writeUses, Later: true, Do: s.Flush, Failure: "uses of API tokens could not be written",
 		Log: s.o.Log}.Run(ctx)
 }

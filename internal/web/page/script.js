@@ -139,6 +139,52 @@
 	const maker = document.querySelector("[data-worker]");
 	if (maker) keygen(maker);
 
+	// Bytes travel in base64url.
+	const bytesOf = (text) => Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0));
+	const textOf = (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer))).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+
+	// passkey sets up the button that makes a passkey, or signs in with one.
+	function passkey(root) {
+		root.hidden = false;
+		const button = root.querySelector("button"), status = root.querySelector("[role=status]");
+		const say = (text) => {
+			const p = document.createElement("p");
+			p.className = "note bad";
+			p.textContent = text;
+			status.replaceChildren(p);
+		};
+		async function ask(path, body) {
+			const r = await fetch(path, {method: "POST", body});
+			const answer = await r.json();
+			if (!r.ok) throw new Error(answer.error);
+			return answer;
+		}
+		async function run() {
+			const form = root.closest("form");
+			const {options} = await ask(root.dataset.begin, form ? new URLSearchParams(new FormData(form)) : undefined);
+			options.challenge = bytesOf(options.challenge);
+			if (options.user) options.user.id = bytesOf(options.user.id);
+			for (const list of ["excludeCredentials", "allowCredentials"]) for (const c of options[list] || []) c.id = bytesOf(c.id);
+			let made;
+			try {
+				made = await navigator.credentials[root.dataset.passkey]({publicKey: options});
+			} catch (err) {
+				throw new Error(err.name === "InvalidStateError" ? "This device has a passkey for you already." : "No passkey was used. Try again, or choose another way.");
+			}
+			const response = {};
+			for (const part of ["clientDataJSON", "attestationObject", "authenticatorData", "signature", "userHandle"]) if (made.response[part]) response[part] = textOf(made.response[part]);
+			const {next} = await ask(root.dataset.finish, JSON.stringify({id: made.id, rawId: textOf(made.rawId), type: made.type, response}));
+			location.assign(next);
+		}
+		button.addEventListener("click", () => {
+			button.disabled = true;
+			status.replaceChildren();
+			run().catch((err) => { button.disabled = false; say(err.message); });
+		});
+	}
+
+	if (window.PublicKeyCredential) for (const root of document.querySelectorAll("[data-passkey]")) passkey(root);
+
 	for (const b of document.querySelectorAll("[data-copy]")) {
 		if (!navigator.clipboard) continue;
 		b.hidden = false;

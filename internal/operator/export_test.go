@@ -1,0 +1,4 @@
+package operator
+
+// KeepPeople is a step of Keep.
+var KeepPeople = (*Service).keepPeople

@@ -1,0 +1,167 @@
+package operator
+
+import (
+	"context"
+	"net/netip"
+
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/model"
+)
+
+// Own is how an operator itself signs in, and where it is signed in.
+type Own struct {
+	model.Operator
+	Keys     []model.Passkey
+	Sessions []model.OperatorSession // live ones
+}
+
+// Own returns how the operator of a session signs in.
+func (s *Service) Own(ctx context.Context, v Session) (Own, error) {
+	q := s.o.Store.Read(ctx)
+	o, err := q.Operator(v.Who.ID)
+	if err != nil {
+		return Own{}, err
+	}
+	own := Own{Operator: o}
+	if own.Keys, err = q.Passkeys(o.ID); err != nil {
+		return own, err
+	}
+	now := s.now()
+	own.Sessions, err = q.OperatorSessions(model.OperatorSessionFilter{Live: true}, o.ID, now, now.Add(-s.o.Policy.Idle))
+	return own, err
+}
+
+// proven is the secret of an authenticator app that is being set up.
+type proven struct{ Secret string } // sealed
+
+// Code is something to set up an authenticator app with.
+type Code struct{ Ticket, Secret, URI string }
+
+// NewCode returns something to set up an authenticator app with. The ticket is for SetPassword.
+func (s *Service) NewCode(ctx context.Context, v Session) (Code, error) {
+	return s.code(ctx, v, newCodeSecret())
+}
+
+func (s *Service) code(ctx context.Context, v Session, secret string) (Code, error) {
+	ticket, err := s.challenge(ctx, "password "+v.Who.ID, proven{s.o.Vault.Seal(secret, v.Who.ID)})
+	return Code{ticket, secret, codeURI(s.o.Name, v.Who.Email, secret)}, err
+}
+
+// Passwords are what somebody sets a password with.
+type Passwords struct{ Ticket, Old, New, Code string }
+
+// SetPassword gives the operator of a session a new password and a new authenticator app, and ends its
+// other sessions. Whoever has a password must give it. After mistakes, again is for the next try: the app
+// need not be set up another time.
+func (s *Service) SetPassword(ctx context.Context, v Session, in Passwords) (again Code, err error) {
+	const op = "operator.SetPassword"
+	p, err := finish[proven](ctx, s, in.Ticket, "password "+v.Who.ID)
+	if err != nil {
+		return again, err
+	}
+	o, err := s.o.Store.Read(ctx).Operator(v.Who.ID)
+	if err != nil {
+		return again, err
+	}
+	secret, err := s.o.Vault.Open(p.Secret, o.ID)
+	if err != nil {
+		return again, fault.Wrap(op, fault.Internal, err)
+	}
+	wrong, err := s.wrongOld(ctx, o, v, in.Old)
+	if err != nil {
+		return again, err
+	}
+	if err := checkPassword(in.New, o.Email, o.Name); err != nil {
+		wrong.Add("password", err)
+	}
+	step, err := checkCode(in.Code, secret, 0, s.now())
+	if err != nil {
+		wrong.Add("code", err)
+	}
+	if len(wrong) > 0 {
+		if again, err = s.code(ctx, v, secret); err != nil {
+			return again, err
+		}
+		return again, wrong
+	}
+	hashed, err := s.hash(ctx, in.New)
+	if err != nil {
+		return again, err
+	}
+	_, err = s.change(ctx, o.Actor(), o.ID, "operator.password",
+		func(tx *store.Tx, o *model.Operator) (map[string]string, error) {
+			o.Password, o.TOTP, o.TOTPStep = hashed, p.Secret, step
+			return nil, tx.EndOperatorSessions(o.ID, v.ID, o.Actor(), s.now())
+		})
+	return again, err
+}
+
+// wrongOld checks the password that an operator has. Whoever took over a browser may guess as often as
+// whoever signs in.
+func (s *Service) wrongOld(ctx context.Context, o model.Operator, v Session, old string) (wrong fault.Mistakes,
+	err error) {
+	if o.Password == "" {
+		return nil, nil
+	}
+	if wait := s.aimed.Refused(o.ID, s.now()); wait > 0 {
+		return nil, fault.E("operator.wrongOld", fault.Busy, "Too many passwords were wrong. Try again in %s.", minutes(wait))
+	}
+	right, err := s.matches(ctx, old, o.Password)
+	if err != nil || right {
+		return nil, err
+	}
+	from, _ := netip.ParseAddr(v.Address)
+	wrong.Add("old", s.refuse(ctx, o, Visitor{Address: from}, "Its present password was wrong, to set a new one.",
+		fault.E("operator.wrongOld", fault.Denied, "This is not your present password.")))
+	return wrong, nil
+}
+
+// NewKey begins to make a passkey for the operator of a session.
+func (s *Service) NewKey(ctx context.Context, v Session) (ticket string, options any, err error) {
+	return s.beginKey(ctx, v.Who, Person{}, "passkey "+v.Who.ID)
+}
+
+// AddKey adds the passkey that a browser made.
+func (s *Service) AddKey(ctx context.Context, v Session, ticket, name string, answer []byte) error {
+	if s.keys == nil {
+		return noPasskeys()
+	}
+	m, err := finish[making](ctx, s, ticket, "passkey "+v.Who.ID)
+	if err != nil {
+		return err
+	}
+	key, err := s.finishKey(v.Who, m, name, answer)
+	if err != nil {
+		return err
+	}
+	return s.o.Store.Write(ctx, func(tx *store.Tx) error {
+		if err := tx.AddPasskey(key); fault.Is(err, fault.Exists) {
+			return fault.E("operator.AddKey", fault.Exists, "This passkey is known already.")
+		} else if err != nil {
+			return err
+		}
+		return s.audit(tx, v.Who.Actor(), "operator.passkey.add", v.Who.Email, map[string]string{"name": key.Name})
+	})
+}
+
+// RemoveKey removes a passkey, unless it is the only way in.
+func (s *Service) RemoveKey(ctx context.Context, v Session, id string) error {
+	const op = "operator.RemoveKey"
+	return s.o.Store.Write(ctx, func(tx *store.Tx) error {
+		o, err := tx.Operator(v.Who.ID)
+		if err != nil {
+			return err
+		}
+		if len(o.Methods) == 1 && o.Passkeys == 1 {
+			return fault.E(op, fault.Conflict, "This passkey is your only way in.").
+				WithHint("add another one first, or a password")
+		}
+		if err := tx.RemovePasskey(o.ID, id); fault.Is(err, fault.NotFound) {
+			return fault.E(op, fault.NotFound, "You have no such passkey.")
+		} else if err != nil {
+			return err
+		}
+		return s.audit(tx, o.Actor(), "operator.passkey.remove", o.Email, map[string]string{"id": id})
+	})
+}
