@@ -33,15 +33,20 @@ func (w *world) vault() *keys.Vault {
 	return v
 }
 
-func begin(w *world, t testing.TB) *world {
-	w.Begin(t)
-	w.log.Reset()
-	w.s = operator.New(operator.Options{Store: w.Store, Clock: w.Clock, IDs: w.IDs,
+// again is the service after a restart: it has forgotten who guessed.
+func (w *world) again() *operator.Service {
+	return operator.New(operator.Options{Store: w.Store, Clock: w.Clock, IDs: w.IDs,
 		Log:   slog.New(slog.NewTextHandler(io.Writer(&w.log), nil)),
 		Vault: w.vault(), URL: "https://files.example.com", Name: "Example Networks",
 		Policy: operator.Policy{Idle: 30 * time.Minute, Longest: 12 * time.Hour, Unused: 90 * testkit.Day, Password: true,
 			Passkeys: true, SSO: w.sso, Rate: 60, Burst: 5, After: 3, Within: time.Minute, For: 10 * time.Minute,
 			Never: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}})
+}
+
+func begin(w *world, t testing.TB) *world {
+	w.Begin(t)
+	w.log.Reset()
+	w.s = w.again()
 	return w
 }
 
