@@ -44,7 +44,7 @@ var changing = []struct {
 	{regexp.MustCompile(`whsec_[A-Za-z0-9+/=]+`), "WEBHOOK-SECRET", false},
 	{regexp.MustCompile(`\bsp_([a-z2-7]{47})\b`), "TOKEN-SECRET", true},
 	{regexp.MustCompile(`\bsp_([a-z2-7]{8})\b`), "PREFIX", true},
-	{regexp.MustCompile(`/handover/([A-Za-z0-9_-]+)`), "SECRET", false},
+	{regexp.MustCompile(`/(?:handover|join)/([A-Za-z0-9_-]+)`), "SECRET", false},
 	{regexp.MustCompile(`local:([^\s"(]+\(\d+\))`), "operator(0)", false},
 	{regexp.MustCompile(`\b\d\.\d KB\b`), "n.n KB", false}, // bytes of a connection
 	{regexp.MustCompile(`,session,,(\d+),`), "0", false},

@@ -116,7 +116,11 @@ func (a *app) operatorSet() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.done(o, "%s (%s) has the role %s.", o.Email, o.Name, o.Role)
+			name := ""
+			if o.Name != "" {
+				name = " (" + o.Name + ")"
+			}
+			return a.done(o, "%s%s has the role %s.", o.Email, name, o.Role)
 		})
 	optText(c, &name, "name", "none", "the person's name; none: not given")
 	roleFlag(c, &role, "what the person may do: ")

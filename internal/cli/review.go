@@ -2,14 +2,11 @@ package cli
 
 import (
 	"context"
-	"encoding/csv"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sallyport-sftp/sallyport/client"
-	"github.com/sallyport-sftp/sallyport/internal/fault"
-	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
@@ -23,7 +20,7 @@ is time (sign_in.review).`
 }
 
 func (a *app) reviewMake() *cobra.Command {
-	return command("make", "List who and what has access now", cobra.NoArgs, func(ctx context.Context, _ []string) error {
+	return command("make", "Note who and what has access now, to be signed off", cobra.NoArgs, func(ctx context.Context, _ []string) error {
 		v, err := a.client().MakeReview(ctx)
 		if err != nil {
 			return err
@@ -51,49 +48,32 @@ func (a *app) reviewList() *cobra.Command {
 		}})
 }
 
-func (a *app) reviewShow() *cobra.Command {
-	var asCSV bool
-	c := command("show ID", "Show who and what had access when a review was made", cobra.ExactArgs(1),
-		func(ctx context.Context, args []string) error {
-			v, err := a.client().ShowReview(ctx, args[0])
-			if err != nil {
-				return err
-			}
-			if asCSV {
-				return a.reviewCSV(v)
-			}
-			signed := "not yet"
-			if v.SignedAt != nil {
-				signed = when(*v.SignedAt) + " by " + v.SignedBy
-			}
-			if a.json {
-				return a.show(v, table{})
-			}
-			if err := a.card(v, [2]string{"Made", when(v.MadeAt) + " by " + v.MadeBy}, [2]string{"Signed off", signed},
-				[2]string{"Note", v.Note}); err != nil {
-				return err
-			}
-			rows := table{head: []string{"WHAT", "NAME", "ROLE OR KEY", "STATE", "SINCE", "ENDS", "LAST USED", "FROM"},
-				none: "Nothing had access."}
-			for _, x := range v.Access {
-				rows.add(string(x.Kind), x.Name, x.Detail, x.State, x.Since, x.Ends, x.Used, x.From)
-			}
-			return a.show(v, rows)
-		})
-	c.Flags().BoolVar(&asCSV, "csv", false, "as CSV")
-	return c
+// reviewed asks for the list of a review. It is one page.
+type reviewed struct {
+	id string
+	model.Paging
 }
 
-// reviewCSV writes a review for a spreadsheet.
-func (a *app) reviewCSV(v model.Review) error {
-	w := csv.NewWriter(a.Out)
-	_ = w.Write([]string{"WHAT", "NAME", "ROLE OR KEY", "STATE", "SINCE", "ENDS", "LAST USED", "FROM"})
-	for _, x := range v.Access {
-		_ = w.Write([]string{string(x.Kind), valid.Cell(x.Name), valid.Cell(x.Detail), x.State, when(x.Since), whenPtr(x.Ends),
-			whenPtr(x.Used), x.From})
-	}
-	w.Flush()
-	return fault.Wrap("cli.reviewCSV", fault.Internal, w.Error())
+func (a *app) reviewShow() *cobra.Command {
+	return listCommand(a, &listing[reviewed, model.Access]{use: "show ID",
+		short: "Show who and what had access when a review was made", args: cobra.ExactArgs(1),
+		ready: func(_ context.Context, f *reviewed, args []string) error {
+			f.id = args[0]
+			return nil
+		},
+		head: []string{"WHAT", "NAME", "ROLE OR KEY", "STATE", "LAST USED", "FROM"}, more: []string{"SINCE", "ENDS"},
+		at: "SINCE", none: "Nothing had access.",
+		read: func(c *client.Client, ctx context.Context, f reviewed) (page model.Page[model.Access], err error) {
+			if f.Cursor != "" {
+				return page, nil
+			}
+			v, err := c.ShowReview(ctx, f.id)
+			page.Items = v.Access
+			return page, err
+		},
+		row: func(x model.Access) []any {
+			return []any{model.Word(x.Kind), x.Name, x.Detail, x.State, x.Used, x.From, x.Since, x.Ends}
+		}})
 }
 
 func (a *app) reviewSign() *cobra.Command {

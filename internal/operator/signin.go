@@ -121,7 +121,7 @@ func (s *Service) mayTry(o model.Operator, v Visitor) error {
 		return nil
 	}
 	return fault.E("operator.mayTry", fault.Busy, "Too many sign-ins went wrong. Try again in %s.", minutes(wait)).
-		WithHint("an administrator on the server's machine can look up why: sallyport operator show")
+		WithHint("an administrator on the server's machine can look up why").WithAction("list-operators")
 }
 
 // minutes says a wait in words, rounded up.
