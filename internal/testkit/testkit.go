@@ -80,6 +80,9 @@ func (n *Node) start() {
 	n.node, n.Addr = nd, nd.Addresses()[0]
 }
 
+// FirstLink is the link with which the first administrator joins; "" once there is one.
+func (n *Node) FirstLink() string { return n.node.FirstLink() }
+
 // Stop stops the node. Running transfers get 200 ms.
 func (n *Node) Stop() {
 	if n.node == nil {

@@ -46,6 +46,8 @@ type site struct {
 	t    *testing.T
 	url  string
 	mail *mailbox
+
+	secret string // what the latest authenticator app was set up with
 }
 
 func newSite(t *testing.T, options ...testkit.Option) *site {
@@ -62,7 +64,7 @@ func newSite(t *testing.T, options ...testkit.Option) *site {
 		c.Support.Email, c.Support.Phone = "help@example.com", "+61 2 5550 0100"
 		c.Mail.Host, c.Mail.Port, c.Mail.TLS, c.Mail.From = "127.0.0.1", s.mail.port, "none", "files@example.com"
 		c.Mail.Operators = []string{"ops@example.com"}
-	}}, options...)...)
+	}}, append(options, func(c *config.Config) { s.url = c.Web.URL })...)...)
 	return s
 }
 
@@ -169,6 +171,17 @@ func (p *tab) see(text string) {
 	testkit.Eventually(p.t, "the page says "+text, func() bool {
 		_ = chromedp.Run(p.Context, chromedp.Text("body", &got, chromedp.ByQuery)) // it may be loading
 		return strings.Contains(got, text)
+	})
+}
+
+// wait waits until the browser is at a path.
+func (p *tab) wait(path string) {
+	p.t.Helper()
+	var at string
+	testkit.Eventually(p.t, "the browser is at "+path, func() bool {
+		_ = chromedp.Run(p.Context, chromedp.Location(&at)) // it may be loading
+		u, err := url.Parse(at)
+		return err == nil && strings.HasPrefix(u.Path, path)
 	})
 }
 
