@@ -105,13 +105,18 @@ func problem(resp *http.Response) error {
 	var p struct {
 		Detail, Kind, Field, Hint string
 		Action                    *model.Action
+		Mistakes                  fault.Mistakes
 	}
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
 	if json.Unmarshal(text, &p) != nil || p.Detail == "" {
 		p.Detail = fmt.Sprintf("The server answered %s.", resp.Status)
 	}
-	return asError(&fault.Error{Op: "client.Send", Kind: fault.KindOf(p.Kind), Public: p.Detail, Field: p.Field,
-		Hint: p.Hint, Action: p.Action})
+	e := &fault.Error{Op: "client.Send", Kind: fault.KindOf(p.Kind), Public: p.Detail, Field: p.Field,
+		Hint: p.Hint, Action: p.Action}
+	if len(p.Mistakes) > 0 {
+		e.Err = p.Mistakes
+	}
+	return asError(e)
 }
 
 // Call sends a request and reads the JSON answer.

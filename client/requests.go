@@ -13,6 +13,11 @@ func (c *Client) ListRequests(ctx context.Context, q model.RequestFilter) (model
 	return get[model.Page[model.Request]](ctx, c, "/requests", q)
 }
 
+// CountRequests returns how many requests wait, and for whom.
+func (c *Client) CountRequests(ctx context.Context, q model.RequestCountQuery) (model.RequestCounts, error) {
+	return get[model.RequestCounts](ctx, c, "/requests/counts", q)
+}
+
 // ShowRequest returns a request with its history.
 func (c *Client) ShowRequest(ctx context.Context, id string) (model.Request, error) {
 	return get[model.Request](ctx, c, at("/requests/%s", id), nil)

@@ -275,9 +275,27 @@ type RequestFilter struct {
 	Owner  string `query:"owner" doc:"Only this operator's"`
 	Number string `query:"number" doc:"Only with this account number, or of this account"`
 	Email  string `query:"email" doc:"Only of this address"`
+	// WaitsFor counts the second operator as an operator.
+	WaitsFor Awaited `query:"waits_for" enum:"operator,requester" doc:"Only those that wait for an operator, or for them"`
+	Text     string  `query:"text" doc:"Only with this text in reference, name, address, company or account number"`
 	Span
 	Order
 	Paging
+}
+
+// RequestCountQuery asks how many requests wait.
+type RequestCountQuery struct {
+	Owner string `query:"owner" doc:"Also count what this operator looks after"`
+}
+
+// RequestCounts says how many requests wait, and for whom.
+type RequestCounts struct {
+	Operator   int64 `json:"operator" doc:"Wait for an operator, the second one included"`
+	Late       int64 `json:"late" doc:"Of these, have waited for longer than they should"`
+	Requester  int64 `json:"requester" doc:"Wait for the requester, whose address is confirmed"`
+	Unverified int64 `json:"unverified" doc:"Wait until the address is confirmed"`
+	Open       int64 `json:"open" doc:"Are not over, and have a confirmed address"`
+	Owned      int64 `json:"owned" doc:"Are open, and the asked owner's"`
 }
 
 // Judgement is what an operator needs to decide about a request.
@@ -312,6 +330,7 @@ type RequestFinding struct {
 type RequestAccount struct {
 	ID       string       `json:"id"`
 	Name     string       `json:"name"`
+	Region   string       `json:"region,omitempty"`
 	State    AccountState `json:"state"`
 	Contacts []Contact    `json:"contacts" doc:"The present ones, who are told of the request"`
 	Users    []string     `json:"users" doc:"Usernames"`

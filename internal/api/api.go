@@ -91,6 +91,8 @@ type Problem struct {
 	Field  string        `json:"field,omitempty" doc:"The field or parameter that is wrong"`
 	Hint   string        `json:"hint,omitempty" doc:"The next step"`
 	Action *model.Action `json:"action,omitempty" doc:"An operation that would help"`
+	// Mistakes are set if several fields can be wrong at once.
+	Mistakes []fault.Mistake `json:"mistakes,omitempty" doc:"Every field that is wrong; field names the first"`
 }
 
 func (p *Problem) Error() string { return p.Detail }
@@ -187,6 +189,8 @@ func asProblem(err error) *Problem {
 	if stale := new(staleError); errors.As(err, &stale) {
 		status = http.StatusPreconditionFailed
 	}
+	var all fault.Mistakes
+	errors.As(err, &all)
 	return &Problem{Status: status, Title: http.StatusText(status), Detail: fault.PublicText(err), Kind: kind.String(),
-		Field: fault.FieldIn(err), Hint: fault.HintIn(err), Action: fault.ActionIn(err)}
+		Field: fault.FieldIn(err), Hint: fault.HintIn(err), Action: fault.ActionIn(err), Mistakes: all}
 }

@@ -27,6 +27,12 @@ func identity(ctx context.Context) (model.Identity, bool) {
 	return who, ok && who.Name != ""
 }
 
+// IdentityOf returns who sent a request, as WithIdentity has told.
+func IdentityOf(ctx context.Context) model.Identity {
+	who, _ := identity(ctx)
+	return who
+}
+
 // actor returns the name of whoever sent a request, for the audit log. permit has refused requests
 // without one.
 func actor(ctx context.Context) string {

@@ -11,6 +11,10 @@ func (rt *routes) requests() {
 	service := rt.Onboard
 	list(rt, "list-requests", "/requests", "List requests for access, the newest first",
 		func(r model.Request) string { return r.ID }, service.Requests)
+	route(rt, "count-requests", "GET", "/requests/counts", "How many requests for access wait, and for whom",
+		func(ctx context.Context, in *model.RequestCountQuery) (model.RequestCounts, error) {
+			return service.Counts(ctx, *in)
+		})
 	show(rt, "show-request", "/requests/{id}", "A request for access, with its history", service.Request)
 	show(rt, "judge-request", "/requests/{id}/judgement", "What is needed to decide about a request", service.Judge)
 	create(rt, "add-request", "/requests", "Record a request that came by mail or phone", service.Add)

@@ -198,12 +198,8 @@ func (in *issuing) make() (err error) {
 	return err
 }
 
-// keyFiles returns the files for the partner, with the names that the guide uses.
-func (in *issuing) keyFiles() []keys.File {
-	file := valid.FileFor(in.user)
-	return []keys.File{{Name: file, Content: in.pair.OpenSSH}, {Name: file + ".ppk", Content: in.pair.PPK},
-		{Name: file + ".pub", Content: in.pair.PubFile}, {Name: file + ".readme.txt", Content: []byte(in.sheet)}}
-}
+// keyFiles returns the files for the partner.
+func (in *issuing) keyFiles() []keys.File { return in.pair.Files(in.user, in.sheet) }
 
 // write writes the key files and, if a file is named for it, the passphrase. It does not replace
 // files. Private keys are always encrypted.
@@ -245,7 +241,7 @@ func (a *app) makeLinks(ctx context.Context, in *issuing) error {
 		to    string
 		files []keys.File
 	}{{model.LinkKey, "Key file", in.keyTo, in.keyFiles()}, {model.LinkPassphrase, "Passphrase", in.passphraseTo,
-		[]keys.File{{Name: "passphrase.txt", Content: []byte(in.passphrase + "\n")}}}} {
+		keys.PassphraseFiles(in.passphrase)}} {
 		p, err := keys.Seal(l.files)
 		if err != nil {
 			return err

@@ -47,6 +47,10 @@ func (a *app) requestList() *cobra.Command {
 	c.Flags().StringVar(&l.filter.Owner, "owner", "", "only those that this operator looks after")
 	c.Flags().StringVar(&l.filter.Number, "number", "", "only with this account number, or of this account")
 	c.Flags().StringVar(&l.filter.Email, "email", "", "only of this e-mail address")
+	c.Flags().StringVar((*string)(&l.filter.WaitsFor), "waits-for", "", "only those that wait for: operator, requester")
+	completeWords(c, "waits-for", []string{"operator", "requester"})
+	c.Flags().StringVar(&l.filter.Text, "text", "",
+		"only with this text in reference, name, address, company or account number")
 	return c
 }
 

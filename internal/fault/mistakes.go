@@ -4,8 +4,8 @@ import "strings"
 
 // Mistake is what is wrong with one field of a form.
 type Mistake struct {
-	Field string // JSON name
-	Text  string // a sentence for whoever filled it in
+	Field string `json:"field" doc:"JSON name"`
+	Text  string `json:"text" doc:"A sentence for whoever filled it in"`
 }
 
 // Mistakes is every mistake in a form. It is Invalid.

@@ -67,6 +67,18 @@ func Issue(kind, comment, passphrase string, ppk int) (Pair, error) {
 	return p, nil
 }
 
+// Files returns the files that a user gets, with the names that guides use. sheet is the text beside them.
+func (p Pair) Files(user, sheet string) []File {
+	name := valid.FileFor(user)
+	return []File{{Name: name, Content: p.OpenSSH}, {Name: name + ".ppk", Content: p.PPK},
+		{Name: name + ".pub", Content: p.PubFile}, {Name: name + ".readme.txt", Content: []byte(sheet)}}
+}
+
+// PassphraseFiles returns what hands a passphrase over.
+func PassphraseFiles(passphrase string) []File {
+	return []File{{Name: "passphrase.txt", Content: []byte(passphrase + "\n")}}
+}
+
 func generate(kind string) (key crypto.Signer, err error) {
 	switch kind {
 	case "ed25519":

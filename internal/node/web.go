@@ -13,12 +13,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sallyport-sftp/sallyport/client"
 	"github.com/sallyport-sftp/sallyport/internal/api"
 	"github.com/sallyport-sftp/sallyport/internal/config"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/httpd"
-	"github.com/sallyport-sftp/sallyport/internal/operator"
 	"github.com/sallyport-sftp/sallyport/internal/web"
+	"github.com/sallyport-sftp/sallyport/internal/web/console"
 	"github.com/sallyport-sftp/sallyport/internal/web/page"
 	"github.com/sallyport-sftp/sallyport/internal/web/signin"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -99,23 +100,27 @@ func (n *Node) openWeb(ctx context.Context) error {
 
 // webHandler returns the handler of pages and API.
 func (n *Node) webHandler() http.Handler {
-	proxies := slices.Concat(config.Networks(n.cfg.Access.Proxies), config.Networks(n.cfg.Web.Proxies))
 	c := n.cfg.Web
-	site := page.NewSite(page.Options{Operator: n.operator, Help: n.cfg.Support.Help(), Log: n.log})
-	pages := web.Options{Pages: site, HandOver: n.links, Help: n.cfg.Support.Help(), Reader: n.readerOf,
-		Requests: n.requests, Guides: n.guides, URL: c.URL, Within: within(time.Duration(n.cfg.Onboard.AnswerWithin)),
-		Zone: n.cfg.Zones().Of(model.Account{}), Proxies: proxies, Ready: n.store.Ping, Log: n.log}
+	proxies := slices.Concat(config.Networks(n.cfg.Access.Proxies), config.Networks(c.Proxies))
 	address := func(r *http.Request) netip.Addr { return httpd.Address(r, proxies) }
+	zone := n.cfg.Zones().Of(model.Account{})
+	site := page.NewSite(page.Options{Operator: n.operator, Help: n.cfg.Support.Help(), Log: n.log})
+	public := web.New(web.Options{Pages: site, HandOver: n.links, Help: n.cfg.Support.Help(), Reader: n.readerOf,
+		Requests: n.requests, Guides: n.guides, URL: c.URL, Within: within(time.Duration(n.cfg.Onboard.AnswerWithin)),
+		Zone: zone, Proxies: proxies, Ready: n.store.Ping, Log: n.log})
 	entrance := signin.New(signin.Options{Pages: site, Operators: n.operators, With: api.WithIdentity, Address: address,
-		URL: n.pages(), Zone: n.cfg.Zones().Of(model.Account{}), Log: n.log})
-	operations := api.OverNetwork(n.operations, api.Network{Gate: n.operators, Log: n.log, Address: address,
-		Session: entrance.Identity})
+		URL: n.pages(), Zone: zone, Nav: console.Places(), Log: n.log})
+	inside := console.New(console.Options{Pages: site, Who: api.IdentityOf, Zone: zone, Log: n.log,
+		API: client.Within(httpd.Guard(n.log, n.operations, api.Fault))})
+	operations := api.OverNetwork(n.operations, api.Network{Gate: n.operators, Session: entrance.Identity,
+		Address: address, Log: n.log})
+
 	mux := http.NewServeMux()
-	mux.Handle("/", httpd.Guard(n.log, web.New(pages), site.Fault))
-	for _, path := range []string{operator.JoinPath, "/sign-in", "/sign-in/", "/sign-out", signin.OwnPath,
-		signin.OwnPath + "/"} {
+	mux.Handle("/", httpd.Guard(n.log, public, site.Fault))
+	for _, path := range signin.Paths() {
 		mux.Handle(path, httpd.Guard(n.log, entrance, site.Fault))
 	}
+	mux.Handle("/console/", httpd.Guard(n.log, entrance.Guard(inside), site.Fault))
 	mux.Handle("/api/", httpd.Guard(n.log, operations, api.Fault))
 	return mux
 }

@@ -19,6 +19,11 @@ func (s *Service) Requests(ctx context.Context, f model.RequestFilter) ([]model.
 	return list, err
 }
 
+// Counts says how many requests wait, and for whom.
+func (s *Service) Counts(ctx context.Context, c model.RequestCountQuery) (model.RequestCounts, error) {
+	return s.o.Store.Read(ctx).RequestCounts(c.Owner, s.now())
+}
+
 // Late lists requests that wait for an operator for longer than they should, the longest first.
 func (s *Service) Late(ctx context.Context, most int) ([]model.Request, error) {
 	return s.o.Store.Read(ctx).LateRequests(s.now(), most)

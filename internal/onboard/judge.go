@@ -125,7 +125,8 @@ func (j *judging) account() error {
 	default:
 		j.add("account", model.WeightWarn, "The account %s (%s) is %s.", a.Name, a.ID, model.Word(a.State))
 	}
-	out := &model.RequestAccount{ID: a.ID, Name: a.Name, State: a.State, Contacts: []model.Contact{}, Users: []string{}}
+	out := &model.RequestAccount{ID: a.ID, Name: a.Name, Region: a.Region, State: a.State, Contacts: []model.Contact{},
+		Users: []string{}}
 	j.out.Account = out
 	people, err := j.q.Contacts(a.ID, "")
 	if err != nil {

@@ -203,8 +203,13 @@ var operatorStories = testkit.Stories[*world]{
 		}{"all": {model.RequestFilter{}, 3}, "open": {model.RequestFilter{Open: true}, 1},
 			"state":  {model.RequestFilter{In: model.RequestRejected}, 1},
 			"number": {model.RequestFilter{Number: "ACCT0"}, 1}, "email": {model.RequestFilter{Email: "jo0@acme.example"}, 1},
-			"late":  {model.RequestFilter{Late: true}, 0},
-			"since": {model.RequestFilter{Span: model.Span{Since: w.Clock().Add(time.Hour)}}, 0}} {
+			"late":      {model.RequestFilter{Late: true}, 0},
+			"for us":    {model.RequestFilter{WaitsFor: model.AwaitedOperator}, 1},
+			"for them":  {model.RequestFilter{WaitsFor: model.AwaitedRequester}, 1},
+			"a text":    {model.RequestFilter{Text: "TELEcom"}, 3},
+			"a name":    {model.RequestFilter{Text: "jo hill", In: model.RequestNew}, 1},
+			"no letter": {model.RequestFilter{Text: "%"}, 0},
+			"since":     {model.RequestFilter{Span: model.Span{Since: w.Clock().Add(time.Hour)}}, 0}} {
 			if got := count(c.f); got != c.want {
 				t.Errorf("%s: %d, want %d", name, got, c.want)
 			}
@@ -214,6 +219,10 @@ var operatorStories = testkit.Stories[*world]{
 		w.Pass(49 * time.Hour)
 		if count(model.RequestFilter{Late: true, Owner: "kim"}) != 1 {
 			t.Error("it is not late")
+		}
+		counts, err := w.service.Counts(ctx, model.RequestCountQuery{Owner: "kim"})
+		if want := (model.RequestCounts{Operator: 1, Late: 1, Unverified: 1, Open: 1, Owned: 1}); err != nil || counts != want {
+			t.Errorf("%+v, %v; want %+v", counts, err, want)
 		}
 		r, err := w.service.Request(ctx, strings.ToUpper(reference))
 		if err != nil || !r.Late || r.Owner != "kim" {

@@ -15,6 +15,19 @@ const challengeWorks = 10 * time.Minute
 // mostChallenges bounds sign-ins that have begun: anybody may begin one.
 const mostChallenges = 20_000
 
+// mostBegun is how many sign-ins an address may begin in a minute.
+const mostBegun = 60
+
+// mayBegin refuses an address that begins too many sign-ins.
+func (s *Service) mayBegin(v Visitor) error {
+	at, now := v.Address.String(), s.now()
+	if s.begins.Refused(at, now) == 0 && !s.begins.Failed(at, now) {
+		return nil
+	}
+	return fault.E("operator.mayBegin", fault.Busy, "Too many sign-ins were begun from your network.").
+		WithHint("try again in a minute")
+}
+
 // challenge records that something has begun, and returns the ticket that finishes it. Only the browser
 // that began it has the ticket, as a cookie.
 func (s *Service) challenge(ctx context.Context, purpose string, data any) (ticket string, err error) {

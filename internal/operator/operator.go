@@ -53,6 +53,7 @@ type Service struct {
 	o       Options
 	guesses *throttle // by address
 	aimed   *throttle // by operator
+	begins  *throttle // sign-ins that have begun, by address
 	hashing chan struct{}
 	keys    *passkeys // nil: there are none
 	sso     *provider // nil: there is none
@@ -66,7 +67,7 @@ type Service struct {
 func New(o Options) *Service {
 	p := o.Policy
 	s := &Service{o: o, guesses: newThrottle(p.After, p.Within, p.For), aimed: newThrottle(mostAimed, p.Within, p.For),
-		hashing: make(chan struct{}, hashesAtOnce), used: map[string]use{}, pace: map[string]*paced{}}
+		begins: newThrottle(mostBegun, time.Minute, time.Minute), hashing: make(chan struct{}, hashesAtOnce), used: map[string]use{}, pace: map[string]*paced{}}
 	if p.Passkeys {
 		s.keys = newPasskeys(o.URL, o.Name)
 	}

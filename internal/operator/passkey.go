@@ -185,9 +185,12 @@ func (s *Service) JoinedKey(ctx context.Context, secret, ticket, name string, an
 
 // PasskeyOptions begins a sign-in with a passkey. It returns what a browser's navigator.credentials.get
 // needs, as JSON.
-func (s *Service) PasskeyOptions(ctx context.Context) (ticket string, options any, err error) {
+func (s *Service) PasskeyOptions(ctx context.Context, v Visitor) (ticket string, options any, err error) {
 	if s.keys == nil {
 		return "", nil, noPasskeys()
+	}
+	if err := s.mayBegin(v); err != nil {
+		return "", nil, err
 	}
 	assertion, session, err := s.keys.party.BeginDiscoverableLogin(webauthn.WithUserVerification(protocol.VerificationRequired))
 	if err != nil {

@@ -72,7 +72,7 @@ func (w *world) joinsWith(d *device, email string) operator.Session {
 // entersWith signs in with a passkey.
 func (w *world) entersWith(d *device) (operator.Session, error) {
 	w.Helper()
-	ticket, options, err := w.s.PasskeyOptions(ctx)
+	ticket, options, err := w.s.PasskeyOptions(ctx, from(here))
 	w.Must(err)
 	return w.s.SignInWithPasskey(ctx, ticket, d.signs(w, options), from(here))
 }
@@ -106,10 +106,10 @@ var passkeyStories = testkit.Stories[*world]{
 		w.turnedAway(err, fault.Denied, "does not work here", "The passkey was refused")
 		w.s = w.again()
 		d.page = newDevice().page
-		ticket, options, err := w.s.PasskeyOptions(ctx)
+		ticket, options, err := w.s.PasskeyOptions(ctx, from(here))
 		w.Must(err)
 		answer := d.signs(w, options)
-		other, _, err := w.s.PasskeyOptions(ctx)
+		other, _, err := w.s.PasskeyOptions(ctx, from(here))
 		w.Must(err)
 		_, err = w.s.SignInWithPasskey(ctx, other, answer, from(here))
 		w.turnedAway(err, fault.Denied, "does not work here", "")
@@ -117,7 +117,7 @@ var passkeyStories = testkit.Stories[*world]{
 		w.Must(err)
 		_, err = w.s.SignInWithPasskey(ctx, ticket, answer, from(here))
 		w.turnedAway(err, fault.Denied, "begin again", "")
-		late, options, err := w.s.PasskeyOptions(ctx)
+		late, options, err := w.s.PasskeyOptions(ctx, from(here))
 		w.Must(err)
 		w.Pass(11 * time.Minute)
 		_, err = w.s.SignInWithPasskey(ctx, late, d.signs(w, options), from(here))
@@ -143,7 +143,7 @@ var passkeyStories = testkit.Stories[*world]{
 		w.s = w.again()
 		for _, junk := range []string{"", "{}", "null", `{"id":"AA","rawId":"AA","type":"public-key","response":{}}`,
 			strings.Repeat("[", 10_000)} {
-			ticket, _, err := w.s.PasskeyOptions(ctx)
+			ticket, _, err := w.s.PasskeyOptions(ctx, from(here))
 			w.Must(err)
 			if _, err = w.s.SignInWithPasskey(ctx, ticket, []byte(junk), from("192.0.2.99")); err == nil {
 				w.Errorf("%.30q signs in", junk)

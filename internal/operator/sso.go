@@ -77,9 +77,12 @@ type leaving struct{ State, Nonce, Verifier, Next string }
 
 // SSOAddress returns where to send a browser to sign in, and the ticket for its way back. next is where
 // it goes then.
-func (s *Service) SSOAddress(ctx context.Context, next string) (ticket, address string, err error) {
+func (s *Service) SSOAddress(ctx context.Context, next string, v Visitor) (ticket, address string, err error) {
 	if s.sso == nil {
 		return "", "", fault.E("operator.SSOAddress", fault.NotFound, "There is no single sign-on here.")
+	}
+	if err := s.mayBegin(v); err != nil {
+		return "", "", err
 	}
 	c, _, err := s.sso.config(ctx)
 	if err != nil {

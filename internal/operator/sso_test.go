@@ -17,7 +17,7 @@ import (
 // visit begins a sign-in and returns the ticket and what the provider was asked.
 func (w *world) visit(l *testkit.SSO) (ticket string, asked url.Values) {
 	w.Helper()
-	ticket, address, err := w.s.SSOAddress(ctx, "/console/requests")
+	ticket, address, err := w.s.SSOAddress(ctx, "/console/requests", from(here))
 	w.Must(err)
 	u, err := url.Parse(address)
 	w.Must(err)

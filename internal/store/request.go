@@ -3,6 +3,9 @@ package store
 import (
 	"database/sql"
 	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/valid"
@@ -38,26 +41,74 @@ func (q *Q) Request(id string) (model.Request, error) {
 	return one(q, "Request", scanRequest, requestColumns+` WHERE r.id = $1 OR r.reference = $2`, id, valid.Fold(id))
 }
 
+// Conditions that indexes have. Both databases use such an index only for exactly its words.
+const (
+	requestOpen  = `r.state IN ('new', 'asked', 'approved', 'ready', 'entered')`
+	requestWaits = `CASE WHEN r.waits_for = 'second_operator' THEN 'operator' ELSE r.waits_for END`
+)
+
+// choice collects the conditions of a query that depend on what is asked. A condition that is always there,
+// but true for an empty value, would keep databases from their indexes.
+type choice struct {
+	where []string
+	args  []any
+}
+
+// and adds a condition; its %s is the place of the value.
+func (c *choice) and(condition string, value any) {
+	c.args = append(c.args, value)
+	c.where = append(c.where, fmt.Sprintf(condition, "$"+strconv.Itoa(len(c.args))))
+}
+
 // Requests lists requests, the newest first unless the order is turned, one page of them. Those that wait
 // for an operator since before now are late.
 func (q *Q) Requests(f model.RequestFilter, now time.Time) ([]model.Request, error) {
 	page := pageOf("r.id", f.Paging, !f.Reverse)
-	return collect(q, "Requests", scanRequest, requestColumns+` WHERE `+page.after+` AND ($3 = '' OR r.state = $3)
-		AND ($4 = 0 OR r.state IN ('new', 'asked', 'approved', 'ready', 'entered'))
-		AND ($5 = 0 OR r.waits_for IN ('operator', 'second_operator') AND r.due_at < $6)
-		AND ($7 = '' OR r.owner = $7)
-		AND ($8 = '' OR LOWER(r.account_number) = $8 OR LOWER(r.account_id) = $8)
-		AND ($9 = '' OR LOWER(r.email) = $9) AND r.id >= $10 AND r.id < $11`+page.order+` LIMIT $2`,
-		page.cursor, most(f.Paging), f.In, flag(f.Open), flag(f.Late), micros(now), f.Owner, valid.Fold(f.Number),
-		valid.Fold(f.Email), firstID(f.Since, ""), firstID(f.Until, lastID))
+	c := choice{where: []string{page.after}, args: []any{page.cursor, most(f.Paging)}}
+	for _, one := range []struct {
+		asked     bool
+		condition string
+		value     any
+	}{{f.In != "", `r.state = %s`, f.In}, {f.WaitsFor != "", requestWaits + ` = %s`, f.WaitsFor},
+		{f.Late, `r.waits_for IN ('operator', 'second_operator') AND r.due_at < %s`, micros(now)},
+		{f.Owner != "", `r.owner <> '' AND r.owner = %s`, f.Owner},
+		{f.Number != "", `(LOWER(r.account_number) = %[1]s OR LOWER(r.account_id) = %[1]s)`, valid.Fold(f.Number)},
+		{f.Email != "", `LOWER(r.email) = %s`, valid.Fold(f.Email)},
+		{f.Text != "", requestHas(`%[1]s`), valid.Fold(f.Text)},
+		{!f.Since.IsZero(), `r.id >= %s`, firstID(f.Since, "")},
+		{!f.Until.IsZero(), `r.id < %s`, firstID(f.Until, lastID)}} {
+		if one.asked {
+			c.and(one.condition, one.value)
+		}
+	}
+	if f.Open {
+		c.where = append(c.where, requestOpen)
+	}
+	return collect(q, "Requests", scanRequest, requestColumns+` WHERE `+strings.Join(c.where, ` AND `)+page.order+
+		` LIMIT $2`, c.args...)
+}
+
+// requestHas selects requests with a text, in lower case, in what people know of them.
+func requestHas(parameter string) string {
+	return within(parameter, "r.reference", "r.first_name || ' ' || r.last_name", "r.email", "r.company",
+		"r.account_number", "r.account_id")
+}
+
+// RequestCounts counts requests that wait.
+func (q *Q) RequestCounts(owner string, now time.Time) (c model.RequestCounts, err error) {
+	count := func(where string) string { return `(SELECT COUNT(*) FROM requests r WHERE ` + where + `)` }
+	err = q.scanOne("RequestCounts", `SELECT `+strings.Join([]string{count(requestWaits + ` = 'operator'`),
+		count(`r.waits_for IN ('operator', 'second_operator') AND r.due_at < $1`),
+		count(`r.state IN ('asked', 'ready', 'entered')`), count(`r.state = 'unverified'`), count(requestOpen),
+		count(`r.owner <> '' AND r.owner = $2 AND ` + requestOpen)}, `, `),
+		[]any{micros(now), owner}, &c.Operator, &c.Late, &c.Requester, &c.Unverified, &c.Open, &c.Owned)
+	return c, err
 }
 
 // RequestsLike lists requests with a text in their reference, name, address, company or account number, the
 // newest first.
 func (q *Q) RequestsLike(text string, most int) ([]model.Request, error) {
-	return collect(q, "RequestsLike", scanRequest, requestColumns+` WHERE `+within("$1", "r.reference",
-		"r.first_name || ' ' || r.last_name", "r.email", "r.company", "r.account_number", "r.account_id")+
-		` ORDER BY r.id DESC LIMIT $2`, valid.Fold(text), most)
+	return collect(q, "RequestsLike", scanRequest, requestColumns+` WHERE `+requestHas("$1")+` ORDER BY r.id DESC LIMIT $2`, valid.Fold(text), most)
 }
 
 // RelatedRequests lists other requests of a request's address, account number or key, the newest first.

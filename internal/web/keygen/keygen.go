@@ -1,10 +1,12 @@
 //go:build js && wasm
 
-// Command keygen makes key pairs in a browser: the keys package as WebAssembly, in a worker. Nothing that
-// it makes is sent anywhere; the page saves it, and fills the public half into a form.
+// Command keygen makes key pairs in a browser: the keys package as WebAssembly, in a worker. It sends nothing. What a
+// partner makes, the page saves, and fills the public half into a form. What an operator makes for a partner leaves
+// this program sealed, for one-time links.
 package main
 
 import (
+	"encoding/base64"
 	"strings"
 	"syscall/js"
 
@@ -14,6 +16,13 @@ import (
 func main() {
 	js.Global().Set("makeKeyPair", js.FuncOf(func(_ js.Value, args []js.Value) any {
 		return answer(args[0].String(), args[1].String(), args[2].String())
+	}))
+	js.Global().Set("issueKeyPair", js.FuncOf(func(_ js.Value, args []js.Value) any {
+		out, err := issue(args[0].String(), args[1].String(), args[2].String())
+		if err != nil {
+			return map[string]any{"error": err.Error()}
+		}
+		return out
 	}))
 	js.Global().Call("ready")
 	select {}
@@ -50,6 +59,29 @@ func pair(kind, comment, passphrase string) (map[string]any, error) {
 	js.CopyBytesToJS(bytes, zip)
 	return map[string]any{"zip": bytes, "public": strings.TrimSpace(string(p.PubFile)),
 		"fingerprint": p.Public.Fingerprint, "passphrase": passphrase}, nil
+}
+
+// issue makes a pair for a partner and seals its two halves, each for a one-time link. The passphrase leaves this
+// program in its package alone. sheet is the text that lies beside the key files.
+func issue(kind, user, sheet string) (map[string]any, error) {
+	words, err := keys.Passphrase()
+	if err != nil {
+		return nil, err
+	}
+	p, err := keys.Issue(kind, user, words, 3)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]any{"public": string(p.PubFile), "fingerprint": p.Public.Fingerprint}
+	for half, files := range map[string][]keys.File{"key": p.Files(user, sheet), "passphrase": keys.PassphraseFiles(words)} {
+		sealed, err := keys.Seal(files)
+		if err != nil {
+			return nil, err
+		}
+		out[half] = map[string]any{"secret": sealed.Secret, "token": base64.StdEncoding.EncodeToString(sealed.Token),
+			"sealed": base64.StdEncoding.EncodeToString(sealed.Sealed)}
+	}
+	return out, nil
 }
 
 // note is what lies beside the files. The passphrase is not in it.

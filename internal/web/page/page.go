@@ -6,6 +6,7 @@ package page
 import (
 	"embed"
 	"html/template"
+	"io/fs"
 	"log/slog"
 	"net/http"
 
@@ -39,7 +40,7 @@ type Frame struct {
 	Operator exchange.Operator
 	Help     string // how to reach support
 	Nav      []Place
-	Who      string // who is signed in; "" for pages that anybody sees
+	Who      string // who is signed in, with the role; "" for pages that anybody sees
 	Width    string // class of the body: "" for a short text, "wide" for a form, "full" for tables
 	Script   bool   // the page has parts that are quicker with the script
 }
@@ -65,10 +66,17 @@ type Set struct {
 	pages map[string]*template.Template
 }
 
-// Set parses pages, one a file. Each defines "main"; files may use the parts that shared.html has.
+// partsFile has parts that the pages of one set share.
+const partsFile = "parts.html"
+
+// Set parses pages, one a file. Each defines "main"; files may use the parts that shared.html has, and those of
+// the set's own parts.html.
 func (s *Site) Set(files embed.FS, names ...string) *Set {
 	funcs := template.FuncMap{"asset": s.assets.path, "picture": picture, "dict": dict}
 	layout := template.Must(template.New("layout.html").Funcs(funcs).ParseFS(templates, "layout.html", "shared.html"))
+	if _, err := fs.Stat(files, partsFile); err == nil {
+		template.Must(layout.ParseFS(files, partsFile))
+	}
 	all := map[string]*template.Template{}
 	for _, name := range names {
 		all[name] = template.Must(template.Must(layout.Clone()).ParseFS(files, name))

@@ -32,7 +32,8 @@
 		const area = root.querySelector("textarea"), file = root.querySelector("input[type=file]");
 		const answer = root.querySelector("[role=status]"), drop = root.querySelector("[data-drop]") || area;
 		let asked = 0;
-		root.querySelector("[name=look]").hidden = true; // it is read without being asked
+		const button = root.querySelector("[name=look]");
+		if (button) button.hidden = true; // it is read without being asked
 		const say = (id) => { answer.replaceChildren(document.getElementById(id).content.cloneNode(true)); };
 
 		async function look() {
@@ -136,7 +137,7 @@
 		});
 	}
 
-	const maker = document.querySelector("[data-worker]");
+	const maker = document.querySelector("[data-worker]:not([data-issue])");
 	if (maker) keygen(maker);
 
 	// Bytes travel in base64url.
@@ -161,7 +162,8 @@
 		}
 		async function run() {
 			const form = root.closest("form");
-			const {options} = await ask(root.dataset.begin, form ? new URLSearchParams(new FormData(form)) : undefined);
+			const about = form && new URLSearchParams([...new FormData(form)].filter(([name]) => name !== "password" && name !== "code"));
+			const {options} = await ask(root.dataset.begin, about);
 			options.challenge = bytesOf(options.challenge);
 			if (options.user) options.user.id = bytesOf(options.user.id);
 			for (const list of ["excludeCredentials", "allowCredentials"]) for (const c of options[list] || []) c.id = bytesOf(c.id);
@@ -185,16 +187,63 @@
 
 	if (window.PublicKeyCredential) for (const root of document.querySelectorAll("[data-passkey]")) passkey(root);
 
-	for (const b of document.querySelectorAll("[data-copy]")) {
-		if (!navigator.clipboard) continue;
-		b.hidden = false;
-		b.addEventListener("click", async () => {
-			await navigator.clipboard.writeText(document.getElementById(b.dataset.copy).textContent.trim());
-			const was = b.textContent;
-			b.textContent = b.dataset.done;
-			setTimeout(() => { b.textContent = was; }, 2000);
+	// copies sets up the buttons that copy texts.
+	function copies(root) {
+		for (const b of root.querySelectorAll("[data-copy]")) {
+			if (!navigator.clipboard) continue;
+			b.hidden = false;
+			b.addEventListener("click", async () => {
+				await navigator.clipboard.writeText(document.getElementById(b.dataset.copy).textContent.trim());
+				const was = b.textContent;
+				b.textContent = b.dataset.done;
+				setTimeout(() => { b.textContent = was; }, 2000);
+			});
+		}
+	}
+	copies(document);
+
+	// issuing sets up the form that makes a pair for a partner. The worker seals the key file and the passphrase; this
+	// page gets two packages, and a link's secret for each. Secrets are sent only if the server is to mail the links.
+	function issuing(form) {
+		if (!window.Worker || !window.WebAssembly) return;
+		form.hidden = false;
+		const answer = document.getElementById("issued"), button = form.querySelector("button");
+		const say = (id) => { answer.replaceChildren(document.getElementById(id).content.cloneNode(true)); };
+		const fail = () => { button.disabled = false; say("issue-failed"); };
+		let worker;
+		async function send(made) {
+			const mails = form.querySelector("[data-mails]"), body = new URLSearchParams(new FormData(form));
+			body.set("public", made.public);
+			for (const half of ["key", "passphrase"]) {
+				body.set(half + "_token", made[half].token);
+				body.set(half + "_sealed", made[half].sealed);
+				if (mails && mails.checked) body.set(half + "_secret", made[half].secret);
+			}
+			const r = await fetch(form.action, {method: "POST", body});
+			if (r.headers.get("Sallyport-Part") !== "given") return fail();
+			answer.innerHTML = await r.text(); // our own, escaped page
+			button.disabled = false;
+			if (!r.ok) return;
+			form.remove(); // the same pair is not made twice by a second click
+			for (const at of answer.querySelectorAll("[data-link]")) {
+				at.textContent = form.dataset.base + made[at.dataset.link].secret;
+			}
+			copies(answer);
+		}
+		form.addEventListener("submit", (e) => {
+			e.preventDefault();
+			say("issue-busy");
+			button.disabled = true;
+			worker ??= new Worker(form.dataset.worker);
+			worker.onerror = fail;
+			worker.onmessage = ({data}) => { if (data.error) fail(); else send(data).catch(fail); };
+			worker.postMessage({runtime: form.dataset.runtime, program: form.dataset.program, issue: true,
+				kind: form.dataset.kind, user: form.dataset.user, sheet: document.getElementById("sheet").content.textContent});
 		});
 	}
+
+	const issuer = document.querySelector("[data-issue]");
+	if (issuer) issuing(issuer);
 
 	const wrong = document.querySelector("[data-mistakes]");
 	if (wrong) wrong.focus();

@@ -1,9 +1,9 @@
-// Makes key pairs, away from the page. The page says where the runtime and the program are.
+// Makes key pairs, away from the page, and seals those that are for partners. The page says where the runtime and the program are.
 "use strict";
 let started;
 self.ready = () => started();
 onmessage = async (e) => {
-	const {runtime, program, kind, comment, passphrase} = e.data;
+	const {runtime, program, kind, comment, passphrase, issue, user, sheet} = e.data;
 	try {
 		if (!self.makeKeyPair) {
 			importScripts(runtime);
@@ -13,7 +13,7 @@ onmessage = async (e) => {
 			go.run(instance);
 			await up;
 		}
-		postMessage(self.makeKeyPair(kind, comment, passphrase));
+		postMessage(issue ? self.issueKeyPair(kind, user, sheet) : self.makeKeyPair(kind, comment, passphrase));
 	} catch (err) {
 		postMessage({error: String(err)});
 	}

@@ -67,7 +67,7 @@ func (s *Server) refused(w http.ResponseWriter, p *signInPage, err error) {
 
 // passkey begins a sign-in with a passkey. The script asks.
 func (s *Server) passkey(w http.ResponseWriter, r *http.Request) {
-	ticket, options, err := s.o.Operators.PasskeyOptions(r.Context())
+	ticket, options, err := s.o.Operators.PasskeyOptions(r.Context(), s.visitor(r))
 	s.begun(w, ticket, options, err)
 }
 
@@ -83,10 +83,11 @@ func (s *Server) passkeySigned(w http.ResponseWriter, r *http.Request) {
 	s.finished(w, inside(r.URL.Query().Get("next")), err)
 }
 
-// leave sends a browser to the single sign-on.
+// leave sends a browser to the single sign-on. It is a link, because pages let no form lead to another
+// site.
 func (s *Server) leave(w http.ResponseWriter, r *http.Request) {
-	p := &signInPage{Next: inside(r.PostFormValue("next"))}
-	ticket, address, err := s.o.Operators.SSOAddress(r.Context(), p.Next)
+	p := &signInPage{Next: inside(r.URL.Query().Get("next"))}
+	ticket, address, err := s.o.Operators.SSOAddress(r.Context(), p.Next, s.visitor(r))
 	if err != nil {
 		s.refused(w, p, err)
 		return

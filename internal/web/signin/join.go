@@ -65,7 +65,8 @@ func grouped(secret string) string {
 
 // person is what the first administrator says of itself.
 func person(r *http.Request) operator.Person {
-	return operator.Person{Email: strings.TrimSpace(r.PostFormValue("email")), Name: strings.TrimSpace(r.PostFormValue("name"))}
+	get := func(name string) string { return strings.TrimSpace(r.PostFormValue(name)) }
+	return operator.Person{Email: get("email"), Name: get("name")}
 }
 
 // join takes a password and a code.

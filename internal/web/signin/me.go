@@ -28,10 +28,9 @@ func session(r *http.Request) operator.Session {
 }
 
 // frame is the frame of a page for whoever is signed in.
-func frame(r *http.Request, title string) page.Frame {
-	v := session(r)
-	return page.Frame{Title: title, Width: "wide", Script: true, Who: v.Who.Email,
-		Nav: []page.Place{{Name: "Requests", Path: Home}, {Name: "My sign-in", Path: OwnPath, Here: true}}}
+func (s *Server) frame(r *http.Request, title string) page.Frame {
+	who := session(r).Who
+	return page.Frame{Title: title, Width: "full", Script: true, Who: who.Email + ", " + string(who.Role), Nav: s.o.Nav}
 }
 
 // mePage is an operator's own sign-in.
@@ -68,7 +67,7 @@ func (s *Server) showOwn(w http.ResponseWriter, r *http.Request, status int, p *
 		s.unavailable(w, err)
 		return
 	}
-	p.Frame, p.Name, p.Role = frame(r, "My sign-in"), own.Name, string(own.Role)
+	p.Frame, p.Name, p.Role = s.frame(r, "My sign-in"), own.Name, string(own.Role)
 	p.Offers, p.Password, p.SSO = s.o.Operators.Offers(), own.Password != "", own.Subject != ""
 	for _, k := range own.Keys {
 		used := "never"
@@ -160,7 +159,7 @@ func (s *Server) showPassword(w http.ResponseWriter, r *http.Request, status int
 		s.unavailable(w, err)
 		return
 	}
-	p.Frame, p.Has, p.Email = frame(r, "Password and authenticator app"), own.Password != "", own.Email
+	p.Frame, p.Has, p.Email = s.frame(r, "Password and authenticator app"), own.Password != "", own.Email
 	p.QR, p.Secret = page.DrawQR(code.URI, "The code for your authenticator app, to be scanned"), grouped(code.Secret)
 	s.setCookie(w, "ticket", code.Ticket, ticketLives)
 	s.Show(w, status, "password.html", p)

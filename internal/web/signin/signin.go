@@ -29,6 +29,11 @@ const Home = "/console/"
 // OwnPath is the page of an operator's own sign-in.
 const OwnPath = "/console/me"
 
+// Paths are the patterns of what a Server handles.
+func Paths() []string {
+	return []string{operator.JoinPath, "/sign-in", "/sign-in/", "/sign-out", OwnPath, OwnPath + "/"}
+}
+
 // Options are the dependencies and settings of the pages.
 type Options struct {
 	Pages     *page.Site
@@ -37,6 +42,7 @@ type Options struct {
 	Address   func(*http.Request) netip.Addr                        // of a client, which may be behind a proxy
 	URL       string                                                // of the pages, as operators reach them
 	Zone      *time.Location
+	Nav       []page.Place // the other pages for operators
 	Log       *slog.Logger
 }
 
@@ -59,7 +65,7 @@ func New(o Options) *Server {
 	mux.HandleFunc("POST /sign-in", s.signIn)
 	mux.HandleFunc("POST /sign-in/passkey", s.passkey)
 	mux.HandleFunc("POST /sign-in/passkey/signed", s.passkeySigned)
-	mux.HandleFunc("POST /sign-in/sso", s.leave)
+	mux.HandleFunc("GET /sign-in/sso", s.leave)
 	mux.HandleFunc("GET "+operator.CallbackPath, s.callback)
 	mux.HandleFunc("POST /sign-out", s.signOut)
 	own := http.NewServeMux()
@@ -199,8 +205,8 @@ func (p *wrong) tell(err error) (status int, ok bool) {
 
 func (s *Server) unavailable(w http.ResponseWriter, err error) {
 	s.o.Log.Error("a sign-in could not be handled", "err", err)
-	s.Say(w, http.StatusServiceUnavailable, "Please try again", "The server cannot answer now. Nothing was lost: go back, "+
-		"and try again in a few minutes.")
+	s.Say(w, http.StatusServiceUnavailable, "Please try again",
+		"The server cannot answer now. Nothing was lost: go back, and try again in a few minutes.")
 }
 
 // when formats a time for people.
