@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"math"
 	"net/http"
@@ -64,6 +65,12 @@ func OverNetwork(next http.Handler, n Network) http.Handler {
 
 // DocumentPath is where the OpenAPI document is.
 const DocumentPath = "/api/openapi.json"
+
+// Document returns the OpenAPI document.
+func Document() ([]byte, error) {
+	_, operations := build(Services{})
+	return json.Marshal(operations.OpenAPI())
+}
 
 func (n Network) whoIs(r *http.Request) (who model.Identity, wait time.Duration, err error) {
 	if n.Session != nil && r.Header.Get("Authorization") == "" {

@@ -21,6 +21,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/web"
 	"github.com/sallyport-sftp/sallyport/internal/web/console"
 	"github.com/sallyport-sftp/sallyport/internal/web/page"
+	"github.com/sallyport-sftp/sallyport/internal/web/reference"
 	"github.com/sallyport-sftp/sallyport/internal/web/signin"
 	"github.com/sallyport-sftp/sallyport/model"
 )
@@ -78,7 +79,10 @@ func (n *Node) openWeb(ctx context.Context) error {
 	if n.first, err = n.operators.First(ctx); err != nil {
 		return errors.Join(err, l.Close())
 	}
-	handler := n.webHandler()
+	handler, err := n.webHandler()
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
 	if certificate == nil {
 		handler = httpd.OnlyFrom(config.Networks(c.Proxies), handler)
 	}
@@ -99,7 +103,7 @@ func (n *Node) openWeb(ctx context.Context) error {
 }
 
 // webHandler returns the handler of pages and API.
-func (n *Node) webHandler() http.Handler {
+func (n *Node) webHandler() (http.Handler, error) {
 	c := n.cfg.Web
 	proxies := slices.Concat(config.Networks(n.cfg.Access.Proxies), config.Networks(c.Proxies))
 	address := func(r *http.Request) netip.Addr { return httpd.Address(r, proxies) }
@@ -114,6 +118,14 @@ func (n *Node) webHandler() http.Handler {
 		API: client.Within(httpd.Guard(n.log, n.operations, api.Fault))})
 	operations := api.OverNetwork(n.operations, api.Network{Gate: n.operators, Session: entrance.Identity,
 		Address: address, Log: n.log})
+	document, err := api.Document()
+	if err != nil {
+		return nil, err
+	}
+	pages, err := reference.New(reference.Options{Pages: site, Document: document, At: api.DocumentPath, URL: n.pages()})
+	if err != nil {
+		return nil, err
+	}
 
 	mux := http.NewServeMux()
 	mux.Handle("/", httpd.Guard(n.log, public, site.Fault))
@@ -122,7 +134,9 @@ func (n *Node) webHandler() http.Handler {
 	}
 	mux.Handle("/console/", httpd.Guard(n.log, entrance.Guard(inside), site.Fault))
 	mux.Handle("/api/", httpd.Guard(n.log, operations, api.Fault))
-	return mux
+	mux.Handle(reference.Path, httpd.Guard(n.log, pages, site.Fault))
+	mux.Handle(reference.OperationPath, httpd.Guard(n.log, pages, site.Fault))
+	return mux, nil
 }
 
 // pages returns the address of the pages, as people reach them; "" if there are none.

@@ -37,13 +37,13 @@ func (s *Server) frame(r *http.Request, title string) page.Frame {
 type mePage struct {
 	page.Frame
 	wrong
-	Name, Role string
-	Offers     operator.Offers
-	Password   bool // there is one
-	SSO        bool
-	Keys       []keyRow
-	Sessions   []sessionRow
-	Done       string
+	Email, Name, Role string
+	Offers            operator.Offers
+	Password          bool // there is one
+	SSO               bool
+	Keys              []keyRow
+	Sessions          []sessionRow
+	Done              string
 }
 
 type keyRow struct{ ID, Name, Since, Used string }
@@ -67,7 +67,7 @@ func (s *Server) showOwn(w http.ResponseWriter, r *http.Request, status int, p *
 		s.unavailable(w, err)
 		return
 	}
-	p.Frame, p.Name, p.Role = s.frame(r, "My sign-in"), own.Name, string(own.Role)
+	p.Frame, p.Email, p.Name, p.Role = s.frame(r, "My sign-in"), own.Email, own.Name, string(own.Role)
 	p.Offers, p.Password, p.SSO = s.o.Operators.Offers(), own.Password != "", own.Subject != ""
 	for _, k := range own.Keys {
 		used := "never"
