@@ -68,6 +68,7 @@ var offers = map[string][]offer{
 	"show-operator":          {{"", "operator show {email|EMAIL}"}},
 	"disable-operator":       {{"", "operator disable {email|EMAIL} --reason R"}},
 	"list-operator-sessions": {{"", "operator sessions"}},
+	"make-review":            {{"", "review make"}},
 	"list-reviews":           {{"", "review list"}},
 	"show-token":             {{"", "token show {name|NAME}"}},
 	"list-users":             {{"", "user list"}},

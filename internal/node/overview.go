@@ -16,7 +16,7 @@ func (n *Node) buildOverview() *overview.Service {
 	o := overview.Options{Store: n.store, Clock: n.clock, Zone: zone, Limits: defaultLimits(&n.cfg.Storage),
 		Account: accountLimits(&n.cfg.Storage), Free: n.blobs.Free, Floor: int64(n.cfg.Storage.FreeFloor),
 		Partials: n.partials, KeepPartials: time.Duration(n.cfg.Storage.KeepPartials), Sessions: n.ssh.Sessions,
-		Flush: n.records.Flush, Notice: time.Duration(n.cfg.Retain.Notice),
+		Review: n.cfg.SignIn.Review, Flush: n.records.Flush, Notice: time.Duration(n.cfg.Retain.Notice),
 		Audit: n.audits.Status, Checkpoints: len(n.cfg.Audit.Checkpoints) > 0, Queue: n.tell.Queue,
 		Expectations: func(ctx context.Context) ([]model.Expectation, error) {
 			return n.expect.List(ctx, model.EveryFilter{})

@@ -251,3 +251,25 @@ func (a *asked) tokens() error {
 	}
 	return nil
 }
+
+// review reminds of the list of who and what has access, which is to be signed off from time to time.
+func (a *asked) review() error {
+	if a.s.o.Review == "" {
+		return nil
+	}
+	since, err := a.q.LastReview()
+	said := "was last signed off on "
+	if err == nil && since.IsZero() {
+		since, err = a.q.FirstAccess()
+		said = "was never signed off; the first was given on "
+	}
+	if err != nil || since.IsZero() {
+		return err
+	}
+	if due, err := valid.After(since, a.s.o.Review); err != nil || a.now.Before(due) {
+		return err
+	}
+	a.need("review", model.UrgencySoon, model.Do("make-review"), "Who has access %s%s. Make a review of operators, "+
+		"tokens and keys, and sign it off.", said, a.s.date(since))
+	return nil
+}

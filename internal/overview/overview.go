@@ -40,6 +40,8 @@ type Options struct {
 	Expectations func(ctx context.Context) ([]model.Expectation, error)
 	// Notice is how long after its announcement a retention run can be confirmed.
 	Notice time.Duration
+	// Review is how often who and what has access is to be signed off: "6mo"; "": never.
+	Review string
 	// Certificate returns when the certificate of the pages for partners expires; zero if there is none.
 	Certificate func() (time.Time, error)
 }

@@ -38,7 +38,7 @@ func begin(w *world, t testing.TB) *world {
 }
 
 func (w *world) open(checkpoints bool) {
-	w.s = overview.New(overview.Options{Store: w.Store, Clock: w.Clock, Floor: 1e9,
+	w.s = overview.New(overview.Options{Store: w.Store, Clock: w.Clock, Floor: 1e9, Review: "6mo",
 		Limits:  exchange.DefaultLimits{QuotaBytes: 1000, QuotaFiles: 10, KeptPercent: 150},
 		Account: exchange.AccountLimits{Bytes: 1e6, Items: 1000},
 		Free:    func() (int64, error) { return w.free, nil },
@@ -199,6 +199,23 @@ var statusStories = testkit.Stories[*world]{
 			if says[topic] != want {
 				t.Errorf("%s: %q, want %q", topic, says[topic], want)
 			}
+		}
+	},
+	"who has access is to be signed off twice a year": func(t *testing.T, w *world) {
+		if _, says, _ := w.status(); says["review"] != "" {
+			t.Errorf("nobody has access: %q", says["review"])
+		}
+		w.Exec(`INSERT INTO tokens (id, name, role, prefix, hash, allow_ips, created_at, created_by, expires_at)
+			VALUES ('a', 'a', 'admin', 'a', '', '[]', $1, '', $2)`, w.Clock().UnixMicro(), w.Clock().Add(365*testkit.Day).UnixMicro())
+		w.Pass(182 * testkit.Day)
+		_, says, _ := w.status()
+		if want := "Who has access was never signed off; the first was given on 2026-01-05."; !strings.HasPrefix(says["review"], want) {
+			t.Errorf("after half a year: %q", says["review"])
+		}
+		w.Exec(`INSERT INTO reviews (id, made_at, made_by, operators, tokens, keys, content, signed_at, signed_by, note)
+			VALUES ('r', 1, 'kim', 0, 1, 0, '[]', $1, 'kim', '')`, w.Clock().UnixMicro())
+		if _, says, _ = w.status(); says["review"] != "" {
+			t.Errorf("signed off today: %q", says["review"])
 		}
 	},
 	"what the server does for itself": func(t *testing.T, w *world) {

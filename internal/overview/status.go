@@ -55,7 +55,7 @@ func (s *Service) Status(ctx context.Context, f model.StatusQuery) (model.Status
 	}
 	for _, look := range []func() error{a.disk, a.audit, a.runs, a.missed, a.gaps, a.bans, a.queue, a.scanner, a.claims,
 		a.unclaimedDrops, a.dead, a.certificate, a.keysPending, a.keysFlagged, a.unreachable, a.bounced, a.late, a.untold,
-		a.keysExpiring, a.tokens, a.dueToday, a.partials, a.limits, a.requests} {
+		a.keysExpiring, a.tokens, a.review, a.dueToday, a.partials, a.limits, a.requests} {
 		if err := look(); err != nil {
 			return out, err
 		}

@@ -38,6 +38,13 @@ func (q *Q) LastReview() (at time.Time, err error) {
 	return at, err
 }
 
+// FirstAccess returns when the first operator or token was made; the zero time if there are none.
+func (q *Q) FirstAccess() (at time.Time, err error) {
+	err = q.scanOne("FirstAccess", `SELECT MIN(created_at) FROM (SELECT created_at FROM operators WHERE email <> ''
+		UNION ALL SELECT created_at FROM tokens) made`, nil, stamp{&at})
+	return at, err
+}
+
 // AddReview records a review.
 func (tx *Tx) AddReview(v model.Review) error {
 	content, err := json.Marshal(v.Access)
