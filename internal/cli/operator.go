@@ -91,7 +91,8 @@ func (a *app) operatorShow() *cobra.Command {
 				{"Signs in with", methodWords(o)}, {"Last sign-in", whenPtr(o.LastAt)}, {"From", o.LastFrom},
 				{"Added", when(o.CreatedAt) + " by " + o.CreatedBy}}
 			if o.RefusedAt != nil {
-				lines = append(lines, [2]string{"Last refused", when(*o.RefusedAt) + " from " + o.RefusedFrom + ": " + o.RefusedFor})
+				lines = append(lines, [2]string{"Last refused", when(*o.RefusedAt) + " from " + o.RefusedFrom + ": " +
+					o.RefusedFor})
 			}
 			if o.LinkUntil != nil {
 				lines = append(lines, [2]string{"Link to join", "works until " + when(*o.LinkUntil)})

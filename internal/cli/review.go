@@ -11,8 +11,8 @@ import (
 )
 
 func (a *app) reviewCommand() *cobra.Command {
-	c := group("review", "Lists of who and what has access, to be looked at and signed off", a.reviewMake(), a.reviewList(),
-		a.reviewShow(), a.reviewSign())
+	c := group("review", "Lists of who and what has access, to be looked at and signed off", a.reviewMake(),
+		a.reviewList(), a.reviewShow(), a.reviewSign())
 	c.Long = `Lists of who and what has access: operators, API tokens and keys, each with its last
 use. Make one, look at it, end what nobody needs any more, and sign it off. "status" says when it
 is time (sign_in.review).`
@@ -20,15 +20,16 @@ is time (sign_in.review).`
 }
 
 func (a *app) reviewMake() *cobra.Command {
-	return command("make", "Note who and what has access now, to be signed off", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		v, err := a.client().MakeReview(ctx)
-		if err != nil {
-			return err
-		}
-		return a.done(v, "Review %s: %s, %s and %s have access. Look at the list, then sign it off:\n"+
-			"  sallyport review show %s\n  sallyport review sign %s --note TEXT", v.ID, count(v.Operators, "operator"),
-			count(v.Tokens, "token"), count(v.Keys, "key"), v.ID, v.ID)
-	})
+	return command("make", "Note who and what has access now, to be signed off", cobra.NoArgs,
+		func(ctx context.Context, _ []string) error {
+			v, err := a.client().MakeReview(ctx)
+			if err != nil {
+				return err
+			}
+			return a.done(v, "Review %s: %s, %s and %s have access. Look at the list, then sign it off:\n"+
+				"  sallyport review show %s\n  sallyport review sign %s --note TEXT", v.ID, count(v.Operators, "operator"),
+				count(v.Tokens, "token"), count(v.Keys, "key"), v.ID, v.ID)
+		})
 }
 
 // count is a number of things: "1 key", "2 keys".

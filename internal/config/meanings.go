@@ -145,8 +145,8 @@ var meanings = map[string]string{
 	"sign_in.idle":     "A session that nobody uses for so long ends.",
 	"sign_in.longest":  "Every session ends after so long.",
 	"sign_in.unused":   "Operators who do not sign in for so long are disabled. 0: never.",
-	"sign_in.review": "How often the list of operators, tokens and keys is to be signed off: 6mo. \"status\" reminds you. " +
-		"Empty: never.",
+	"sign_in.review": "How often the list of operators, tokens and keys is to be signed off: 6mo. \"status\" " +
+		"reminds you. Empty: never.",
 	"sign_in.sso":               "A single sign-on (OpenID Connect). It sends people back to web.url/sign-in/callback.",
 	"sign_in.sso.issuer":        "Its address: https://login.example.com/realm. Empty: there is none.",
 	"sign_in.sso.client_id":     "What it calls this server.",

@@ -46,7 +46,8 @@ func (s *Service) Joining(ctx context.Context, secret string) (Joining, error) {
 
 // Join uses a link up: its operator has a password and an authenticator app from now on, and is signed in.
 // The errors may be fault.Mistakes, with the names of the fields.
-func (s *Service) Join(ctx context.Context, secret string, p Person, password, code string, v Visitor) (Session, error) {
+func (s *Service) Join(ctx context.Context, secret string, p Person, password, code string, v Visitor) (
+	Session, error) {
 	j, err := s.Joining(ctx, secret)
 	if err != nil {
 		return Session{}, err
@@ -92,7 +93,8 @@ func (s *Service) introduce(j Joining, p Person, wrong *fault.Mistakes) model.Op
 }
 
 // join uses up a link in the transaction that begins the first session. with adds to that transaction.
-func (s *Service) join(ctx context.Context, o model.Operator, v Visitor, with func(tx *store.Tx) error) (Session, error) {
+func (s *Service) join(ctx context.Context, o model.Operator, v Visitor, with func(tx *store.Tx) error) (
+	Session, error) {
 	now := s.now()
 	link := o.LinkHash
 	if o.JoinedAt == nil {

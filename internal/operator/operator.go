@@ -67,7 +67,8 @@ type Service struct {
 func New(o Options) *Service {
 	p := o.Policy
 	s := &Service{o: o, guesses: newThrottle(p.After, p.Within, p.For), aimed: newThrottle(mostAimed, p.Within, p.For),
-		begins: newThrottle(mostBegun, time.Minute, time.Minute), hashing: make(chan struct{}, hashesAtOnce), used: map[string]use{}, pace: map[string]*paced{}}
+		begins: newThrottle(mostBegun, time.Minute, time.Minute), hashing: make(chan struct{}, hashesAtOnce),
+		used: map[string]use{}, pace: map[string]*paced{}}
 	if p.Passkeys {
 		s.keys = newPasskeys(o.URL, o.Name)
 	}

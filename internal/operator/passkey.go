@@ -161,7 +161,8 @@ func (s *Service) JoinKey(ctx context.Context, secret string, p Person) (ticket 
 }
 
 // JoinedKey uses a link to join up: its operator signs in with the new passkey from now on.
-func (s *Service) JoinedKey(ctx context.Context, secret, ticket, name string, answer []byte, v Visitor) (Session, error) {
+func (s *Service) JoinedKey(ctx context.Context, secret, ticket, name string, answer []byte, v Visitor) (
+	Session, error) {
 	j, err := s.Joining(ctx, secret)
 	if err != nil {
 		return Session{}, err
@@ -192,7 +193,8 @@ func (s *Service) PasskeyOptions(ctx context.Context, v Visitor) (ticket string,
 	if err := s.mayBegin(v); err != nil {
 		return "", nil, err
 	}
-	assertion, session, err := s.keys.party.BeginDiscoverableLogin(webauthn.WithUserVerification(protocol.VerificationRequired))
+	assertion, session, err := s.keys.party.BeginDiscoverableLogin(
+		webauthn.WithUserVerification(protocol.VerificationRequired))
 	if err != nil {
 		return "", nil, fault.Wrap("operator.PasskeyOptions", fault.Internal, err)
 	}

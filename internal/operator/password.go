@@ -49,8 +49,8 @@ func checkPassword(password, email, name string) error {
 			WithField("password").WithHint("several words are easy to remember, and hard to guess")
 	case strings.Count(folded, folded[:1]) == len(folded):
 		return fault.E(op, fault.Invalid, "This password is one character, again and again.").WithField("password")
-	case len(mailbox) > 3 && strings.Contains(folded, mailbox), len(name) > 3 && strings.Contains(folded, strings.ToLower(name)),
-		strings.Contains(folded, "sallyport"):
+	case len(mailbox) > 3 && strings.Contains(folded, mailbox),
+		len(name) > 3 && strings.Contains(folded, strings.ToLower(name)), strings.Contains(folded, "sallyport"):
 		return fault.E(op, fault.Invalid, "This password has a name in it that others would try first.").
 			WithField("password").WithHint("choose several words that have nothing to do with you")
 	}
@@ -79,7 +79,8 @@ func (s *Service) argon(ctx context.Context, password string, salt []byte, time_
 	case s.hashing <- struct{}{}:
 		defer func() { <-s.hashing }()
 	case <-limit.C:
-		return nil, fault.E("operator.argon", fault.Busy, "Too many people sign in at once.").WithHint("try again in a minute")
+		return nil, fault.E("operator.argon", fault.Busy, "Too many people sign in at once.").
+			WithHint("try again in a minute")
 	case <-ctx.Done():
 		return nil, fault.Wrap("operator.argon", fault.Unavailable, ctx.Err())
 	}

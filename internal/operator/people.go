@@ -222,8 +222,8 @@ func (s *Service) RemoveOperator(ctx context.Context, actor, name string) (model
 			return o, noOperator(err, name)
 		}
 		if err := tx.RemoveOperator(o.ID); fault.Is(err, fault.NotFound) {
-			return o, fault.E("operator.RemoveOperator", fault.Conflict, "%s has signed in, so the audit log names it.", o.Email).
-				WithHint("disable it instead").WithAction("disable-operator", "email", o.Email)
+			return o, fault.E("operator.RemoveOperator", fault.Conflict, "%s has signed in, so the audit log names it.",
+				o.Email).WithHint("disable it instead").WithAction("disable-operator", "email", o.Email)
 		} else if err != nil {
 			return o, err
 		}

@@ -108,7 +108,8 @@ var signIns = testkit.Stories[*world]{
 			w.Errorf("three mistakes: %v", err)
 		}
 		m := w.joins(secretOf(link), operator.Person{Email: "kim@example.net", Name: "Kim Hill"})
-		if m.Identity() != (model.Identity{Name: "operator:kim@example.net", Role: model.RoleAdmin}) || !w.signedIn(m.Cookie) {
+		if m.Identity() != (model.Identity{Name: "operator:kim@example.net", Role: model.RoleAdmin}) ||
+			!w.signedIn(m.Cookie) {
 			w.Errorf("it is %+v", m.Identity())
 		}
 		if _, err := w.s.Joining(ctx, secretOf(link)); !fault.Is(err, fault.NotFound) {
@@ -324,8 +325,8 @@ var signIns = testkit.Stories[*world]{
 		m := w.joined("kim@example.net", model.RoleSupport)
 		c, err := w.s.NewCode(ctx, m.Session)
 		w.Must(err)
-		again, err := w.s.SetPassword(ctx, m.Session, operator.Passwords{Ticket: c.Ticket, Old: "no", New: "another set of words",
-			Code: w.code(c.Secret)})
+		again, err := w.s.SetPassword(ctx, m.Session, operator.Passwords{Ticket: c.Ticket, Old: "no",
+			New: "another set of words", Code: w.code(c.Secret)})
 		var wrong fault.Mistakes
 		if !asMistakes(err, &wrong) || wrong.Of("old") == "" || again.Secret != c.Secret {
 			w.Errorf("the old one is wrong: %v", err)
@@ -349,7 +350,8 @@ var signIns = testkit.Stories[*world]{
 		w.Must(operator.KeepPeople(w.s, ctx))
 		list, err := w.s.Operators(ctx, model.OperatorFilter{In: model.OperatorDisabled})
 		w.Must(err)
-		if len(list) != 1 || list[0].Email != "kim@example.net" || !strings.Contains(list[0].DisabledFor, "nobody has signed in") {
+		if len(list) != 1 || list[0].Email != "kim@example.net" ||
+			!strings.Contains(list[0].DisabledFor, "nobody has signed in") {
 			w.Errorf("disabled are %+v", list)
 		}
 	},
@@ -383,7 +385,8 @@ var signIns = testkit.Stories[*world]{
 			u.Query().Get("secret") != j.CodeSecret || u.Query().Get("issuer") != "Example Networks" {
 			w.Errorf("it is %s", j.CodeURI)
 		}
-		if n := w.Count("operators WHERE totp LIKE '%" + j.CodeSecret + "%' OR link_hash = '" + secretOf(o.Link) + "'"); n != 0 {
+		clear := "operators WHERE totp LIKE '%" + j.CodeSecret + "%' OR link_hash = '" + secretOf(o.Link) + "'"
+		if n := w.Count(clear); n != 0 {
 			w.Error("a secret is in the database in clear")
 		}
 	},

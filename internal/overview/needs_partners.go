@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 

@@ -206,10 +206,12 @@ var statusStories = testkit.Stories[*world]{
 			t.Errorf("nobody has access: %q", says["review"])
 		}
 		w.Exec(`INSERT INTO tokens (id, name, role, prefix, hash, allow_ips, created_at, created_by, expires_at)
-			VALUES ('a', 'a', 'admin', 'a', '', '[]', $1, '', $2)`, w.Clock().UnixMicro(), w.Clock().Add(365*testkit.Day).UnixMicro())
+			VALUES ('a', 'a', 'admin', 'a', '', '[]', $1, '', $2)`, w.Clock().UnixMicro(),
+			w.Clock().Add(365*testkit.Day).UnixMicro())
 		w.Pass(182 * testkit.Day)
 		_, says, _ := w.status()
-		if want := "Who has access was never signed off; the first was given on 2026-01-05."; !strings.HasPrefix(says["review"], want) {
+		want := "Who has access was never signed off; the first was given on 2026-01-05."
+		if !strings.HasPrefix(says["review"], want) {
 			t.Errorf("after half a year: %q", says["review"])
 		}
 		w.Exec(`INSERT INTO reviews (id, made_at, made_by, operators, tokens, keys, content, signed_at, signed_by, note)

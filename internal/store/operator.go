@@ -132,8 +132,8 @@ func (tx *Tx) AddPasskey(p model.Passkey) error {
 
 // PasskeyUsed records a use, with what the credential is afterwards.
 func (tx *Tx) PasskeyUsed(id, credential string, at time.Time) error {
-	return tx.execOne("PasskeyUsed", `UPDATE passkeys SET credential = $2, last_used_at = $3 WHERE id = $1`, id, credential,
-		micros(at))
+	return tx.execOne("PasskeyUsed", `UPDATE passkeys SET credential = $2, last_used_at = $3 WHERE id = $1`, id,
+		credential, micros(at))
 }
 
 // RemovePasskey removes one of an operator's passkeys; NotFound if it has none of that id.

@@ -78,8 +78,8 @@ func (tx *Tx) EndOperatorSessions(operatorID, but, by string, at time.Time) erro
 // ForgetOperatorSessions removes up to limit sessions that ended, or could be used, before a time at
 // the latest, and sign-ins that were not finished in time.
 func (tx *Tx) ForgetOperatorSessions(before, now time.Time, limit int) error {
-	_, err := tx.book("ForgetOperatorSessions", `DELETE FROM operator_sessions WHERE id IN (SELECT id FROM operator_sessions
-		WHERE ends_at < $1 ORDER BY ends_at LIMIT $2)`, micros(before), limit)
+	_, err := tx.book("ForgetOperatorSessions", `DELETE FROM operator_sessions WHERE id IN (SELECT id
+		FROM operator_sessions WHERE ends_at < $1 ORDER BY ends_at LIMIT $2)`, micros(before), limit)
 	if err != nil {
 		return err
 	}

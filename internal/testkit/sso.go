@@ -94,7 +94,8 @@ func (s *SSO) token(w http.ResponseWriter, r *http.Request) {
 	for name, v := range s.says {
 		own[name] = v
 	}
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: s.key, KeyID: "k"}}, nil)
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: s.key, KeyID: "k"}},
+		nil)
 	Must(s.t, err)
 	text, err := jwt.Signed(signer).Claims(c).Claims(own).Serialize()
 	Must(s.t, err)
