@@ -3,11 +3,13 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -18,11 +20,15 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// quickstartListen is on loopback, because the demo's keys are only for this machine.
-const quickstartListen = "127.0.0.1:2022"
+// The demo listens on loopback, because its keys are only for this machine.
+const (
+	quickstartListen = "127.0.0.1:2022"
+	quickstartWeb    = "127.0.0.1:2080"
+)
 
 func (a *app) quickstartCommand() *cobra.Command {
 	var listen []string
+	var web string
 	c := command("quickstart", "Start a server with demo accounts, keys and files, and print how to connect", cobra.NoArgs,
 		func(ctx context.Context, _ []string) error {
 			cfg := config.Default()
@@ -32,10 +38,12 @@ func (a *app) quickstartCommand() *cobra.Command {
 				cfg.Listen = listen
 			}
 			cfg.Endpoint.Host = demoHost(cfg.Listen[0])
-			return a.quickstart(ctx, cfg)
+			return a.quickstart(ctx, cfg, web)
 		})
 	c.Flags().StringArrayVar(&listen, "ssh-listen", nil,
 		"address to serve SFTP on (repeatable; default "+quickstartListen+")")
+	c.Flags().StringVar(&web, "web-listen", "",
+		"address to serve pages on, of this machine (default "+quickstartWeb+", or a free port)")
 	return c
 }
 
@@ -48,16 +56,51 @@ func demoHost(listen string) string {
 	return host
 }
 
-func (a *app) quickstart(ctx context.Context, cfg config.Config) (err error) {
+// demoPages completes the configuration for the demo's pages: where they are, and a mail server that prints.
+func demoPages(cfg *config.Config, listen string, m *demoMail) error {
+	const op = "cli.demoPages"
+	cfg.Web.Listen = listen
+	if listen == "" {
+		l, err := net.Listen("tcp", quickstartWeb)
+		if err != nil { // somebody else has the port
+			l, err = net.Listen("tcp", "127.0.0.1:0")
+		}
+		if err != nil {
+			return fault.Wrap(op, fault.Unavailable, err)
+		}
+		cfg.Web.Listen = l.Addr().String()
+		_ = l.Close()
+	}
+	_, port, err := net.SplitHostPort(cfg.Web.Listen)
+	if err != nil || port == "" || port == "0" {
+		return fault.E(op, fault.Invalid, "%q is not an address with a port.", cfg.Web.Listen).WithField("web-listen")
+	}
+	cfg.Web.URL = "http://localhost:" + port // a name, so that browsers allow passkeys
+	cfg.Onboard.Feeds = []string{"*"}
+	cfg.Mail.Host, cfg.Mail.Port, cfg.Mail.TLS, cfg.Mail.From = "127.0.0.1", m.port, "none", "sallyport@demo.example"
+	return nil
+}
+
+func (a *app) quickstart(ctx context.Context, cfg config.Config, web string) (err error) {
 	if cfg.Data, err = filepath.Abs(cfg.Data); err != nil { // the lines below are pasted in other folders
 		return fault.Wrap("cli.quickstart", fault.Internal, err)
 	}
 	datadir.Umask()
+	printed := &oneAtATime{to: a.Out}
+	m, err := openDemoMail(printed)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	if err := demoPages(&cfg, web, m); err != nil {
+		return err
+	}
 	n, err := node.Start(node.Options{Config: cfg, Log: a.logger(cfg)})
 	if err != nil {
 		return err
 	}
-	d := demo{app: a, dir: filepath.Join(cfg.Data, "demo-keys"), addr: n.Addresses()[0]}
+	a.Out = printed
+	d := demo{app: a, url: cfg.Web.URL, first: n.FirstLink(), dir: filepath.Join(cfg.Data, "demo-keys"), addr: n.Addresses()[0]}
 	a.data = cfg.Data // so that the calls below reach this server, whatever the environment says
 	switch err := d.prepare(ctx, n.HostKeys()); {
 	case ctx.Err() != nil: // stopped during prepare: the next start continues
@@ -77,8 +120,10 @@ func (a *app) quickstart(ctx context.Context, cfg config.Config) (err error) {
 // demo is the content that quickstart makes: two accounts, one with a vendor, and two feeds.
 type demo struct {
 	*app
-	dir  string // of the keys
-	addr string
+	dir   string // of the keys
+	addr  string
+	url   string // of the pages
+	first string // link with which the first administrator joins; "" if somebody has
 }
 
 // demoUsers are the users, in the order in which they are made.
@@ -211,6 +256,11 @@ WinSCP, FileZilla:
   (FileZilla: Log-on type "Key file"; WinSCP: Advanced, SSH, Authentication)
   the server's key is %[5]s
 
+In a browser:
+  ask for access as a new customer would: %[10]s/
+  (mails are not sent; their links are printed here)
+  %[11]s
+
 Look at what happened:
   files that partners sent
     %[7]s inbox list
@@ -228,7 +278,27 @@ Look at what happened:
 
 These lines work in any folder. The demo is in %[8]s
 `, host, port, sftp("acme"), file("acme.ppk"), fingerprint, sftp("acme-carrier1"), manage, d.data,
-		filepath.Join(d.dir, "acme.ppk"))
+		filepath.Join(d.dir, "acme.ppk"), d.url, d.manager())
+}
+
+// manager says how to manage the demo in a browser.
+func (d *demo) manager() string {
+	if d.first == "" {
+		return "sign in and approve it: " + d.url + "/console/"
+	}
+	return "set up your sign-in, once, and approve it: " + d.first
+}
+
+// oneAtATime is a writer that several may use.
+type oneAtATime struct {
+	mu sync.Mutex
+	to io.Writer
+}
+
+func (w *oneAtATime) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.to.Write(p)
 }
 
 // shellQuote quotes a path for a shell.
