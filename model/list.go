@@ -84,7 +84,7 @@ type UserKeyFilter struct {
 
 // FingerprintFilter chooses every user's record of a key.
 type FingerprintFilter struct {
-	Fingerprint string `query:"fingerprint" required:"true" doc:"SHA256:…"`
+	Fingerprint string `query:"fingerprint" names:"key" required:"true" doc:"SHA256:…, or its first 8 characters or more"`
 	Paging
 }
 
