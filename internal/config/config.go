@@ -231,8 +231,8 @@ type Web struct {
 	URL     string `yaml:"url" env:"URL"` // how partners reach it: https://files.example.com
 	TLSCert string `yaml:"tls_cert" env:"TLS_CERT"`
 	TLSKey  string `yaml:"tls_key" env:"TLS_KEY"`
-	// Proxies end TLS on other machines. Only they may then send requests in clear, and their
-	// X-Forwarded-For is trusted.
+	// Proxies end TLS on other machines. Only they and this machine may then send requests in clear, and their
+	// X-Forwarded-For is trusted. Without them, that of this machine is, if Listen is on loopback without a certificate.
 	Proxies []string `yaml:"proxies" env:"PROXIES"`
 }
 

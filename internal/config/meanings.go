@@ -136,8 +136,9 @@ var meanings = map[string]string{
 	"web.url":      "How partners reach the pages: https://files.example.com.",
 	"web.tls_cert": "File of the certificate, if the server has one of its own.",
 	"web.tls_key":  "File of the certificate's key. Both are read again when they change.",
-	"web.proxies": "Proxies with a certificate on other machines. Then only they may send requests in clear, and their " +
-		"X-Forwarded-For is believed.",
+	"web.proxies": "Proxies with a certificate on other machines. Then only they and this machine may send " +
+		"requests in clear, and their X-Forwarded-For alone is believed. Empty: on loopback without a certificate, that of " +
+		"this machine's proxy is.",
 
 	"metrics":        "Numbers for Prometheus.",
 	"metrics.listen": "Address to serve /metrics and /healthz on: 127.0.0.1:9222. Empty: nowhere.",

@@ -70,7 +70,7 @@ func (n *Node) openWeb() error {
 		return busy(c.Listen, err)
 	}
 	n.webAddr = l.Addr().String()
-	handler := n.webHandler()
+	handler := n.webHandler(believed(n.cfg, l.Addr(), certificate != nil))
 	if certificate == nil {
 		handler = httpd.OnlyFrom(config.Networks(c.Proxies), handler)
 	}
@@ -90,9 +90,18 @@ func (n *Node) openWeb() error {
 	return nil
 }
 
-// webHandler returns the handler of pages and API.
-func (n *Node) webHandler() http.Handler {
-	proxies := slices.Concat(config.Networks(n.cfg.Access.Proxies), config.Networks(n.cfg.Web.Proxies))
+// believed returns the networks of proxies whose X-Forwarded-For is believed. In clear on loopback, whoever asks is a
+// proxy of this machine, or a program here; it is believed unless web.proxies names proxies.
+func believed(c config.Config, at net.Addr, secure bool) []netip.Prefix {
+	proxies := slices.Concat(config.Networks(c.Access.Proxies), config.Networks(c.Web.Proxies))
+	if here, ok := at.(*net.TCPAddr); ok && here.IP.IsLoopback() && !secure && len(c.Web.Proxies) == 0 {
+		proxies = append(proxies, config.Networks([]string{"127.0.0.0/8", "::1"})...)
+	}
+	return proxies
+}
+
+// webHandler returns the handler of pages and API. It believes proxies whom a request comes from.
+func (n *Node) webHandler(proxies []netip.Prefix) http.Handler {
 	c := n.cfg.Web
 	pages := web.Options{HandOver: n.links, Operator: n.operator, Help: n.cfg.Support.Help(), Reader: n.readerOf,
 		Requests: n.requests, Guides: n.guides, URL: c.URL, Within: within(time.Duration(n.cfg.Onboard.AnswerWithin)),
