@@ -111,7 +111,7 @@ func TestAChangeOfSomethingElseMeanwhile(t *testing.T) {
 	})
 }
 
-// asked sends a request over the socket, bound to a tag unless that is "", and returns the answer's status, tag and text.
+// asked sends a request over the socket, bound to a tag unless that is "", and returns status, tag and text.
 func asked(t *testing.T, n *testkit.Node, method, path, match, body string) (status int, tag, text string) {
 	t.Helper()
 	at, done, err := client.SocketPath(n.Data)

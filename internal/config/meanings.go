@@ -140,6 +140,16 @@ var meanings = map[string]string{
 		"requests in clear, and their X-Forwarded-For alone is believed. Empty: on loopback without a certificate, that of " +
 		"this machine's proxy is.",
 
+	"web.acme": "Certificates that the server orders and renews by itself, from an authority such as Let's Encrypt. The " +
+		"authority must reach web.listen on port 443 of each domain.",
+	"web.acme.domains":      "Domains to order certificates for: files.example.com. Empty: none are ordered.",
+	"web.acme.accept_terms": "true: you have read and accept the authority's terms of service.",
+	"web.acme.email":        "Whom the authority may write to. Empty: nobody.",
+	"web.acme.directory":    "The authority's directory (RFC 8555).",
+	"web.acme.ca":           "File of certificates to trust when the authority is asked, besides the system's.",
+	"web.acme.http_listen": "Address to answer the authority's challenges on in clear: \":80\". It redirects people to " +
+		"https. Empty: none.",
+
 	"metrics":        "Numbers for Prometheus.",
 	"metrics.listen": "Address to serve /metrics and /healthz on: 127.0.0.1:9222. Empty: nowhere.",
 

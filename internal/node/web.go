@@ -8,10 +8,13 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"time"
 
+	"github.com/sallyport-sftp/sallyport/internal/acme"
 	"github.com/sallyport-sftp/sallyport/internal/api"
 	"github.com/sallyport-sftp/sallyport/internal/config"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
@@ -52,42 +55,98 @@ func within(d time.Duration) string {
 }
 
 // openWeb serves the pages for partners and the API for operators, if an address is configured.
-func (n *Node) openWeb() error {
+func (n *Node) openWeb(ctx context.Context) error {
 	c := n.cfg.Web
 	if c.Listen == "" {
 		return nil
 	}
-	var certificate *httpd.Certificate
-	if c.TLSCert != "" {
-		var err error
-		if certificate, err = httpd.ReadCertificate(c.TLSCert, c.TLSKey, n.log); err != nil {
-			return fault.E("node.openWeb", fault.Invalid, "The certificate (web.tls_cert, web.tls_key) cannot be used: %v.",
-				fault.InWords(err))
-		}
+	secure, err := n.webTLS()
+	if err != nil {
+		return err
 	}
 	l, err := net.Listen("tcp", c.Listen)
 	if err != nil {
 		return busy(c.Listen, err)
 	}
 	n.webAddr = l.Addr().String()
-	handler := n.webHandler(believed(n.cfg, l.Addr(), certificate != nil))
-	if certificate == nil {
+	handler := n.webHandler(believed(n.cfg, l.Addr(), secure != nil))
+	if secure == nil {
 		handler = httpd.OnlyFrom(config.Networks(c.Proxies), handler)
 	}
-	n.web = &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout: 20 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
-		ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelWarn)}
+	n.web = n.webServer(handler)
+	n.web.TLSConfig = secure
 	n.background.Go(func() {
 		serve := func() error { return n.web.Serve(l) }
-		if certificate != nil {
-			n.web.TLSConfig = &tls.Config{GetCertificate: certificate.Get, MinVersion: tls.VersionTLS12}
+		if secure != nil {
 			serve = func() error { return n.web.ServeTLS(l, "", "") }
 		}
 		if err := serve(); err != nil && !errors.Is(err, http.ErrServerClosed) {
 			n.log.Error("the web listener stopped", "err", err)
 		}
 	})
+	if n.certificates == nil {
+		return nil
+	}
+	if err := n.openPlain(); err != nil {
+		return err
+	}
+	n.background.Go(func() { n.certificates.Prepare(ctx) })
 	return nil
+}
+
+// webTLS returns how the web listener proves who it is: with a certificate in files, or one that is ordered. It returns
+// nil if requests come in clear.
+func (n *Node) webTLS() (*tls.Config, error) {
+	const op = "node.webTLS"
+	c := n.cfg.Web
+	switch {
+	case c.TLSCert != "":
+		certificate, err := httpd.ReadCertificate(c.TLSCert, c.TLSKey, n.log)
+		if err != nil {
+			return nil, fault.E(op, fault.Invalid, "The certificate (web.tls_cert, web.tls_key) cannot be used: %v.",
+				fault.InWords(err))
+		}
+		return &tls.Config{GetCertificate: certificate.Get, MinVersion: tls.VersionTLS12}, nil
+	case c.ACME.On():
+		var err error
+		n.certificates, err = acme.New(acme.Options{Domains: c.ACME.Domains, Email: c.ACME.Email,
+			Directory: c.ACME.Directory, CA: c.ACME.CA, Folder: filepath.Join(n.cfg.Data, "acme"), Log: n.log})
+		if err != nil {
+			return nil, err
+		}
+		return n.certificates.TLS(), nil
+	}
+	return nil, nil
+}
+
+// openPlain answers the authority's challenges in clear and redirects people, if an address is configured for it.
+func (n *Node) openPlain() error {
+	c := n.cfg.Web
+	if c.ACME.HTTPListen == "" {
+		return nil
+	}
+	l, err := net.Listen("tcp", c.ACME.HTTPListen)
+	if err != nil {
+		return busy(c.ACME.HTTPListen, err)
+	}
+	port := ""
+	if u, err := url.Parse(c.URL); err == nil {
+		port = u.Port()
+	}
+	n.plain = n.webServer(n.certificates.Handler(port))
+	n.background.Go(func() {
+		if err := n.plain.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
+			n.log.Error("the listener that redirects to https stopped", "err", err)
+		}
+	})
+	return nil
+}
+
+// webServer returns a server for people, whose patience is limited.
+func (n *Node) webServer(handler http.Handler) *http.Server {
+	return &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 20 * time.Second,
+		WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+		ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelWarn)}
 }
 
 // believed returns the networks of proxies whose X-Forwarded-For is believed. In clear on loopback, whoever asks is a
