@@ -113,7 +113,7 @@ func (c *Client) EditDirectory(ctx context.Context, user string, in model.EditDi
 	return send[model.Directory](ctx, c, "PATCH", at("/users/%s/directories", user), in)
 }
 
-// RemoveDirectory removes an empty directory from a user's mailbox.
+// RemoveDirectory removes an empty directory from a user's mailbox, and those above it that were made only for it.
 func (c *Client) RemoveDirectory(ctx context.Context, in model.DirectoryRef) error {
 	return do(ctx, c, "DELETE", at("/users/%s/directories", in.User), values(in), nil)
 }

@@ -15,6 +15,14 @@ const (
 	DropSuperseded DropState = "superseded" // a newer upload of the same name came before this one was claimed
 )
 
+// What tables say beside a received file's state. It is a state for DropFilter alone: the drop has a field of its own.
+const (
+	DropWithdrawn  DropState = "withdrawn" // the uploader removed the name
+	DropRemoved    DropState = "removed"   // retention removed the bytes
+	DropDuplicate  DropState = "duplicate" // an earlier one has the same name, content or both
+	DropUnexpected DropState = "odd"       // larger or later than expected
+)
+
 // What makes a drop a duplicate of an earlier drop of the same user.
 const (
 	DuplicateName    = "name"
@@ -38,7 +46,7 @@ type Drop struct {
 	Withdrawn   bool       `json:"withdrawn,omitempty" doc:"The uploader removed the name since"`
 	Duplicate   string     `json:"duplicate,omitempty" enum:"name,content,both" doc:"What an earlier one has, too"`
 	DuplicateOf string     `json:"duplicate_of,omitempty" doc:"Id of that one"`
-	Flag        string     `json:"flag,omitempty" doc:"What is not as expected about it: larger, later"`
+	Flag        string     `json:"flag,omitempty" doc:"What is not as expected about it"`
 	ReceivedAt  time.Time  `json:"received_at"`
 	ReadyAt     *time.Time `json:"ready_at,omitempty" doc:"Its name may be temporary: when it is handed on"`
 	Claim       string     `json:"claim,omitempty" doc:"Proves whose claim it is; told to whoever claims"`

@@ -158,13 +158,13 @@ type NewKey struct {
 	Origin      KeyOrigin  `json:"origin,omitempty" enum:"submitted,issued" default:"submitted"`
 	Holder      string     `json:"holder,omitempty" doc:"Contact, by id or e-mail, who has the private half"`
 	ExpiresAt   *time.Time `json:"expires_at,omitempty"`
-	Replaces    string     `json:"replaces,omitempty" doc:"Fingerprint of the key that it replaces"`
+	Replaces    string     `json:"replaces,omitempty" names:"key" doc:"Fingerprint of the key that it replaces"`
 	ConfirmedBy string     `json:"confirmed_by,omitempty" doc:"Second contact, needed after a key was frozen"`
 }
 
 // EditKey changes a key; absent fields stay.
 type EditKey struct {
-	Fingerprint string     `json:"fingerprint"`
+	Fingerprint string     `json:"fingerprint" names:"key" doc:"SHA256:…, or its first 8 characters or more"`
 	Holder      *string    `json:"holder,omitempty" doc:"Empty: not known"`
 	ExpiresAt   *time.Time `json:"expires_at,omitempty" doc:"0001-01-01T00:00:00Z: never"`
 	Flag        *string    `json:"flag,omitempty" doc:"Empty once somebody looked into it"`
@@ -172,7 +172,7 @@ type EditKey struct {
 
 // RevokeKey is the body that revokes a key, or several. It has one of fingerprint, holder and user.
 type RevokeKey struct {
-	Fingerprint string `json:"fingerprint,omitempty" doc:"SHA256:…"`
+	Fingerprint string `json:"fingerprint,omitempty" names:"key" doc:"SHA256:…, or its first 8 characters or more"`
 	Holder      string `json:"holder,omitempty" doc:"Contact, by id or e-mail: every key that this person holds"`
 	User        string `json:"user,omitempty" doc:"Username: every key of this user"`
 	Reason      string `json:"reason"`
@@ -181,13 +181,13 @@ type RevokeKey struct {
 
 // ByContact names a key, and the contact who asked for the change.
 type ByContact struct {
-	Fingerprint string `json:"fingerprint"`
+	Fingerprint string `json:"fingerprint" names:"key" doc:"SHA256:…, or its first 8 characters or more"`
 	By          string `json:"by" doc:"Contact, by id or e-mail"`
 }
 
 // ApproveKey is the body that enrols a pending key.
 type ApproveKey struct {
-	Fingerprint string `json:"fingerprint"`
+	Fingerprint string `json:"fingerprint" names:"pending key" doc:"SHA256:…, or its first 8 characters or more"`
 	Holder      string `json:"holder,omitempty"`
 	ConfirmedBy string `json:"confirmed_by,omitempty"`
 }

@@ -49,7 +49,7 @@ type NewLink struct {
 	Kind        LinkKind `json:"kind" enum:"key,passphrase,verify"`
 	User        string   `json:"user,omitempty"`
 	Contact     string   `json:"contact" doc:"Id or e-mail"`
-	Fingerprint string   `json:"fingerprint,omitempty"`
+	Fingerprint string   `json:"fingerprint,omitempty" names:"key"`
 	Token       []byte   `json:"token" doc:"SHA-256 of what finds the link"`
 	Sealed      []byte   `json:"sealed,omitempty" doc:"What it hands over, sealed with a key that only the link holds"`
 }

@@ -84,7 +84,7 @@ type UserKeyFilter struct {
 
 // FingerprintFilter chooses every user's record of a key.
 type FingerprintFilter struct {
-	Fingerprint string `query:"fingerprint" required:"true" doc:"SHA256:…"`
+	Fingerprint string `query:"fingerprint" names:"key" required:"true" doc:"SHA256:…, or its first 8 characters or more"`
 	Paging
 }
 
@@ -114,12 +114,15 @@ type DeliveryFilter struct {
 	Paging
 }
 
-// DropFilter chooses received files. A state may be a word, too: accepted, refused.
+// DropFilter chooses received files. A state may be a word, too: accepted, refused. It may be what is said beside a
+// state: withdrawn, removed, duplicate, unexpected.
 type DropFilter struct {
-	State   DropState `query:"state" enum:"unscanned,new,claimed,acked,rejected,superseded"`
-	User    string    `query:"user" names:"user"`
-	Account string    `query:"account" names:"account"`
-	Name    string    `query:"name" doc:"Last part of the path"`
+	User    string `query:"user" names:"user"`
+	Account string `query:"account" names:"account"`
+	Name    string `query:"name" doc:"Last part of the path"`
+
+	State DropState `query:"state" enum:"unscanned,new,claimed,acked,rejected,superseded,withdrawn,removed,duplicate,odd"`
+
 	Span
 	Order
 	Paging

@@ -7,6 +7,7 @@ import "strings"
 var words = map[string]string{
 	string(DropAcked):          "accepted",
 	string(DropRejected):       "refused",
+	string(DropUnexpected):     "unexpected",
 	string(DeliveryCollected):  "downloaded in full",
 	string(AccountReadOnly):    "read-only",
 	string(RequestNeedsAnswer): "needs answer",

@@ -271,6 +271,33 @@ func (r *Service) changeDir(ctx context.Context, actor, name, action, path strin
 	})
 }
 
+// RemoveWay is part of the transaction that removes a directory. It also removes those above it that AddDir or a
+// template made only as the way to it, unless something else is in them or needs them, and notes them in row. busy
+// reports whether a directory has unfinished uploads.
+func (r *Service) RemoveWay(tx *store.Tx, userID, path string, row *model.AuditRow, busy func(id string) bool) error {
+	rows, err := mailbox.Lock(tx, userID)
+	if err != nil {
+		return err
+	}
+	removed, err := rows.RemoveWay(path, func(d store.Dir, above string) (bool, error) {
+		if busy(d.ID) {
+			return false, nil
+		}
+		err := r.MayRemoveDir(tx, userID, above)
+		if fault.Is(err, fault.Conflict) {
+			return false, nil
+		}
+		return err == nil, err
+	})
+	if len(removed) > 0 {
+		if row.Detail == nil {
+			row.Detail = map[string]string{}
+		}
+		row.Detail["above"] = strings.Join(removed, " ")
+	}
+	return err
+}
+
 // MayRemoveDir refuses the removal of a directory that sessions start in or that a feed is delivered into. It is
 // part of the transaction that removes it.
 func (r *Service) MayRemoveDir(tx *store.Tx, userID, path string) error {

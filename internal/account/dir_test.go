@@ -39,6 +39,73 @@ func (w *world) put(u model.User, dir, name string) {
 	}))
 }
 
+// makeDir makes a directory as its user does.
+func (w *world) makeDir(u model.User, path string) {
+	w.Helper()
+	w.Must(testkit.Write(ctx, w.Store, func(tx *store.Tx) error {
+		tx.Unaudited("a test")
+		rows, err := mailbox.Lock(tx, u.ID)
+		if err != nil {
+			return err
+		}
+		names := store.SplitPath(path)
+		at, err := tx.Walk(u.ID, names)
+		if err != nil {
+			return err
+		}
+		return rows.MakeDir(store.Dir{ID: w.IDs.New(), Parent: at[len(at)-1].ID, Name: names[len(names)-1],
+			Mtime: w.Clock()})
+	}))
+}
+
+// subscribe subscribes a user to a new feed, which is delivered into a directory.
+func (w *world) subscribe(u model.User, feed, dir string) {
+	w.Helper()
+	w.Must(testkit.Write(ctx, w.Store, func(tx *store.Tx) error {
+		tx.Unaudited("a test")
+		if err := tx.AddFeed(model.Feed{Name: feed, Kind: "cdr", CreatedAt: w.Clock()}); err != nil {
+			return err
+		}
+		if err := tx.AddSubscription(u.ID, model.Subscription{ID: w.IDs.New(), Feed: feed, Dir: dir,
+			May: model.FeedsRemove, CreatedAt: w.Clock()}); err != nil {
+			return err
+		}
+		rows, err := mailbox.Lock(tx, u.ID)
+		if err != nil {
+			return err
+		}
+		rights := exchange.FeedRights(model.FeedsRemove)
+		_, err = rows.FeedDirs(mailbox.NewDirs{Path: dir, Rights: &rights, IDs: w.IDs, At: w.Clock()})
+		return err
+	}))
+}
+
+// removeDir removes a directory and returns those above it that went with it. Directories in busy have unfinished
+// uploads.
+func (w *world) removeDir(u model.User, path string, busy ...string) (above string) {
+	w.Helper()
+	row, err := store.Change(ctx, w.Store, func(tx *store.Tx) (row model.AuditRow, err error) {
+		tx.Unaudited("a test")
+		rows, err := mailbox.Lock(tx, u.ID)
+		if err != nil {
+			return row, err
+		}
+		at, err := tx.Walk(u.ID, store.SplitPath(path))
+		if err != nil {
+			return row, err
+		}
+		if err := rows.RemoveDir(at[len(at)-1].ID); err != nil {
+			return row, err
+		}
+		return row, w.Accounts.RemoveWay(tx, u.ID, path, &row, func(id string) bool {
+			at, _, err := tx.DirPath(id)
+			return err != nil || slices.Contains(busy, at)
+		})
+	})
+	w.Must(err)
+	return row.Detail["above"]
+}
+
 func (w *world) addDir(path string, staging bool, rights ...string) error {
 	return last(w.Accounts.AddDir(ctx, "test", "acme", model.NewDirectory{Path: path, Rights: rights, Staging: staging}))
 }
@@ -107,20 +174,7 @@ var dirStories = stories{
 	"what the partner made becomes the operator's, with what is above it": func(t *testing.T, w *world) {
 		u := w.Customer("acme")
 		for _, path := range []string{"/mine", "/mine/deep", "/mine/start"} {
-			w.Must(testkit.Write(ctx, w.Store, func(tx *store.Tx) error {
-				tx.Unaudited("a test")
-				rows, err := mailbox.Lock(tx, u.ID)
-				if err != nil {
-					return err
-				}
-				names := store.SplitPath(path)
-				at, err := tx.Walk(u.ID, names)
-				if err != nil {
-					return err
-				}
-				return rows.MakeDir(store.Dir{ID: w.IDs.New(), Parent: at[len(at)-1].ID, Name: names[len(names)-1],
-					Mtime: w.Clock()})
-			}))
+			w.makeDir(u, path)
 		}
 		count := func() int64 { u, err := w.Accounts.User(ctx, "acme"); w.Must(err); return u.Dirs }
 		if n := count(); n != 3 {
@@ -166,6 +220,46 @@ var dirStories = stories{
 			} else {
 				testkit.WantKind(t, err, kind)
 			}
+		}
+	},
+	"removing a directory left the one above it that was made for it": func(t *testing.T, w *world) {
+		u := w.Customer("acme")
+		w.Policy.Templates[model.KindCustomer] = account.Template{StartDir: "/", Root: exchange.Read | exchange.List,
+			Dirs: []account.TemplateDir{{Path: "/t/deep/er", Rights: exchange.AllRights}}}
+		w.OpenAccounts()
+		testkit.Must(t, last(w.Accounts.ApplyTemplate(ctx, "test", "acme", model.ApplyTemplate{})))
+		for _, path := range []string{"/a/b/c", "/a/other", "/own/in", "/start/in/deep", "/fed/in/deep", "/busy/in",
+			"/full/in"} {
+			testkit.Must(t, w.addDir(path, false, "all"))
+		}
+		testkit.Must(t, w.setDir("/own", nil, "read"))
+		testkit.Must(t, w.edit(model.EditUser{StartDir: new("/start/in")}))
+		w.put(u, "/full", "f")
+		w.makeDir(u, "/partners")
+		testkit.Must(t, w.addDir("/partners/in", false, "all"))
+		w.subscribe(u, "cdr", "/fed")
+		for _, c := range []struct{ remove, above, stays string }{
+			{"/t/deep/er", "/t/deep /t", "/"},
+			{"/a/b/c", "/a/b", "/a/other"},
+			{"/a/other", "/a", "/"},
+			{"/own/in", "", "/own"},
+			{"/start/in/deep", "", "/start/in"},
+			{"/fed/in/deep", "/fed/in", "/fed"},
+			{"/busy/in", "", "/busy"},
+			{"/full/in", "", "/full"},
+			{"/partners/in", "", "/partners"},
+		} {
+			if got := w.removeDir(u, c.remove, "/busy"); got != c.above {
+				t.Fatalf("%q went with %s, want %q", got, c.remove, c.above)
+			}
+			names := store.SplitPath(c.stays)
+			if at, err := w.Store.Read(ctx).Walk(u.ID, names); err != nil || len(at) != len(names)+1 {
+				t.Fatalf("%s went with %s: %v", c.stays, c.remove, err)
+			}
+		}
+		got, err := w.Accounts.User(ctx, "acme")
+		if err != nil || got.Dirs != 0 {
+			t.Fatalf("%d directories are the partner's, %v", got.Dirs, err)
 		}
 	},
 	"user set --start-dir nowhere was accepted": func(t *testing.T, w *world) {
@@ -220,23 +314,7 @@ var dirStories = stories{
 		w.Policy.Templates[model.KindCustomer] = account.Template{StartDir: "/", Root: exchange.Read | exchange.List,
 			Dirs: []account.TemplateDir{{Path: "/download", Rights: exchange.Read | exchange.List}}}
 		w.OpenAccounts()
-		w.Must(testkit.Write(ctx, w.Store, func(tx *store.Tx) error {
-			tx.Unaudited("a test")
-			if err := tx.AddFeed(model.Feed{Name: "cdr", Kind: "cdr", CreatedAt: w.Clock()}); err != nil {
-				return err
-			}
-			if err := tx.AddSubscription(u.ID, model.Subscription{ID: w.IDs.New(), Feed: "cdr", Dir: "/download",
-				May: model.FeedsRemove, CreatedAt: w.Clock()}); err != nil {
-				return err
-			}
-			rows, err := mailbox.Lock(tx, u.ID)
-			if err != nil {
-				return err
-			}
-			rights := exchange.FeedRights(model.FeedsRemove)
-			_, err = rows.FeedDirs(mailbox.NewDirs{Path: "/download", Rights: &rights, IDs: w.IDs, At: w.Clock()})
-			return err
-		}))
+		w.subscribe(u, "cdr", "/download")
 		got, err := w.Accounts.ApplyTemplate(ctx, "test", "acme", model.ApplyTemplate{})
 		if err != nil || len(got.Changes) != 0 {
 			t.Fatalf("%+v, %v", got, err)

@@ -23,7 +23,8 @@ func TestWrongFieldsAreNamed(t *testing.T) {
 		{"GET /deliveries?state=colected", "", 422, `"colected" is no value of state.`,
 			"did you mean downloaded in full? Say published, opened, downloaded in full, expired, withdrawn or replaced"},
 		{"GET /inbox?state=refusd", "", 422, `"refusd" is no value of state.`,
-			"did you mean refused? Say unscanned, new, claimed, accepted, refused or superseded"},
+			"did you mean refused? Say unscanned, new, claimed, accepted, refused, superseded, withdrawn, removed, " +
+				"duplicate or unexpected"},
 		{"GET /messages?limit=0", "", 422, "limit is 0; it must be 1 or more.", ""},
 		{"GET /messages?limit=5000", "", 422, "limit is 5000; it must be 1000 or less.", ""},
 		{"GET /messages?limit=many", "", 422, `limit: "many" is not a whole number.`, ""},

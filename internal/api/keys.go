@@ -42,14 +42,14 @@ func (rt *routes) keys() {
 		service.ApproveKey)
 	type waiting struct {
 		Keyed
-		Fingerprint string `query:"fingerprint" required:"true" doc:"SHA256:…"`
+		Fingerprint string `query:"fingerprint" names:"pending key" required:"true" doc:"SHA256:…, or its beginning"`
 	}
 	done(rt, "refuse-key", "DELETE", "/users/{id}/keys/pending", "Forget a key that waits",
 		func(ctx context.Context, in *waiting) error {
 			return service.RefuseKey(ctx, actor(ctx), in.Key, in.Fingerprint)
 		})
 	type of struct {
-		Fingerprint string `query:"fingerprint" required:"true" doc:"SHA256:…"`
+		Fingerprint string `query:"fingerprint" names:"key" required:"true" doc:"SHA256:…, or its beginning"`
 	}
 	route(rt, "key-activity", "GET", "/keys/activity", "Everything that was done with a key",
 		func(ctx context.Context, in *of) (model.KeyActivity, error) {

@@ -34,7 +34,7 @@ type parameter struct {
 }
 
 // freeText lists the filters that may have any text.
-var freeText = []string{"text", "cursor", "name", "actor", "action", "subject", "path", "key_dir", "fingerprint", "for",
+var freeText = []string{"text", "cursor", "name", "actor", "action", "subject", "path", "key_dir", "for",
 	"inactive", "owner", "email", "number"}
 
 // failure sends a request and returns its error.

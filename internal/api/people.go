@@ -82,11 +82,15 @@ func (rt *routes) directories() {
 	edit(rt, "add-directory", "POST", "/users/{id}/directories", "Make a directory in a user's mailbox", service.AddDir)
 	edit(rt, "edit-directory", "PATCH", "/users/{id}/directories", "Change a directory's rights, or its staging",
 		service.EditDir)
-	done(rt, "remove-directory", "DELETE", "/users/{id}/directories", "Remove an empty directory from a user's mailbox",
+	done(rt, "remove-directory", "DELETE", "/users/{id}/directories",
+		"Remove an empty directory from a user's mailbox, and those above it that were made only for it",
 		func(ctx context.Context, in *model.DirectoryRef) error {
 			err := rt.visit(ctx, in.User, func(s *tree.Session) error {
-				return s.RmdirIf(in.Path, func(tx *store.Tx, path string) error {
+				may := func(tx *store.Tx, path string, _ *model.AuditRow) error {
 					return service.MayRemoveDir(tx, s.UserID(), path)
+				}
+				return s.RmdirIf(in.Path, may, func(tx *store.Tx, path string, row *model.AuditRow) error {
+					return service.RemoveWay(tx, s.UserID(), path, row, s.Unfinished)
 				})
 			})
 			if e := new(fault.Error); errors.As(err, &e) && e.Kind == fault.Exists {

@@ -2,13 +2,19 @@ package cli
 
 import (
 	"bytes"
+	"context"
+	"crypto/x509"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/sallyport-sftp/sallyport/client"
+	"github.com/sallyport-sftp/sallyport/internal/config"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // machine is another machine: it has the server's address and a token in a file, and no data folder.
@@ -134,5 +140,48 @@ func TestWhatIsNeededElsewhere(t *testing.T) {
 			"SALLYPORT_CA cannot be read"},
 	} {
 		(&machine{w, c.env}).refused(c.kind, c.words, c.args...)
+	}
+}
+
+// TestAServerWithAnAuthorityOfItsOwn: its certificate is trusted by whoever names the authority, and by nobody else.
+func TestAServerWithAnAuthorityOfItsOwn(t *testing.T) {
+	authority, another := testkit.NewAuthority(t), testkit.NewAuthority(t)
+	cert, key := authority.Files(t, "127.0.0.1")
+	n := testkit.Start(t, testkit.WithWeb, func(c *config.Config) { c.Web.TLSCert, c.Web.TLSKey = cert, key })
+	token := testkit.Call[model.Token](n, "POST", "/tokens", model.NewToken{Name: "far", Role: model.RoleAuditor}).Secret
+	url := strings.Replace(n.WebURL(), "http:", "https:", 1)
+	file := func(name string, text []byte) string {
+		path := filepath.Join(t.TempDir(), name)
+		testkit.Must(t, os.WriteFile(path, text, 0o600))
+		return path
+	}
+	for _, c := range []struct {
+		who     string
+		ca      string
+		pool    *x509.CertPool
+		trusted bool
+	}{
+		{"one who names the authority", file("ours.pem", authority.PEM), authority.Pool(), true},
+		{"one who names another", file("other.pem", another.PEM), another.Pool(), false},
+		{"one who names none", "", nil, false},
+	} {
+		env := []string{"SALLYPORT_URL=" + url, "SALLYPORT_TOKEN=" + token}
+		if c.ca != "" {
+			env = append(env, "SALLYPORT_CA="+c.ca)
+		}
+		var out, errs bytes.Buffer
+		code := Run(IO{In: strings.NewReader(""), Out: &out, Err: &errs, Env: env, Clock: time.Now},
+			[]string{"account", "list"})
+		if said := strings.Contains(errs.String(), "certificate"); (code == 0) != c.trusted || said == c.trusted {
+			t.Errorf("%s: exit %d\n%s%s", c.who, code, &out, &errs)
+		}
+		var options []client.Option
+		if c.pool != nil {
+			options = append(options, client.Trusting(c.pool))
+		}
+		_, err := client.Remote(url, token, options...).ListAccounts(context.Background(), model.AccountFilter{})
+		if (err == nil) != c.trusted {
+			t.Errorf("%s, in a program: %v", c.who, err)
+		}
 	}
 }

@@ -17,7 +17,7 @@ func TestAnEmptyFlagIsNotAll(t *testing.T) {
 			t.Errorf("%s '': %d %s%s", line, code, out, stderr)
 		}
 	}
-	if _, stderr, code := w.run([]string{"sallyport", "key", "set", "acme", "SHA256:x", "--flag", ""}); code != 3 {
+	if _, stderr, code := w.run([]string{"sallyport", "key", "set", "acme", "SHA256:nonesuch", "--flag", ""}); code != 3 {
 		t.Errorf("what may be taken away: %d %s", code, stderr)
 	}
 }

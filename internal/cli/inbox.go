@@ -40,7 +40,8 @@ func (a *app) inboxList() *cobra.Command {
 	c.Flags().StringVar(&l.filter.Account, "account", "", "only this account's users'")
 	c.Flags().StringVar(&l.filter.Name, "name", "", "only files of this name")
 	stateFlag(c, &l.filter.State, model.DropUnscanned, model.DropNew, model.DropClaimed, model.DropAcked,
-		model.DropRejected, model.DropSuperseded)
+		model.DropRejected, model.DropSuperseded, model.DropWithdrawn, model.DropRemoved, model.DropDuplicate,
+		model.DropUnexpected)
 	return c
 }
 
@@ -51,16 +52,16 @@ func dropState(d model.Drop) string {
 		state += " by " + d.Consumer
 	}
 	if d.Duplicate != "" {
-		state += ", duplicate (" + d.Duplicate + ")"
+		state += ", " + stateWord(model.DropDuplicate) + " (" + d.Duplicate + ")"
 	}
 	if d.Flag != "" {
-		state += ", " + d.Flag
+		state += ", " + stateWord(model.DropUnexpected) + " (" + d.Flag + ")"
 	}
 	if d.Withdrawn {
-		state += ", removed from its folder by the partner"
+		state += ", " + stateWord(model.DropWithdrawn) + " (the partner removed it from its folder)"
 	}
 	if d.RemovedAt != nil {
-		state += ", removed"
+		state += ", " + stateWord(model.DropRemoved)
 	}
 	return state
 }

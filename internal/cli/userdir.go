@@ -116,7 +116,8 @@ func (a *app) dirRemove() *cobra.Command {
 		})
 	c.Long = `Remove an empty directory. One with files, directories or unfinished uploads stays: move
 or remove what is in it first. So does one that sessions start in, or that a feed is
-delivered into.`
+delivered into. Directories above it that were made only for it go, too, if nothing else is in
+them.`
 	return c
 }
 

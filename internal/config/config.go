@@ -232,9 +232,10 @@ type Web struct {
 	URL     string `yaml:"url" env:"URL"` // how partners reach it: https://files.example.com
 	TLSCert string `yaml:"tls_cert" env:"TLS_CERT"`
 	TLSKey  string `yaml:"tls_key" env:"TLS_KEY"`
-	// Proxies end TLS on other machines. Only they may then send requests in clear, and their
-	// X-Forwarded-For is trusted.
+	// Proxies end TLS on other machines. Only they and this machine may then send requests in clear, and their
+	// X-Forwarded-For is trusted. Without them, that of this machine is, if Listen is on loopback without a certificate.
 	Proxies []string `yaml:"proxies" env:"PROXIES"`
+	ACME    ACME     `yaml:"acme" envPrefix:"ACME_"`
 }
 
 // Log says how much is logged, and how.
@@ -315,6 +316,7 @@ func Default() Config {
 			// a process id has at most seven digits
 			"*.[0-9][0-9][0-9][0-9][0-9][0-9]", "*.[0-9][0-9][0-9][0-9][0-9][0-9][0-9]"},
 		DoubtfulGrace: Duration(time.Minute),
+		Web:           Web{ACME: ACME{Directory: LetsEncrypt}},
 		IgnoredNames:  []string{"Thumbs.db", "ehthumbs.db", "desktop.ini", ".DS_Store", "._*", "~$*"},
 		Templates: map[model.UserKind]Template{
 			model.KindCustomer: {StartDir: "/", Root: look, Dirs: []TemplateDir{

@@ -104,6 +104,7 @@ func (c *Config) checkWeb(f *findings) {
 		(err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
 		f.bad("web.url", "%q is not an address such as https://files.example.com.", c.Web.URL)
 	}
+	c.Web.ACME.check(f, &c.Web)
 	if c.Web.Listen == "" {
 		return
 	}
@@ -115,10 +116,10 @@ func (c *Config) checkWeb(f *findings) {
 	if (c.Web.TLSCert == "") != (c.Web.TLSKey == "") {
 		f.bad("web.tls_cert", "give both or none of web.tls_cert and web.tls_key.")
 	}
-	if addr, err := netip.ParseAddr(host); c.Web.TLSCert == "" && c.Web.TLSKey == "" && host != "localhost" &&
-		(err != nil || !addr.IsLoopback()) && len(c.Web.Proxies) == 0 {
+	if addr, err := netip.ParseAddr(host); c.Web.TLSCert == "" && c.Web.TLSKey == "" && !c.Web.ACME.On() &&
+		host != "localhost" && (err != nil || !addr.IsLoopback()) && len(c.Web.Proxies) == 0 {
 		f.bad("web.listen", "%q is open to others, and keys and tokens must not travel in clear.", c.Web.Listen).
 			Hint = "listen on 127.0.0.1 behind a proxy with a certificate, name other machines' proxies in web.proxies, " +
-			"or give web.tls_cert and web.tls_key"
+			"give web.tls_cert and web.tls_key, or have certificates ordered (web.acme)"
 	}
 }

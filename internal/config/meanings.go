@@ -136,8 +136,19 @@ var meanings = map[string]string{
 	"web.url":      "How partners reach the pages: https://files.example.com.",
 	"web.tls_cert": "File of the certificate, if the server has one of its own.",
 	"web.tls_key":  "File of the certificate's key. Both are read again when they change.",
-	"web.proxies": "Proxies with a certificate on other machines. Then only they may send requests in clear, and their " +
-		"X-Forwarded-For is believed.",
+	"web.proxies": "Proxies with a certificate on other machines. Then only they and this machine may send " +
+		"requests in clear, and their X-Forwarded-For alone is believed. Empty: on loopback without a certificate, that of " +
+		"this machine's proxy is.",
+
+	"web.acme": "Certificates that the server orders and renews by itself, from an authority such as Let's Encrypt. The " +
+		"authority must reach web.listen on port 443 of each domain.",
+	"web.acme.domains":      "Domains to order certificates for: files.example.com. Empty: none are ordered.",
+	"web.acme.accept_terms": "true: you have read and accept the authority's terms of service.",
+	"web.acme.email":        "Whom the authority may write to. Empty: nobody.",
+	"web.acme.directory":    "The authority's directory (RFC 8555).",
+	"web.acme.ca":           "File of certificates to trust when the authority is asked, besides the system's.",
+	"web.acme.http_listen": "Address to answer the authority's challenges on in clear: \":80\". It redirects people to " +
+		"https. Empty: none.",
 
 	"sign_in":          "How operators sign in to the pages at web.url.",
 	"sign_in.password": "With a password and the code of an authenticator app.",

@@ -1,6 +1,7 @@
 package mailbox
 
 import (
+	"strings"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
@@ -41,6 +42,30 @@ func (b *Box) RemoveDir(id string) error {
 		return err
 	}
 	return b.tx.RemoveDir(id)
+}
+
+// RemoveWay removes the directories above path that were made only as the way to it, as long as they are empty and
+// free, and returns their paths, the deepest first.
+func (b *Box) RemoveWay(path string, free func(d store.Dir, path string) (bool, error)) ([]string, error) {
+	removed := []string{}
+	names := store.SplitPath(path)
+	way, err := b.tx.Walk(b.user, names)
+	if err != nil {
+		return nil, err
+	}
+	for depth := min(len(way), len(names)) - 1; depth > 0 && way[depth].OnWay; depth-- {
+		above := "/" + strings.Join(names[:depth], "/")
+		if ok, err := free(way[depth], above); err != nil || !ok {
+			return removed, err
+		}
+		if err := b.RemoveDir(way[depth].ID); fault.Is(err, fault.Exists) {
+			return removed, nil
+		} else if err != nil {
+			return removed, err
+		}
+		removed = append(removed, above)
+	}
+	return removed, nil
 }
 
 // free subtracts a directory from the counts, unless it is Fixed.
@@ -93,8 +118,8 @@ type NewDirs struct {
 	At      time.Time
 }
 
-// MakeDirs makes a path of directories, gives the last one the rights, and returns
-// its id.
+// MakeDirs makes a path of directories, gives the last one the rights, and returns its id. Those that are made on the
+// way to it are marked as such (RemoveWay).
 func (b *Box) MakeDirs(n NewDirs) (id string, err error) {
 	names := store.SplitPath(n.Path)
 	have, err := b.tx.Walk(b.user, names)
@@ -109,7 +134,7 @@ func (b *Box) makeMissing(n NewDirs, names []string, have []store.Dir) (id strin
 	last, missing := have[len(have)-1], names[len(have)-1:]
 	for i, name := range missing {
 		last = store.Dir{ID: n.IDs.New(), Parent: last.ID, Name: name, Fixed: true, Staging: n.Staging,
-			Mtime: n.At}
+			OnWay: i < len(missing)-1, Mtime: n.At}
 		if i == len(missing)-1 {
 			last.Rights = n.Rights
 		}

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/sallyport-sftp/sallyport/internal/account"
+	"github.com/sallyport-sftp/sallyport/internal/acme"
 	"github.com/sallyport-sftp/sallyport/internal/announce"
 	"github.com/sallyport-sftp/sallyport/internal/audit"
 	"github.com/sallyport-sftp/sallyport/internal/blob/disk"
@@ -113,19 +114,22 @@ type Node struct {
 	first      string       // link with which the first administrator joins; ""
 	operations http.Handler // the API
 	web        *http.Server
-	webAddr    string
-	metrics    *http.Server
-	revoked    *account.Revocations
-	processor  *fair.Share // divides processor time among users
-	ssh        *sshd.Server
-	api        *http.Server
-	listeners  []net.Listener
-	socket     net.Listener
-	hostKeys   []model.HostKey
-	operator   exchange.Operator
-	probes     *exchange.Probes // log-ins of our own
-	background sync.WaitGroup
-	cancel     context.CancelFunc
+	plain      *http.Server // answers an authority's challenges in clear, and redirects
+	// certificates are those that are ordered; nil if none are.
+	certificates *acme.Certificates
+	webAddr      string
+	metrics      *http.Server
+	revoked      *account.Revocations
+	processor    *fair.Share // divides processor time among users
+	ssh          *sshd.Server
+	api          *http.Server
+	listeners    []net.Listener
+	socket       net.Listener
+	hostKeys     []model.HostKey
+	operator     exchange.Operator
+	probes       *exchange.Probes // log-ins of our own
+	background   sync.WaitGroup
+	cancel       context.CancelFunc
 }
 
 // Start builds a node and opens its listeners. No other process can use the data folder until
@@ -368,12 +372,15 @@ func (n *Node) Close(ctx context.Context) {
 	for _, l := range n.listeners {
 		_ = l.Close() // some may never have been served
 	}
-	for _, s := range []*http.Server{n.api, n.web, n.metrics} {
+	for _, s := range []*http.Server{n.api, n.web, n.plain, n.metrics} {
 		if s != nil {
 			n.closeServer(ctx, s)
 		}
 	}
 	n.cancel()
+	if n.certificates != nil {
+		n.certificates.Close()
+	}
 	n.background.Wait()
 	if n.Failure() == nil && n.audits != nil {
 		if err := n.audits.Stopped(context.WithoutCancel(ctx), n.name, Version); err != nil {

@@ -21,8 +21,11 @@ func (n *Node) buildOverview() *overview.Service {
 		Expectations: func(ctx context.Context) ([]model.Expectation, error) {
 			return n.expect.List(ctx, model.EveryFilter{})
 		}}
-	if n.cfg.Web.TLSCert != "" {
+	switch {
+	case n.cfg.Web.TLSCert != "":
 		o.Certificate = n.certificateUntil
+	case n.cfg.Web.ACME.On():
+		o.Ordered, o.Certificate = true, func() (time.Time, error) { return n.certificates.Until(n.clock()) }
 	}
 	return overview.New(o)
 }

@@ -8,54 +8,16 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
+	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/client"
-	"github.com/sallyport-sftp/sallyport/internal/api"
+	"github.com/sallyport-sftp/sallyport/internal/acme"
 	"github.com/sallyport-sftp/sallyport/internal/config"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/httpd"
-	"github.com/sallyport-sftp/sallyport/internal/web"
-	"github.com/sallyport-sftp/sallyport/internal/web/console"
-	"github.com/sallyport-sftp/sallyport/internal/web/page"
-	"github.com/sallyport-sftp/sallyport/internal/web/reference"
-	"github.com/sallyport-sftp/sallyport/internal/web/signin"
-	"github.com/sallyport-sftp/sallyport/model"
 )
-
-// readerOf returns what the people whom a link is for read: the help and the zone of its user's account, or of its
-// contact's.
-func (n *Node) readerOf(ctx context.Context, l model.Link) web.Reader {
-	account := ""
-	if u, err := n.accounts.User(ctx, l.User); err == nil {
-		account = u.Account
-	} else if c, err := n.accounts.Contact(ctx, l.ContactID); err == nil {
-		account = c.Account
-	}
-	a, err := n.accounts.Account(ctx, account)
-	if err != nil { // a vendor's contact reads what the operator does
-		a = model.Account{}
-	}
-	return web.Reader{Help: n.helpAt(a.Region), Zone: n.cfg.Zones().Of(a)}
-}
-
-// within says in words how soon requests are answered; "" if nothing is promised.
-func within(d time.Duration) string {
-	const day = 24 * time.Hour
-	switch n := int(d / day); {
-	case d <= 0:
-		return ""
-	case d < day:
-		return "within a day"
-	case n == 1:
-		return "within one day"
-	default:
-		return "within " + strconv.Itoa(n) + " days"
-	}
-}
 
 // openWeb serves the pages for partners and the API for operators, if an address is configured.
 func (n *Node) openWeb(ctx context.Context) error {
@@ -63,13 +25,9 @@ func (n *Node) openWeb(ctx context.Context) error {
 	if c.Listen == "" {
 		return nil
 	}
-	var certificate *httpd.Certificate
-	if c.TLSCert != "" {
-		var err error
-		if certificate, err = httpd.ReadCertificate(c.TLSCert, c.TLSKey, n.log); err != nil {
-			return fault.E("node.openWeb", fault.Invalid, "The certificate (web.tls_cert, web.tls_key) cannot be used: %v.",
-				fault.InWords(err))
-		}
+	secure, err := n.webTLS()
+	if err != nil {
+		return err
 	}
 	l, err := net.Listen("tcp", c.Listen)
 	if err != nil {
@@ -79,80 +37,98 @@ func (n *Node) openWeb(ctx context.Context) error {
 	if n.first, err = n.operators.First(ctx); err != nil {
 		return errors.Join(err, l.Close())
 	}
-	handler, err := n.webHandler()
+	handler, err := n.webHandler(believed(n.cfg, l.Addr(), secure != nil))
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
-	if certificate == nil {
+	if secure == nil {
 		handler = httpd.OnlyFrom(config.Networks(c.Proxies), handler)
 	}
-	n.web = &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout: 20 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
-		ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelWarn)}
+	n.web = n.webServer(handler)
+	n.web.TLSConfig = secure
 	n.background.Go(func() {
 		serve := func() error { return n.web.Serve(l) }
-		if certificate != nil {
-			n.web.TLSConfig = &tls.Config{GetCertificate: certificate.Get, MinVersion: tls.VersionTLS12}
+		if secure != nil {
 			serve = func() error { return n.web.ServeTLS(l, "", "") }
 		}
 		if err := serve(); err != nil && !errors.Is(err, http.ErrServerClosed) {
 			n.log.Error("the web listener stopped", "err", err)
 		}
 	})
+	if n.certificates == nil {
+		return nil
+	}
+	if err := n.openPlain(); err != nil {
+		return err
+	}
+	n.background.Go(func() { n.certificates.Prepare(ctx) })
 	return nil
 }
 
-// webHandler returns the handler of pages and API.
-func (n *Node) webHandler() (http.Handler, error) {
-	c := n.cfg.Web
-	proxies := slices.Concat(config.Networks(n.cfg.Access.Proxies), config.Networks(c.Proxies))
-	address := func(r *http.Request) netip.Addr { return httpd.Address(r, proxies) }
-	zone := n.cfg.Zones().Of(model.Account{})
-	site := page.NewSite(page.Options{Operator: n.operator, Help: n.cfg.Support.Help(), Log: n.log})
-	public := web.New(web.Options{Pages: site, HandOver: n.links, Help: n.cfg.Support.Help(), Reader: n.readerOf,
-		Requests: n.requests, Guides: n.guides, URL: c.URL, Within: within(time.Duration(n.cfg.Onboard.AnswerWithin)),
-		Zone: zone, Proxies: proxies, Ready: n.store.Ping, Log: n.log})
-	entrance := signin.New(signin.Options{Pages: site, Operators: n.operators, With: api.WithIdentity, Address: address,
-		URL: n.pages(), Zone: zone, Nav: console.Places(), Log: n.log})
-	inside := console.New(console.Options{Pages: site, Who: api.IdentityOf, Zone: zone, Log: n.log,
-		API: client.Within(httpd.Guard(n.log, n.operations, api.Fault))})
-	operations := api.OverNetwork(n.operations, api.Network{Gate: n.operators, Session: entrance.Identity,
-		Address: address, Log: n.log})
-	document, err := api.Document()
-	if err != nil {
-		return nil, err
-	}
-	pages, err := reference.New(reference.Options{Pages: site, Document: document, At: api.DocumentPath, URL: n.pages()})
-	if err != nil {
-		return nil, err
-	}
-
-	mux := http.NewServeMux()
-	mux.Handle("/", httpd.Guard(n.log, public, site.Fault))
-	for _, path := range signin.Paths() {
-		mux.Handle(path, httpd.Guard(n.log, entrance, site.Fault))
-	}
-	mux.Handle("/console/", httpd.Guard(n.log, entrance.Guard(inside), site.Fault))
-	mux.Handle("/api/", httpd.Guard(n.log, operations, api.Fault))
-	mux.Handle(reference.Path, httpd.Guard(n.log, pages, site.Fault))
-	mux.Handle(reference.OperationPath, httpd.Guard(n.log, pages, site.Fault))
-	return mux, nil
-}
-
-// pages returns the address of the pages, as people reach them; "" if there are none.
-func (n *Node) pages() string {
+// webTLS returns how the web listener proves who it is: with a certificate in files, or one that is ordered. It returns
+// nil if requests come in clear.
+func (n *Node) webTLS() (*tls.Config, error) {
+	const op = "node.webTLS"
 	c := n.cfg.Web
 	switch {
-	case c.URL != "" || c.Listen == "":
-		return strings.TrimSuffix(c.URL, "/")
 	case c.TLSCert != "":
-		return "https://" + c.Listen
+		certificate, err := httpd.ReadCertificate(c.TLSCert, c.TLSKey, n.log)
+		if err != nil {
+			return nil, fault.E(op, fault.Invalid, "The certificate (web.tls_cert, web.tls_key) cannot be used: %v.",
+				fault.InWords(err))
+		}
+		return &tls.Config{GetCertificate: certificate.Get, MinVersion: tls.VersionTLS12}, nil
+	case c.ACME.On():
+		var err error
+		n.certificates, err = acme.New(acme.Options{Domains: c.ACME.Domains, Email: c.ACME.Email,
+			Directory: c.ACME.Directory, CA: c.ACME.CA, Folder: filepath.Join(n.cfg.Data, "acme"), Log: n.log})
+		if err != nil {
+			return nil, err
+		}
+		return n.certificates.TLS(), nil
 	}
-	return "http://" + c.Listen
+	return nil, nil
 }
 
-// FirstLink returns the link with which the first administrator sets up its sign-in; "" if somebody has.
-func (n *Node) FirstLink() string { return n.first }
+// openPlain answers the authority's challenges in clear and redirects people, if an address is configured for it.
+func (n *Node) openPlain() error {
+	c := n.cfg.Web
+	if c.ACME.HTTPListen == "" {
+		return nil
+	}
+	l, err := net.Listen("tcp", c.ACME.HTTPListen)
+	if err != nil {
+		return busy(c.ACME.HTTPListen, err)
+	}
+	port := ""
+	if u, err := url.Parse(c.URL); err == nil {
+		port = u.Port()
+	}
+	n.plain = n.webServer(n.certificates.Handler(port))
+	n.background.Go(func() {
+		if err := n.plain.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
+			n.log.Error("the listener that redirects to https stopped", "err", err)
+		}
+	})
+	return nil
+}
+
+// webServer returns a server for people, whose patience is limited.
+func (n *Node) webServer(handler http.Handler) *http.Server {
+	return &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 20 * time.Second,
+		WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+		ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelWarn)}
+}
+
+// believed returns the networks of proxies whose X-Forwarded-For is believed. In clear on loopback, whoever asks is a
+// proxy of this machine, or a program here; it is believed unless web.proxies names proxies.
+func believed(c config.Config, at net.Addr, secure bool) []netip.Prefix {
+	proxies := slices.Concat(config.Networks(c.Access.Proxies), config.Networks(c.Web.Proxies))
+	if here, ok := at.(*net.TCPAddr); ok && here.IP.IsLoopback() && !secure && len(c.Web.Proxies) == 0 {
+		proxies = append(proxies, config.Networks([]string{"127.0.0.0/8", "::1"})...)
+	}
+	return proxies
+}
 
 // WebAddress returns the address on which pages and the API are served; "" if they are not.
 func (n *Node) WebAddress() string { return n.webAddr }

@@ -241,19 +241,22 @@ func (a *asked) certificate() error {
 		return nil
 	}
 	until, err := a.s.o.Certificate()
+	setting, renew := "web.tls_cert", "Renew it: the server reads its files again."
+	if a.s.o.Ordered {
+		setting, renew = "web.acme", "It could not be renewed so far; see the server's log."
+	}
 	switch {
 	case err != nil:
 		a.need("certificate", model.UrgencyNow, nil,
-			"The certificate of the pages for partners (web.tls_cert) cannot be read; see the server's log.")
+			"The certificate of the pages for partners (%s) is missing or cannot be read; see the server's log.", setting)
 	case until.IsZero():
 	case !a.now.Before(until):
 		a.need("certificate", model.UrgencyNow, nil,
-			"The certificate of the pages for partners (web.tls_cert) expired on %s: browsers warn of your links.",
+			"The certificate of the pages for partners (%s) expired on %s: browsers warn of your links.", setting,
 			a.s.minute(until))
 	case until.Sub(a.now) < certificate:
 		a.need("certificate", model.UrgencyToday, nil,
-			"The certificate of the pages for partners (web.tls_cert) expires on %s. Renew it, and restart the server.",
-			a.s.minute(until))
+			"The certificate of the pages for partners (%s) expires on %s. %s", setting, a.s.minute(until), renew)
 	}
 	return nil
 }

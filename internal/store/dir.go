@@ -17,29 +17,31 @@ type Dir struct {
 	Rights  *exchange.Rights
 	Fixed   bool
 	Staging bool
+	OnWay   bool // made only because a directory below it was wanted
 	Mtime   time.Time
 }
 
 func dirColumns(t string) string {
-	return strings.ReplaceAll("T.id, T.user_id, T.parent_id, T.name, T.rights, T.fixed, T.staging, T.mtime", "T", t)
+	return strings.ReplaceAll("T.id, T.user_id, T.parent_id, T.name, T.rights, T.fixed, T.staging, T.on_way, T.mtime",
+		"T", t)
 }
 
 // nullDir scans a directory that may be absent.
 type nullDir struct {
-	id, user, parent sql.NullString
-	name             []byte
-	rights           sql.NullInt64
-	fixed, staging   sql.NullBool
-	mtime            time.Time
+	id, user, parent      sql.NullString
+	name                  []byte
+	rights                sql.NullInt64
+	fixed, staging, onWay sql.NullBool
+	mtime                 time.Time
 }
 
 func (d *nullDir) dest() []any {
-	return []any{&d.id, &d.user, &d.parent, &d.name, &d.rights, &d.fixed, &d.staging, stamp{&d.mtime}}
+	return []any{&d.id, &d.user, &d.parent, &d.name, &d.rights, &d.fixed, &d.staging, &d.onWay, stamp{&d.mtime}}
 }
 
 func (d *nullDir) dir() Dir {
 	out := Dir{ID: d.id.String, User: d.user.String, Parent: d.parent.String, Name: string(d.name),
-		Fixed: d.fixed.Bool, Staging: d.staging.Bool, Mtime: d.mtime}
+		Fixed: d.fixed.Bool, Staging: d.staging.Bool, OnWay: d.onWay.Bool, Mtime: d.mtime}
 	if d.rights.Valid {
 		r := exchange.Rights(d.rights.Int64)
 		out.Rights = &r
@@ -99,9 +101,9 @@ func (tx *Tx) AddDir(d Dir) error {
 	if d.Rights != nil {
 		rights = int64(*d.Rights)
 	}
-	_, err := tx.exec("AddDir", `INSERT INTO dirs (id, user_id, parent_id, name, rights, fixed, staging, mtime)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, d.ID, d.User, d.Parent, []byte(d.Name), rights, flag(d.Fixed),
-		flag(d.Staging), micros(d.Mtime))
+	_, err := tx.exec("AddDir", `INSERT INTO dirs (id, user_id, parent_id, name, rights, fixed, staging, on_way,
+		mtime) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, d.ID, d.User, d.Parent, []byte(d.Name), rights, flag(d.Fixed),
+		flag(d.Staging), flag(d.OnWay), micros(d.Mtime))
 	return err
 }
 
@@ -110,9 +112,10 @@ func (tx *Tx) SetDirMtime(id string, mtime time.Time) error {
 	return tx.bookOne("SetDirMtime", `UPDATE dirs SET mtime = $2 WHERE id = $1`, id, micros(mtime))
 }
 
-// SetDirRights changes what partners may do in a directory and fixes it in place.
+// SetDirRights changes what partners may do in a directory, and fixes it in place for its own sake.
 func (tx *Tx) SetDirRights(id string, rights exchange.Rights) error {
-	return tx.execOne("SetDirRights", `UPDATE dirs SET rights = $2, fixed = 1 WHERE id = $1`, id, int64(rights))
+	return tx.execOne("SetDirRights", `UPDATE dirs SET rights = $2, fixed = 1, on_way = 0 WHERE id = $1`, id,
+		int64(rights))
 }
 
 // FixDir has a directory belong to the operator: partners cannot move it.

@@ -87,9 +87,21 @@ func scanDrop(r *sql.Rows) (d model.Drop, err error) {
 	return d, err
 }
 
+// dropMarks are conditions for what is said beside a drop's state.
+var dropMarks = map[model.DropState]string{
+	model.DropWithdrawn:  `d.withdrawn = 1`,
+	model.DropRemoved:    `d.removed_at IS NOT NULL`,
+	model.DropDuplicate:  `d.duplicate <> ''`,
+	model.DropUnexpected: `d.flag <> ''`,
+}
+
 // Drops lists drops in the order they came, one page of them.
 func (q *Q) Drops(f model.DropFilter) ([]model.Drop, error) {
 	page := pageOf("d.id", f.Paging, f.Reverse)
+	inState, marked := dropMarks[f.State]
+	if !marked {
+		inState = `d.state = $2`
+	}
 	args := []any{page.cursor, f.State, valid.Fold(f.User), valid.Fold(f.Account), most(f.Paging)}
 	more := ""
 	add := func(condition string, v any) {
@@ -106,7 +118,7 @@ func (q *Q) Drops(f model.DropFilter) ([]model.Drop, error) {
 	if f.Name != "" {
 		add(` AND d.name = $%d`, []byte(f.Name))
 	}
-	return collect(q, "Drops", scanDrop, dropColumns+` WHERE `+page.after+` AND ($2 = '' OR d.state = $2)
+	return collect(q, "Drops", scanDrop, dropColumns+` WHERE `+page.after+` AND ($2 = '' OR `+inState+`)
 		AND ($3 = '' OR u.folded = $3)
 		AND ($4 = '' OR LOWER(u.account_id) = $4)`+more+page.order+` LIMIT $5`, args...)
 }

@@ -56,6 +56,9 @@ const tagLists = `(SELECT tags FROM accounts UNION ALL SELECT tags FROM vendors 
 // nouns.
 func (s *Store) Known(ctx context.Context, kind, name string) (stored string, err error) {
 	const op = "store.Known"
+	if prints[kind] != "" {
+		return s.Read(ctx).knownKey(kind, name)
+	}
 	n, ok := nouns[kind]
 	if !ok {
 		return "", fault.E(op, fault.Internal, "There is no kind of thing %q.", kind)

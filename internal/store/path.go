@@ -187,7 +187,7 @@ func (q *Q) deep(root string, names []string) (dirs []Dir, last nullFile, err er
 		list[i] = fmt.Sprintf("(%d, $%d%s)", i+1, i+2, q.s.dialect.bytes)
 	}
 	query := `WITH RECURSIVE names (n, name) AS (VALUES ` + strings.Join(list, ", ") + `),
-		walk (depth, id, user_id, parent_id, name, rights, fixed, staging, mtime) AS (
+		walk (depth, id, user_id, parent_id, name, rights, fixed, staging, on_way, mtime) AS (
 			SELECT 0, ` + dirColumns("d") + ` FROM dirs d WHERE d.id = $1
 			UNION ALL
 			SELECT w.depth + 1, ` + dirColumns("d") + ` FROM walk w JOIN names ON names.n = w.depth + 1

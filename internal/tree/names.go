@@ -86,11 +86,17 @@ func (s *Session) mayName(p place, need exchange.Rights) error {
 // Rmdir removes an empty directory. A directory with uploads under way or partials is
 // not empty.
 func (s *Session) Rmdir(dir string) error {
-	return s.RmdirIf(dir, func(*store.Tx, string) error { return nil })
+	return s.RmdirIf(dir, nothing, nothing)
 }
 
-// RmdirIf is Rmdir that also asks may in its transaction, with the directory's path.
-func (s *Session) RmdirIf(dir string, may func(tx *store.Tx, path string) error) error {
+// inRmdir is what else happens in the transaction of a directory's removal.
+type inRmdir = func(tx *store.Tx, path string, row *model.AuditRow) error
+
+func nothing(*store.Tx, string, *model.AuditRow) error { return nil }
+
+// RmdirIf is Rmdir that also calls may and then in its transaction, before and after the directory is removed, with
+// its path.
+func (s *Session) RmdirIf(dir string, may, then inRmdir) error {
 	const op = "tree.Rmdir"
 	p, err := s.locate(dir)
 	if err != nil {
@@ -108,17 +114,23 @@ func (s *Session) RmdirIf(dir string, may func(tx *store.Tx, path string) error)
 	if s.box.hasImages(p.self.ID) {
 		return fault.E(op, fault.Exists, "The directory is not empty: it has an unfinished upload.")
 	}
-	return s.change("dir.remove", p.path, func(tx *store.Tx, _ *model.AuditRow) error {
+	return s.change("dir.remove", p.path, func(tx *store.Tx, row *model.AuditRow) error {
 		rows, err := mailbox.Lock(tx, s.login.User.ID)
 		if err != nil {
 			return err
 		}
-		if err := may(tx, p.path); err != nil {
+		if err := may(tx, p.path, row); err != nil {
 			return err
 		}
-		return rows.RemoveDir(p.self.ID)
+		if err := rows.RemoveDir(p.self.ID); err != nil {
+			return err
+		}
+		return then(tx, p.path, row)
 	})
 }
+
+// Unfinished reports whether a directory, by its id, has uploads under way or partials.
+func (s *Session) Unfinished(dir string) bool { return s.box.hasImages(dir) }
 
 // mayMove is mayName for something that exists. It also fails for a fixed directory.
 func (s *Session) mayMove(p place, need exchange.Rights) error {

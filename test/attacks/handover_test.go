@@ -139,7 +139,7 @@ func TestDamagedRequestsForLinks(t *testing.T) {
 // Who says where it comes from is believed only if it is a trusted proxy, and
 // then the last hop, which that proxy wrote, however it writes it.
 func TestForgedForwardedFor(t *testing.T) {
-	k := openCounter(t, func(c *config.Config) { c.Access.Proxies = []string{"127.0.0.1"} })
+	k := openCounter(t, func(c *config.Config) { c.Web.Proxies = []string{"127.0.0.1"} })
 	const far = "203.0.113.9"
 	for i, c := range []struct {
 		name, source string

@@ -39,7 +39,7 @@ func openCounter(t testing.TB, options ...testkit.Option) *counter {
 	listen := "127.0.0.1:" + testkit.FreePort(t)
 	database := ""
 	n := start(t, append(options, func(c *config.Config) {
-		c.Web = config.Web{Listen: listen, URL: "http://" + listen}
+		c.Web.Listen, c.Web.URL = listen, "http://"+listen
 		database = c.Database.URL
 	})...)
 	k := &counter{Node: n, t: t, url: "http://" + listen, key: n.User("alice")}
