@@ -165,7 +165,7 @@ func (s *Server) visitor(r *http.Request) operator.Visitor {
 
 // enter gives a browser its session.
 func (s *Server) enter(w http.ResponseWriter, v operator.Session) {
-	s.setCookie(w, "session", v.Cookie, time.Until(v.EndsAt))
+	s.setCookie(w, "session", v.Cookie, v.EndsAt.Sub(v.CreatedAt))
 }
 
 // inside returns a path within the pages for operators; Home for any other text, so that no link leads
