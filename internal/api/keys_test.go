@@ -48,7 +48,7 @@ func TestEveryOperationTakesAShortenedFingerprint(t *testing.T) {
 	} {
 		path, _, _ := strings.Cut(c.path, "?")
 		tried[c.method+" "+strings.ReplaceAll(path, "acme", "{id}")] = true
-		_, err := send(n, client.Request{Method: c.method, Path: c.path, Body: c.body})
+		err := failure(n, client.Request{Method: c.method, Path: c.path, Body: c.body})
 		switch {
 		case c.refused == "" && err != nil:
 			t.Errorf("%s %s: %v", c.method, c.path, err)

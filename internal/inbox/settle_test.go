@@ -139,6 +139,29 @@ var settleStories = stories{
 			t.Fatal("what is no drop is held")
 		}
 	},
+	"drops are listed by what is said beside their state": func(t *testing.T, w *world) {
+		plain, gone := w.arrive("acme", "/upload/plain.csv", "plain"), w.arrive("acme", "/upload/gone.csv", "gone")
+		twin, odd := w.arrive("acme", "/upload/twin.csv", "plain"), w.arrive("acme", "/upload/odd.csv", "odd")
+		old := w.arrive("acme", "/upload/old.csv", "old")
+		w.gone(gone, false)
+		w.Exec("UPDATE drops SET flag = 'larger than expected' WHERE id = '" + odd + "'")
+		w.Exec("UPDATE drops SET removed_at = 1 WHERE id = '" + old + "'")
+		for state, want := range map[model.DropState][]string{model.DropWithdrawn: {gone}, model.DropDuplicate: {twin},
+			model.DropUnexpected: {odd}, model.DropRemoved: {old}, model.DropNew: {plain, gone, twin, odd, old},
+			model.DropAcked: nil} {
+			for _, account := range []string{"", "acme"} {
+				p, err := w.service.List(ctx, model.DropFilter{State: state, Account: account, Paging: model.Paging{Limit: 10}})
+				testkit.Must(t, err)
+				var got []string
+				for _, d := range p {
+					got = append(got, d.ID)
+				}
+				if !slices.Equal(got, want) {
+					t.Errorf("%s: %v, want %v", state, got, want)
+				}
+			}
+		}
+	},
 	"a receipt says that a file was received whole, whatever its name": func(t *testing.T, w *world) {
 		id := w.arrive("acme", "/upload/a\nstate: accepted.csv", "12345")
 		text, err := w.service.Receipt(ctx, id)

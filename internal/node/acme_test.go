@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"context"
 	"crypto/tls"
 	"io"
 	"io/fs"
@@ -18,8 +19,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// TestACertificateIsOrdered: a node with web.acme gets a certificate from a real authority, serves its pages with it, and
-// has it after a restart, without a second order. Nobody can make it order one for another name.
+// TestACertificateIsOrdered: a node with web.acme gets a certificate from a real authority, serves its pages with it,
+// and has it after a restart, without a second order. Nobody can make it order one for another name.
 func TestACertificateIsOrdered(t *testing.T) {
 	tlsPort, httpPort := testkit.FreePort(t), testkit.FreePort(t)
 	pebble := testkit.StartPebble(t, tlsPort, httpPort)
@@ -142,9 +143,9 @@ func TestAnAuthorityThatIsAway(t *testing.T) {
 func wantPages(t *testing.T, at string, secure *tls.Config) {
 	t.Helper()
 	c := &http.Client{Transport: &http.Transport{TLSClientConfig: secure, ForceAttemptHTTP2: true, DisableKeepAlives: true,
-		Dial: func(network, address string) (net.Conn, error) {
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			_, port, _ := net.SplitHostPort(address)
-			return net.Dial(network, "127.0.0.1:"+port)
+			return new(net.Dialer).DialContext(ctx, network, "127.0.0.1:"+port)
 		}}}
 	resp, err := c.Get(at + "/readyz")
 	testkit.Must(t, err)

@@ -98,9 +98,9 @@ var dropMarks = map[model.DropState]string{
 // Drops lists drops in the order they came, one page of them.
 func (q *Q) Drops(f model.DropFilter) ([]model.Drop, error) {
 	page := pageOf("d.id", f.Paging, f.Reverse)
-	inState, marked := dropMarks[f.State]
-	if !marked {
-		inState = `d.state = $2`
+	inState := `($2 = '' OR d.state = $2)`
+	if mark := dropMarks[f.State]; mark != "" {
+		inState = `$2 <> '' AND ` + mark
 	}
 	args := []any{page.cursor, f.State, valid.Fold(f.User), valid.Fold(f.Account), most(f.Paging)}
 	more := ""
@@ -118,7 +118,7 @@ func (q *Q) Drops(f model.DropFilter) ([]model.Drop, error) {
 	if f.Name != "" {
 		add(` AND d.name = $%d`, []byte(f.Name))
 	}
-	return collect(q, "Drops", scanDrop, dropColumns+` WHERE `+page.after+` AND ($2 = '' OR `+inState+`)
+	return collect(q, "Drops", scanDrop, dropColumns+` WHERE `+page.after+` AND `+inState+`
 		AND ($3 = '' OR u.folded = $3)
 		AND ($4 = '' OR LOWER(u.account_id) = $4)`+more+page.order+` LIMIT $5`, args...)
 }

@@ -23,8 +23,8 @@ type Pebble struct {
 	trusts    *x509.CertPool
 }
 
-// StartPebble runs Pebble until the test ends. It looks for challenges on the ports of this machine: tlsPort in place of
-// 443, httpPort in place of 80.
+// StartPebble runs Pebble until the test ends. It looks for challenges on ports of this machine: on tlsPort in place of
+// 443, on httpPort in place of 80.
 func StartPebble(t testing.TB, tlsPort, httpPort string) *Pebble {
 	t.Helper()
 	programs := pebblePrograms(t)
