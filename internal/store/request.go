@@ -108,7 +108,8 @@ func (q *Q) RequestCounts(owner string, now time.Time) (c model.RequestCounts, e
 // RequestsLike lists requests with a text in their reference, name, address, company or account number, the
 // newest first.
 func (q *Q) RequestsLike(text string, most int) ([]model.Request, error) {
-	return collect(q, "RequestsLike", scanRequest, requestColumns+` WHERE `+requestHas("$1")+` ORDER BY r.id DESC LIMIT $2`, valid.Fold(text), most)
+	return collect(q, "RequestsLike", scanRequest, requestColumns+` WHERE `+requestHas("$1")+`
+		ORDER BY r.id DESC LIMIT $2`, valid.Fold(text), most)
 }
 
 // RelatedRequests lists other requests of a request's address, account number or key, the newest first.
