@@ -9,8 +9,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// TestQuestionsOfTheQueueUseIndexes looks at SQLite's query plans: the lists and counts of what waits, and the names that
-// look like another, read no whole table. The letters of store.alike stand in a migration, too.
+// TestQuestionsOfTheQueueUseIndexes looks at SQLite's query plans: the lists and counts of what waits, and the
+// names that look like another, read no whole table. The letters of store.alike stand in a migration, too.
 func TestQuestionsOfTheQueueUseIndexes(t *testing.T) {
 	w := testkit.NewWorld(t, "")
 	w.Begin(t)

@@ -34,7 +34,8 @@ func (w *world) person(account, email string) string {
 }
 
 // handing is what the script sends for a new pair, and the secrets that it keeps.
-func handing(t *testing.T, keyTo, passphraseTo string, mails bool) (v url.Values, p keys.Pair, secrets map[string]string) {
+func handing(t *testing.T, keyTo, passphraseTo string, mails bool) (v url.Values, p keys.Pair,
+	secrets map[string]string) {
 	t.Helper()
 	p, err := keys.Issue("ed25519", "acme", "seven words", 3)
 	testkit.Must(t, err)
@@ -82,8 +83,8 @@ func TestAKeyIsHandedToTwoPeople(t *testing.T) {
 		t.Error("the script does not know the answer")
 	}
 	a.lacks(secrets["key"], secrets["passphrase"])
-	w.get("/console/users/acme").says(200, "waiting", "sam@acme.example", "kay@acme.example", "made for them", "never used",
-		"Make a new pair and links")
+	w.get("/console/users/acme").says(200, "waiting", "sam@acme.example", "kay@acme.example", "made for them",
+		"never used", "Make a new pair and links")
 
 	// Handed over once more, by hand: the links of the key that is replaced stop.
 	v, pair2, _ := handing(t, first, second, false)
@@ -164,7 +165,8 @@ func TestANewVendorsUserGetsAKey(t *testing.T) {
 	query := "?key_to=" + ann.ID + "&passphrase_to=" + tom.ID
 	w.get(page+"/give"+query).says(422, "is not verified yet, so nothing secret goes there").lacks("data-issue")
 	w.post(page+"/verify"+query, "contact", ann.ID, "how", "").says(422)
-	w.post(page+"/verify"+query, "contact", ann.ID, "how", "called back").goes(page + "/give?done=verified&key_to=" + ann.ID)
+	w.post(page+"/verify"+query, "contact", ann.ID, "how", "called back").
+		goes(page + "/give?done=verified&key_to=" + ann.ID)
 	w.post(page+"/verify"+query, "contact", tom.ID, "how", "called back").goes(page + "/give?done=verified")
 	w.get(page+"/give"+query).says(200, "Ann Vendor", "2. Make the pair and hand it over")
 	v, pair, _ := handing(t, ann.ID, tom.ID, false)
@@ -186,7 +188,8 @@ func TestLinksAndKeysAreRevoked(t *testing.T) {
 	w.get(page+query).says(200, "This can't be undone.", "No other key of acme works", pair.Public.Fingerprint)
 	w.get(page+"/revoke-key?fingerprint=none").says(404, "has no such key")
 	w.post(page+"/revoke-key", "fingerprint", pair.Public.Fingerprint, "reason", "").says(422, `<a href="#reason">`)
-	w.post(page+"/revoke-key", "fingerprint", pair.Public.Fingerprint, "reason", "lost", "burn", "1").goes(page + "?done=key")
+	w.post(page+"/revoke-key", "fingerprint", pair.Public.Fingerprint, "reason", "lost", "burn", "1").
+		goes(page + "?done=key")
 	w.get(page).says(200, "blocked", "lost").lacks("Make a new pair and links")
 	w.post(page + "/revoke-key").says(422)
 }

@@ -58,8 +58,8 @@ func fill(t *testing.T, db *sql.DB, sqlite bool, requests, round int) {
 			source, verified_at, verified, approver, approval, account_id, user_id, contact_id, reason, reminders)
 			SELECT ` + id + `, ` + text("r", "i") + `, ` + state("2", "new", "3", "asked", "6", "ready", "40", "rejected",
 			"in_use") + `, ` + fmt.Sprint(at) + `, ` + state("2", "operator", "6", "requester", "nobody") + `, ` +
-			fmt.Sprintf(`CASE WHEN i %% %[1]d < 3 THEN %[2]d END, CASE WHEN i %% %[1]d = 0 THEN 'kim' ELSE '' END, 'form', %[2]d, `,
-				round, at) + `'Jo', ` +
+			fmt.Sprintf(`CASE WHEN i %% %[1]d < 3 THEN %[2]d END, CASE WHEN i %% %[1]d = 0 THEN 'kim' ELSE '' END, `,
+				round, at) + `'form', ` + fmt.Sprint(at) + `, 'Jo', ` +
 			text("Hill ", "i") + `, ` + of("jo") + ` || '@example.com', '', ` + of("Customer ") + `, ` + of("a") + `, '', ` +
 			text("SHA256:asked", "i") + `, '{}', '[]', '[]', 'Hello.', '', '192.0.2.7', 1, 'link', '', '', '', '', '', '', 0
 			FROM ` + series(requests),

@@ -47,11 +47,12 @@ func TestFromTheQueueToALogInWithTwoClicks(t *testing.T) {
 		"AEDT", "Hello.", r.Key.Fingerprint)
 	// The form as it stands, and the button.
 	sent := []string{"username", between(page.text, `id="username" name="username" type="text" value="`, `"`),
-		"account", between(page.text, `id="account" name="account" type="text" value="`, `"`), "feeds", "cdr", "roles", "technical"}
+		"account", between(page.text, `id="account" name="account" type="text" value="`, `"`), "feeds", "cdr",
+		"roles", "technical"}
 	w.post(at(r)+"/approve", sent...).goes(at(r) + "?done=approved")
 
-	w.get(at(r)+"?done=approved").says(200, "Approved. The log-in is there", "What was made", `href="/console/users/acme"`,
-		"Letters to jo@acme.example", "was approved", "First log-in").lacks(`name="create_account"`)
+	w.get(at(r)+"?done=approved").says(200, "Approved. The log-in is there", "What was made",
+		`href="/console/users/acme"`, "Letters to jo@acme.example", "was approved", "First log-in").lacks(`name="create_account"`)
 	testkit.Eventually(t, "the welcome is listed", func() bool {
 		return strings.Contains(w.get(at(r)).text, "file access for ACME Telecom is ready")
 	})
@@ -120,8 +121,8 @@ func TestWhatIsInTheWayIsMended(t *testing.T) {
 	w.User("globex")
 	r := w.request("nonesuch")
 	w.get(at(r)).says(200, "Approving fails as things are", "Have it made", "There is no such account", "In the way")
-	w.post(at(r)+"/approve", "username", "globex", "account", "nonesuch", "create_account", "1", "account_name", "Nonesuch",
-		"roles", "technical").says(409, `value="globex"`, `name="create_account" value="1" checked`)
+	w.post(at(r)+"/approve", "username", "globex", "account", "nonesuch", "create_account", "1", "account_name",
+		"Nonesuch", "roles", "technical").says(409, `value="globex"`, `name="create_account" value="1" checked`)
 	w.post(at(r)+"/approve", "username", "nonesuch", "account", "nonesuch", "days", "many").says(422,
 		"That is no number of days.", `<a href="#days">`, `value="many"`)
 	w.post(at(r)+"/approve", "username", "nonesuch", "account", "nonesuch", "create_account", "1", "account_name",

@@ -34,11 +34,13 @@ func TestStrangersWriteNoPages(t *testing.T) {
 	})
 	w.post(at(r)+"/assign", "owner", mark)
 	w.post(at(r)+"/ask", "text", mark)
-	pages := []answer{w.get(requests + "?view=open"), w.get(at(r)), w.post(at(r)+"/approve", "account", mark, "username", mark,
-		"days", mark), w.post(at(r)+"/reject", "reason", " "), w.ask(w.admin, requests+"/new", recorded("email", mark,
-		"first_name", mark, "key", mark, "message", mark, "channel", mark)), w.get("/console/give?text=" + url.QueryEscape(mark)),
-		w.get(requests + "?text=" + url.QueryEscape(mark) + "&owner=" + url.QueryEscape(mark) + "&since=" + url.QueryEscape(mark)),
-		w.get("/console/give?account=acme"), w.get(requests + "?done=" + url.QueryEscape(mark)),
+	query := url.QueryEscape(mark)
+	pages := []answer{w.get(requests + "?view=open"), w.get(at(r)),
+		w.post(at(r)+"/approve", "account", mark, "username", mark, "days", mark), w.post(at(r)+"/reject", "reason", " "),
+		w.ask(w.admin, requests+"/new", recorded("email", mark, "first_name", mark, "key", mark, "message", mark,
+			"channel", mark)), w.get("/console/give?text=" + query),
+		w.get(requests + "?text=" + query + "&owner=" + query + "&since=" + query),
+		w.get("/console/give?account=acme"), w.get(requests + "?done=" + query),
 		w.post("/console/give/account", "id", mark, "name", mark)}
 	w.post(at(r)+"/approve", "account", "acme", "username", "acme", "feeds", "cdr").goes(at(r))
 	pages = append(pages, w.get(at(r)), w.get("/console/users/acme"), w.get("/console/users/acme/give"),
