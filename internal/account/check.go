@@ -13,13 +13,13 @@ import (
 // CheckAccount checks a new account, and returns its networks as they are stored.
 func (r *Service) CheckAccount(n model.NewAccount) (networks []string, err error) {
 	if err := valid.CheckUserName("account ID", n.ID); err != nil {
-		return nil, err
+		return nil, fault.InField("id", err)
 	}
 	if err := valid.CheckLabel("account name", n.Name); err != nil {
-		return nil, err
+		return nil, fault.InField("name", err)
 	}
 	if err := r.checkRegion(n.Region); err != nil {
-		return nil, err
+		return nil, fault.InField("region", err)
 	}
 	if err := checkLanguage(n.Language); err != nil {
 		return nil, err

@@ -53,7 +53,7 @@ func checkAddress(tx *store.Tx, c model.Contact) error {
 	for _, h := range present(have) {
 		if h.ID != c.ID && strings.EqualFold(h.Email, c.Email) {
 			return fault.E("account.checkAddress", fault.Exists, "%s has a contact with the address %s already.", c.Of(),
-				c.Email)
+				c.Email).WithField("email")
 		}
 	}
 	return nil
@@ -63,14 +63,14 @@ func checkAddress(tx *store.Tx, c model.Contact) error {
 func checkContact(c *model.Contact) (err error) {
 	const op = "account.checkContact"
 	if err := valid.CheckLabel("contact's name", c.Name); err != nil {
-		return err
+		return fault.InField("name", err)
 	}
 	if c.Email, err = valid.CheckEmail(c.Email); err != nil {
-		return err
+		return fault.InField("email", err)
 	}
 	if c.Phone != "" {
 		if err := valid.CheckLabel("phone number", c.Phone); err != nil {
-			return err
+			return fault.InField("phone", err)
 		}
 	}
 	if len(c.Roles) == 0 {
@@ -260,7 +260,7 @@ func (r *Service) SetContact(ctx context.Context, actor, who string, e model.Edi
 		}
 		if e.Verified != nil {
 			if err := valid.CheckLabel("how it was verified", *e.Verified); err != nil {
-				return c, err
+				return c, fault.InField("verified", err)
 			}
 			c.VerifiedAt, c.Verified, c.BouncedAt = &row.At, *e.Verified, nil
 			row.Detail["verified"] = c.Verified

@@ -19,7 +19,7 @@ import (
 func (r *Service) RevokeKey(ctx context.Context, actor, fingerprint, reason string,
 	burn bool) (out model.Revoked, err error) {
 	if err := valid.CheckLabel("reason", reason); err != nil {
-		return out, err
+		return out, fault.InField("reason", err)
 	}
 	if burn && !valid.IsFingerprint(fingerprint) {
 		return out, fault.E("account.RevokeKey", fault.Invalid, "%q is not a fingerprint.", valid.Printable(fingerprint)).

@@ -30,7 +30,7 @@ func (r *Service) RevokeKeys(ctx context.Context, actor string, in model.RevokeK
 		return r.RevokeKey(ctx, actor, in.Fingerprint, in.Reason, in.Burn)
 	}
 	if err := valid.CheckLabel("reason", in.Reason); err != nil {
-		return out, err
+		return out, fault.InField("reason", err)
 	}
 	return store.Change(ctx, r.store, func(tx *store.Tx) (out model.Revoked, err error) {
 		list, err := keysToRevoke(&tx.Q, in)

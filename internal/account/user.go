@@ -94,10 +94,10 @@ func (r *Service) newUser(q *store.Q, n model.NewUser) (u model.User, err error)
 		u.Name = strings.TrimSuffix(u.Account+"-"+n.Vendor, "-")
 	}
 	if err := valid.CheckUserName("username", u.Name); err != nil {
-		return u, err
+		return u, fault.InField("name", err)
 	}
 	if u.StartDir, err = startDir(cmp.Or(n.StartDir, r.policy.Templates[u.Kind].StartDir, "/")); err != nil {
-		return u, err
+		return u, fault.InField("start_dir", err)
 	}
 	if u.Tags, err = cleanTags(u.Name, n.Tags); err != nil {
 		return u, err
@@ -106,13 +106,13 @@ func (r *Service) newUser(q *store.Q, n model.NewUser) (u model.User, err error)
 		return u, err
 	}
 	if err := r.policy.checkUserName(u); err != nil {
-		return u, err
+		return u, fault.InField("name", err)
 	}
 	if err := checkLimits(op, u.QuotaBytes, u.QuotaFiles, u.KeepBytes, u.KeepItems); err != nil {
 		return u, err
 	}
 	u.AllowIPs, err = cleanNetworks(n.AllowIPs)
-	return u, err
+	return u, fault.InField("allow_ips", err)
 }
 
 // limitsOf returns the limits in force for a user.

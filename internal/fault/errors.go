@@ -202,6 +202,17 @@ func FieldIn(err error) string {
 	return ""
 }
 
+// InField names the field that err is about, unless the chain names one. A nil error stays nil.
+func InField(name string, err error) error {
+	var e *Error
+	if !errors.As(err, &e) || e.Field != "" {
+		return err
+	}
+	named := *e
+	named.Field = name
+	return &named
+}
+
 // HintIn returns the operator's next step, if the chain has one; else "".
 func HintIn(err error) string {
 	var e *Error

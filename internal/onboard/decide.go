@@ -106,9 +106,9 @@ func (s *Service) mails(tx *store.Tx, kind, text string) func(r model.Request) e
 func words(what, field, text string) (string, error) {
 	text, err := cleanText(what, text)
 	if err == nil && text == "" {
-		err = fault.E("onboard.words", fault.Invalid, "The %s is empty.", what).WithField(field)
+		err = fault.E("onboard.words", fault.Invalid, "The %s is empty.", what)
 	}
-	return text, err
+	return text, fault.InField(field, err)
 }
 
 // Ask asks the requester something. The request waits for the answer.
@@ -161,7 +161,7 @@ func (s *Service) Assign(ctx context.Context, actor, id string, a model.AssignRe
 	owner := strings.TrimSpace(a.Owner)
 	if owner != "" {
 		if err := valid.CheckLabel("owner", owner); err != nil {
-			return model.Request{}, err
+			return model.Request{}, fault.InField("owner", err)
 		}
 	}
 	return s.change(ctx, id, step{actor: actor, action: model.StepAssign, text: owner,

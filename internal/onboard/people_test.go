@@ -221,7 +221,8 @@ var operatorStories = testkit.Stories[*world]{
 			t.Error("it is not late")
 		}
 		counts, err := w.service.Counts(ctx, model.RequestCountQuery{Owner: "kim"})
-		if want := (model.RequestCounts{Operator: 1, Late: 1, Unverified: 1, Open: 1, Owned: 1}); err != nil || counts != want {
+		want := model.RequestCounts{Operator: 1, Late: 1, Unverified: 1, Open: 1, Owned: 1}
+		if err != nil || counts != want {
 			t.Errorf("%+v, %v; want %+v", counts, err, want)
 		}
 		r, err := w.service.Request(ctx, strings.ToUpper(reference))

@@ -43,7 +43,7 @@ func (q *Q) Request(id string) (model.Request, error) {
 
 // Conditions that indexes have. Both databases use such an index only for exactly its words.
 const (
-	requestOpen  = `r.state IN ('new', 'asked', 'approved', 'ready', 'entered')`
+	requestOpen  = `CASE WHEN r.state IN ('new', 'asked', 'approved', 'ready', 'entered') THEN 1 ELSE 0 END = 1`
 	requestWaits = `CASE WHEN r.waits_for = 'second_operator' THEN 'operator' ELSE r.waits_for END`
 )
 
@@ -61,7 +61,7 @@ func (c *choice) and(condition string, value any) {
 }
 
 // Requests lists requests, the newest first unless the order is turned, one page of them. Those that wait
-// for an operator since before now are late.
+// for an operator since before now are late. Texts that no request can have find none: PostgreSQL refuses some.
 func (q *Q) Requests(f model.RequestFilter, now time.Time) ([]model.Request, error) {
 	page := pageOf("r.id", f.Paging, !f.Reverse)
 	c := choice{where: []string{page.after}, args: []any{page.cursor, most(f.Paging)}}
@@ -71,10 +71,11 @@ func (q *Q) Requests(f model.RequestFilter, now time.Time) ([]model.Request, err
 		value     any
 	}{{f.In != "", `r.state = %s`, f.In}, {f.WaitsFor != "", requestWaits + ` = %s`, f.WaitsFor},
 		{f.Late, `r.waits_for IN ('operator', 'second_operator') AND r.due_at < %s`, micros(now)},
-		{f.Owner != "", `r.owner <> '' AND r.owner = %s`, f.Owner},
-		{f.Number != "", `(LOWER(r.account_number) = %[1]s OR LOWER(r.account_id) = %[1]s)`, valid.Fold(f.Number)},
-		{f.Email != "", `LOWER(r.email) = %s`, valid.Fold(f.Email)},
-		{f.Text != "", requestHas(`%[1]s`), valid.Fold(f.Text)},
+		{f.Owner != "", `r.owner <> '' AND r.owner = %s`, valid.Printable(f.Owner)},
+		{f.Number != "", `(LOWER(r.account_number) = %[1]s OR LOWER(r.account_id) = %[1]s)`,
+			valid.Fold(valid.Printable(f.Number))},
+		{f.Email != "", `LOWER(r.email) = %s`, valid.Fold(valid.Printable(f.Email))},
+		{f.Text != "", requestHas(`%s`), requestText(f.Text)},
 		{!f.Since.IsZero(), `r.id >= %s`, firstID(f.Since, "")},
 		{!f.Until.IsZero(), `r.id < %s`, firstID(f.Until, lastID)}} {
 		if one.asked {
@@ -88,10 +89,16 @@ func (q *Q) Requests(f model.RequestFilter, now time.Time) ([]model.Request, err
 		` LIMIT $2`, c.args...)
 }
 
-// requestHas selects requests with a text, in lower case, in what people know of them.
+// requestHas selects requests with a text in what people know of them. Its parameter is what requestText returns.
 func requestHas(parameter string) string {
-	return within(parameter, "r.reference", "r.first_name || ' ' || r.last_name", "r.email", "r.company",
-		"r.account_number", "r.account_id")
+	return `LOWER(` + strings.Join([]string{"r.reference", "r.first_name || ' ' || r.last_name", "r.email", "r.company",
+		"r.account_number", "r.account_id"}, ` || '  ' || `) + `) LIKE ` + parameter + ` ESCAPE '!'`
+}
+
+// requestText returns the pattern of a text that is looked for. Two spaces are between two columns, and in no text.
+func requestText(text string) string {
+	words := strings.Join(strings.Fields(valid.Fold(valid.Printable(text))), " ")
+	return "%" + strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(words) + "%"
 }
 
 // RequestCounts counts requests that wait.
@@ -108,7 +115,8 @@ func (q *Q) RequestCounts(owner string, now time.Time) (c model.RequestCounts, e
 // RequestsLike lists requests with a text in their reference, name, address, company or account number, the
 // newest first.
 func (q *Q) RequestsLike(text string, most int) ([]model.Request, error) {
-	return collect(q, "RequestsLike", scanRequest, requestColumns+` WHERE `+requestHas("$1")+` ORDER BY r.id DESC LIMIT $2`, valid.Fold(text), most)
+	return collect(q, "RequestsLike", scanRequest, requestColumns+` WHERE `+requestHas("$1")+`
+		ORDER BY r.id DESC LIMIT $2`, requestText(text), most)
 }
 
 // RelatedRequests lists other requests of a request's address, account number or key, the newest first.

@@ -136,7 +136,7 @@ const keyFile = "key_file"
 
 // submit takes what was filled in.
 func (s *server) submit(w http.ResponseWriter, r *http.Request) {
-	if err := parse(r); err != nil {
+	if err := page.ParseForm(r); err != nil {
 		s.tooMuch(w, err)
 		return
 	}
@@ -158,14 +158,6 @@ func (s *server) submit(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.refuse(w, r, p, err)
-}
-
-// parse reads a form of either encoding. The body is bounded, so files stay in memory.
-func parse(r *http.Request) error {
-	if err := r.ParseMultipartForm(page.MaxBody); err != nil && !errors.Is(err, http.ErrNotMultipart) {
-		return err
-	}
-	return nil
 }
 
 // refuse shows the form again, with what is wrong. What was typed is kept.
@@ -213,7 +205,7 @@ func filled(r *http.Request) (model.NewRequest, error) {
 
 // readKey says what a key is, as a part of a page. The script asks.
 func (s *server) readKey(w http.ResponseWriter, r *http.Request) {
-	if err := parse(r); err != nil {
+	if err := page.ParseForm(r); err != nil {
 		s.tooMuch(w, err)
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"html"
+	"io"
 	"log/slog"
 	"mime/multipart"
 	"net/http"
@@ -257,6 +258,13 @@ func TestFormsThatNoPersonSends(t *testing.T) {
 		if got := w.send("/", form); got.Code != 413 {
 			t.Errorf("%s: %d", name, got.Code)
 		}
+	}
+	// Without files, browsers may encode it the plain way, and what was wrong with that was forgotten.
+	if got := w.ask("POST", "/", func(r *http.Request) {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Body = io.NopCloser(strings.NewReader(huge.Encode()))
+	}); got.Code != 413 {
+		t.Errorf("a plain body of a megabyte: %d", got.Code)
 	}
 	for name, change := range map[string]func(*http.Request){
 		"another site's form": func(r *http.Request) { r.Header.Set("Origin", "https://evil.example") },

@@ -7,7 +7,6 @@ package console
 import (
 	"context"
 	"embed"
-	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -84,7 +83,7 @@ func New(o Options) http.Handler {
 	mux := http.NewServeMux()
 	for _, one := range s.routes() {
 		mux.HandleFunc(one.pattern, func(w http.ResponseWriter, r *http.Request) {
-			if err := parse(r); err != nil {
+			if err := page.ParseForm(r); err != nil {
 				s.unreadable(w, r, err)
 				return
 			}
@@ -98,17 +97,6 @@ func New(o Options) http.Handler {
 		s.problem(w, r, http.StatusNotFound, &problemPage{Title: "Nothing here", Text: "There is no page at this address."})
 	})
 	return page.Headers(http.NewCrossOriginProtection().Handler(mux))
-}
-
-// parse reads a form of either encoding. The body is bounded, so files stay in memory.
-func parse(r *http.Request) error {
-	if r.Method != http.MethodPost {
-		return nil
-	}
-	if err := r.ParseMultipartForm(page.MaxBody); err != nil && !errors.Is(err, http.ErrNotMultipart) {
-		return err
-	}
-	return nil
 }
 
 // value returns a field of a form without the space around it.

@@ -101,13 +101,23 @@ func (s *server) done(w http.ResponseWriter, r *http.Request, operation, said st
 }
 
 // doneTexts are what a page says after a form was carried out. The address has the word, and no text.
-var doneTexts = map[string]string{"approved": "Approved. The log-in is there, and the requester is told.",
-	"first": "Approved. A second operator has to approve it, too.",
-	"asked": "The question is on its way. The request waits for the answer.", "rejected": "Rejected. The requester is told why.",
-	"assigned": "The owner was changed.", "reminded": "A reminder is on its way.", "withdrawn": "Withdrawn.",
-	"recorded": "Recorded. Now decide about it.", "unconfirmed": "Recorded. A link to confirm the address is on its way.",
-	"account": "The account was made.", "user": "The user was made. Now make a key for it.", "contact": "The contact was added.",
-	"verified": "The address counts as verified.", "link": "The link was revoked.", "mailed": "The mail is sent once more.", "key": "The key was revoked, and its sessions were ended."}
+var doneTexts = map[string]string{
+	"approved":    "Approved. The log-in is there, and the requester is told.",
+	"first":       "Approved. A second operator has to approve it, too.",
+	"asked":       "The question is on its way. The request waits for the answer.",
+	"rejected":    "Rejected. The requester is told why.",
+	"assigned":    "The owner was changed.",
+	"reminded":    "A reminder is on its way.",
+	"withdrawn":   "Withdrawn.",
+	"recorded":    "Recorded. Now decide about it.",
+	"unconfirmed": "Recorded. A link to confirm the address is on its way.",
+	"account":     "The account was made.",
+	"user":        "The user was made. Now make a key for it.",
+	"contact":     "The contact was added.",
+	"verified":    "The address counts as verified.",
+	"link":        "The link was revoked.",
+	"mailed":      "The mail is sent once more.",
+	"key":         "The key was revoked, and its sessions were ended."}
 
 // doneText returns what the page says was done; "" for nothing.
 func doneText(r *http.Request) string { return doneTexts[r.URL.Query().Get("done")] }
@@ -120,8 +130,8 @@ func (s *server) approve(w http.ResponseWriter, r *http.Request) error {
 	if r.PostFormValue("second") == "" {
 		if days := value(r, "days"); days != "" {
 			if _, err := strconv.Atoi(days); err != nil {
-				return s.done(w, r, operation, "", fault.E("console.approve", fault.Invalid, "That is no number of days.").
-					WithField("days"))
+				return s.done(w, r, operation, "", fault.E("console.approve", fault.Invalid,
+					"That is no number of days.").WithField("days"))
 			}
 		}
 		in = approvalSent(r, r.PostForm["all_types"])
@@ -141,13 +151,16 @@ func (s *server) ask(w http.ResponseWriter, r *http.Request) error {
 
 // reasons are ready-made reasons to reject a request. The requester reads them.
 var reasons = []option{
-	{Value: "known", Label: "Your account has a log-in already. Please ask your colleague who looks after it to add your key."},
+	{Value: "known", Label: "Your account has a log-in already. " +
+		"Please ask your colleague who looks after it to add your key."},
 	{Value: "number", Label: "We could not find an account with this number and your company's name. " +
 		"Please look at one of our invoices, and ask again with the number on it."},
 	{Value: "person", Label: "We could not confirm that you act for this company. " +
 		"Please ask again from your company's address, or have one of the account's contacts write to us."},
-	{Value: "key", Label: "This key can't be used here. Please make a new pair of keys, and ask again with the public file."},
-	{Value: "closed", Label: "The account is closed. Please talk to your account manager if you still need its files."}}
+	{Value: "key", Label: "This key can't be used here. " +
+		"Please make a new pair of keys, and ask again with the public file."},
+	{Value: "closed", Label: "The account is closed. " +
+		"Please talk to your account manager if you still need its files."}}
 
 func (s *server) reject(w http.ResponseWriter, r *http.Request) error {
 	reason := value(r, "reason")
@@ -184,7 +197,7 @@ func (s *server) remind(w http.ResponseWriter, r *http.Request) error {
 func (s *server) withdraw(w http.ResponseWriter, r *http.Request) error {
 	_, err := s.api.WithdrawRequest(r.Context(), r.PathValue("reference"),
 		model.WithdrawRequest{Reason: value(r, "withdraw_reason")})
-	return s.done(w, r, "withdraw-request", "withdrawn", err)
+	return s.done(w, r, "withdraw-request", "withdrawn", renamed(err, "reason", "withdraw_reason"))
 }
 
 // typed returns what was sent with a form, by field, for the fields that have one value.

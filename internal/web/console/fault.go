@@ -82,6 +82,15 @@ func (s *server) correctable(r *http.Request, operation string, err error) bool 
 	return false
 }
 
+// formStatus is the status of a page that shows a form again. The page is there, even if the form named something that
+// is not.
+func formStatus(err error) int {
+	if fault.Is(err, fault.NotFound) {
+		return http.StatusUnprocessableEntity
+	}
+	return fault.KindIn(err).HTTPStatus()
+}
+
 // mistakes returns what is wrong with a form, for its page. Without a field it is about the form as a whole.
 func mistakes(err error, whole string) fault.Mistakes {
 	if err == nil {

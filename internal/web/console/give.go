@@ -50,6 +50,10 @@ const usersShown = 100
 // give shows the choice.
 func (s *server) give(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
+	if !s.may(r, "find") {
+		_, err := s.api.Find(r.Context(), model.FindQuery{Text: "any"}) // the API says why not
+		return err
+	}
 	return s.showGive(w, r, q.Get("account"), q.Get("vendor"), nil)
 }
 
@@ -72,7 +76,7 @@ func (s *server) showGive(w http.ResponseWriter, r *http.Request, account, vendo
 	p.Width = "wide"
 	status := http.StatusOK
 	if wrong != nil {
-		status, p.Mistakes = fault.KindIn(wrong).HTTPStatus(), mistakes(wrong, "main")
+		status, p.Mistakes = formStatus(wrong), mistakes(wrong, "main")
 	}
 	if err := s.chosen(r, p, account, vendor); err != nil {
 		return err

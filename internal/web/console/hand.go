@@ -66,7 +66,7 @@ func (s *server) showHand(w http.ResponseWriter, r *http.Request, wrong error) e
 	p.Width = "wide"
 	status := http.StatusOK
 	if wrong != nil {
-		status, p.Mistakes = fault.KindIn(wrong).HTTPStatus(), mistakes(wrong, "main")
+		status, p.Mistakes = formStatus(wrong), mistakes(wrong, "main")
 	}
 	server, err := s.api.ShowServer(r.Context())
 	if err != nil {
@@ -212,7 +212,7 @@ func (s *server) handedOver(w http.ResponseWriter, r *http.Request) error {
 		s.Part(w, http.StatusOK, "hand.html", "given", p)
 		return nil
 	case s.correctable(r, "make-link", err) && s.may(r, "make-link"):
-		s.Part(w, fault.KindIn(err).HTTPStatus(), "hand.html", "given", &givenPart{Mistakes: mistakes(err, "hand")})
+		s.Part(w, formStatus(err), "hand.html", "given", &givenPart{Mistakes: mistakes(err, "hand")})
 		return nil
 	}
 	w.Header().Del(partHeader)
@@ -225,6 +225,10 @@ const partHeader = "Sallyport-Part"
 func (s *server) handOverTo(r *http.Request) (p *givenPart, err error) {
 	const op = "console.handOver"
 	ctx, user := r.Context(), r.PathValue("user")
+	if !s.may(r, "make-link") {
+		_, err := s.api.MakeLink(ctx, model.NewLink{}) // the API says why not
+		return nil, err
+	}
 	server, err := s.api.ShowServer(ctx)
 	if err != nil {
 		return nil, err

@@ -106,7 +106,7 @@ func (s *server) recorded(w http.ResponseWriter, r *http.Request) error {
 	if in.Key != "" {
 		p.Key = answer(in.Key)
 	}
-	return s.showRecord(w, r, fault.KindIn(err).HTTPStatus(), p)
+	return s.showRecord(w, r, formStatus(err), p)
 }
 
 // fileOf returns the content of a file that was sent with a form; "" for none.

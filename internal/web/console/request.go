@@ -94,8 +94,8 @@ type mark struct {
 
 // made is what an approval has made.
 type made struct {
-	Account, User, UserPath string
-	Mails                   []mail
+	Account, User, UserPath, By string
+	Mails                       []mail
 }
 
 // mail is a letter to the requester.
@@ -128,7 +128,7 @@ func (s *server) showRequest(w http.ResponseWriter, r *http.Request, wrong error
 	}
 	status := http.StatusOK
 	if wrong != nil {
-		status, p.Mistakes = fault.KindIn(wrong).HTTPStatus(), mistakes(wrong, "main")
+		status, p.Mistakes = formStatus(wrong), mistakes(wrong, "main")
 	}
 	s.Show(w, status, "request.html", p)
 	return nil
@@ -245,11 +245,21 @@ func (p *requestPage) people(email string) {
 }
 
 // stepWords are the steps of a history in words.
-var stepWords = map[string]string{model.StepSubmit: "Sent", model.StepAdd: "Recorded", model.StepVerify: "Address confirmed",
-	model.StepAsk: "Asked", model.StepAnswer: "Answered", model.StepApprove: "Approved", model.StepReady: "Log-in made",
-	model.StepReject: "Rejected", model.StepWithdraw: "Withdrawn", model.StepExpire: "Ended, since nobody answered",
-	model.StepAssign: "Given to", model.StepRemind: "Reminded", model.StepFirstLogin: "First log-in",
-	model.StepFirstFile: "First file"}
+var stepWords = map[string]string{
+	model.StepSubmit:     "Sent",
+	model.StepAdd:        "Recorded",
+	model.StepVerify:     "Address confirmed",
+	model.StepAsk:        "Asked",
+	model.StepAnswer:     "Answered",
+	model.StepApprove:    "Approved",
+	model.StepReady:      "Log-in made",
+	model.StepReject:     "Rejected",
+	model.StepWithdraw:   "Withdrawn",
+	model.StepExpire:     "Ended, since nobody answered",
+	model.StepAssign:     "Given to",
+	model.StepRemind:     "Reminded",
+	model.StepFirstLogin: "First log-in",
+	model.StepFirstFile:  "First file"}
 
 // past fills in the conversation and the history, in the operators' zone.
 func (s *server) past(p *requestPage, q model.Request) {
@@ -292,7 +302,7 @@ func (s *server) made(r *http.Request, q model.Request) (*made, error) {
 	if q.User == "" {
 		return nil, nil
 	}
-	out := &made{Account: q.Account, User: q.User, UserPath: userPath(q.User)}
+	out := &made{Account: q.Account, User: q.User, UserPath: userPath(q.User), By: me(model.Identity{Name: q.Approver})}
 	list, err := s.api.ListMessages(r.Context(), model.MessageFilter{Channel: model.ChannelMail, Target: q.Email,
 		Span: model.Span{Since: q.CreatedAt.Add(-time.Minute)}, Paging: model.Paging{Limit: lettersShown}})
 	if fault.Is(err, fault.NotFound) { // nothing was ever mailed there

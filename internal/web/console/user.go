@@ -87,7 +87,7 @@ func (s *server) showUser(w http.ResponseWriter, r *http.Request, wrong error) e
 	}
 	status := http.StatusOK
 	if wrong != nil {
-		status, p.Mistakes = fault.KindIn(wrong).HTTPStatus(), mistakes(wrong, "main")
+		status, p.Mistakes = formStatus(wrong), mistakes(wrong, "main")
 	}
 	s.Show(w, status, "user.html", p)
 	return nil
@@ -126,7 +126,7 @@ func (s *server) links(r *http.Request, p *userPage) error {
 	p.More = list.Next != ""
 	letters := map[string][]model.Message{}
 	for _, l := range list.Items {
-		one := linkLine{ID: l.ID, What: linkWhat[l.Kind], Contact: l.Contact, State: model.Word(l.State), At: s.at(&l.CreatedAt)}
+		one := linkLine{ID: l.ID, What: linkWhat[l.Kind], Contact: l.Contact, State: model.Word(l.State)}
 		switch l.State {
 		case model.LinkWaiting:
 			one.Tone, one.Until, one.MayRevoke = warn, s.at(&l.ExpiresAt), s.may(r, "revoke-link")
@@ -348,7 +348,7 @@ func (s *server) showRevoke(w http.ResponseWriter, r *http.Request, fingerprint 
 	}
 	status := http.StatusOK
 	if wrong != nil {
-		status, p.Mistakes = fault.KindIn(wrong).HTTPStatus(), mistakes(wrong, "main")
+		status, p.Mistakes = formStatus(wrong), mistakes(wrong, "main")
 	}
 	s.Show(w, status, "revoke.html", p)
 	return nil

@@ -2,6 +2,7 @@ package console_test
 
 import (
 	"context"
+	"html"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -107,7 +108,7 @@ func (a answer) says(status int, texts ...string) answer {
 		a.t.Errorf("the status is %d, not %d: %.2000s", a.status, status, a.text)
 	}
 	for _, text := range texts {
-		if !strings.Contains(a.text, text) {
+		if !strings.Contains(a.text, text) && !strings.Contains(html.UnescapeString(a.text), text) {
 			a.t.Errorf("the page does not say %q:\n%.6000s", text, a.text)
 		}
 	}

@@ -73,7 +73,8 @@ func issue(kind, user, sheet string) (map[string]any, error) {
 		return nil, err
 	}
 	out := map[string]any{"public": string(p.PubFile), "fingerprint": p.Public.Fingerprint}
-	for half, files := range map[string][]keys.File{"key": p.Files(user, sheet), "passphrase": keys.PassphraseFiles(words)} {
+	halves := map[string][]keys.File{"key": p.Files(user, sheet), "passphrase": keys.PassphraseFiles(words)}
+	for half, files := range halves {
 		sealed, err := keys.Seal(files)
 		if err != nil {
 			return nil, err
