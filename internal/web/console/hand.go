@@ -46,6 +46,11 @@ type contactLine struct {
 	Key, Passphrase     bool // who gets which half
 }
 
+// Unverified reports whether there is an address that nobody has verified.
+func (p *handPage) Unverified() bool {
+	return slices.ContainsFunc(p.Contacts, func(c contactLine) bool { return !c.Verified })
+}
+
 // handOver shows the form. Whom the halves go to is in its address, so that it works without the script.
 func (s *server) handOver(w http.ResponseWriter, r *http.Request) error { return s.showHand(w, r, nil) }
 
