@@ -102,16 +102,17 @@ func New(o Options) http.Handler {
 // value returns a field of a form without the space around it.
 func value(r *http.Request, name string) string { return strings.TrimSpace(r.PostFormValue(name)) }
 
-// places are the pages of the navigation.
-var places = []page.Place{{Name: "Requests", Path: "/console/requests"}, {Name: "Record a request",
-	Path: "/console/requests/new"}, {Name: "Give access", Path: "/console/give"}}
+// places are the pages of the navigation, each with the operation that it is for.
+var places = []struct{ name, path, operation string }{{"Requests", "/console/requests", "list-requests"},
+	{"Record a request", "/console/requests/new", "add-request"}, {"Give access", "/console/give", "find"}}
 
 // frame returns the frame of a page. here is the path of its entry in the navigation.
 func (s *server) frame(r *http.Request, title, here string) page.Frame {
-	nav := make([]page.Place, len(places))
-	for i, p := range places {
-		p.Here = p.Path == here
-		nav[i] = p
+	var nav []page.Place
+	for _, p := range places {
+		if s.may(r, p.operation) {
+			nav = append(nav, page.Place{Name: p.name, Path: p.path, Here: p.path == here})
+		}
 	}
 	who := s.o.Who(r.Context())
 	return page.Frame{Title: title, Nav: nav, Who: me(who) + ", " + string(who.Role), Width: "full", Script: true}

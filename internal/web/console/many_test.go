@@ -92,7 +92,7 @@ func filled(t *testing.T, url string, requests, round int) (*world, model.Reques
 	r := w.request("acme")
 	driver, source := "pgx", url
 	if url == "" {
-		driver, source = "sqlite", "file:"+filepath.Join(w.Data, "sallyport.db")+"?_pragma=busy_timeout(5000)"
+		driver, source = "sqlite", "file:"+filepath.Join(w.Data, "sallyport.db")+"?_pragma=busy_timeout(60000)"
 	}
 	db, err := sql.Open(driver, source)
 	testkit.Must(t, err)
