@@ -60,7 +60,7 @@ func (n *Node) webHandler(proxies []netip.Prefix) (http.Handler, error) {
 		Requests: n.requests, Guides: n.guides, URL: c.URL, Within: within(time.Duration(n.cfg.Onboard.AnswerWithin)),
 		Zone: zone, Proxies: proxies, Ready: n.store.Ping, Log: n.log})
 	entrance := signin.New(signin.Options{Pages: site, Operators: n.operators, With: api.WithIdentity, Address: address,
-		URL: n.pages(), Zone: zone, Nav: console.Places(), Log: n.log})
+		URL: n.pages(), Zone: zone, Nav: console.Nav, Log: n.log})
 	inside := console.New(console.Options{Pages: site, Who: api.IdentityOf, Zone: zone, Log: n.log,
 		API: client.Within(httpd.Guard(n.log, n.operations, api.Fault))})
 	operations := api.OverNetwork(n.operations, api.Network{Gate: n.operators, Session: entrance.Identity,

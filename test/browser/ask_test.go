@@ -118,8 +118,11 @@ func TestFromTheFormToTheFirstFile(t *testing.T) {
 	})
 	p.picture("status-done")
 
+	if !strings.Contains(p.sent(), "Blue Ridge Dental") {
+		t.Error("what was sent was not seen, so this shows nothing")
+	}
 	for name, secret := range map[string]string{"the passphrase": words, "the private key": firstLine(private["sftp-key"]),
-		"the PPK file": "Private-Lines"} {
+		"the passphrase in a form": strings.ReplaceAll(words, " ", "+"), "the PPK file": "Private-Lines"} {
 		if strings.Contains(p.sent(), secret) {
 			t.Errorf("%s left the browser", name)
 		}

@@ -4,6 +4,7 @@ package browser
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"mime"
@@ -107,7 +108,11 @@ func (p *tab) listen(event any) {
 	case *network.EventRequestWillBeSent:
 		text := e.Request.Method + " " + e.Request.URL
 		for _, part := range e.Request.PostDataEntries {
-			text += "\n" + part.Bytes
+			content, err := base64.StdEncoding.DecodeString(part.Bytes) // as the protocol has it
+			if err != nil {
+				p.errors = append(p.errors, "a body could not be read: "+err.Error())
+			}
+			text += "\n" + string(content)
 		}
 		p.bodies = append(p.bodies, text)
 	case *runtime.EventExceptionThrown:

@@ -102,20 +102,25 @@ func New(o Options) http.Handler {
 // value returns a field of a form without the space around it.
 func value(r *http.Request, name string) string { return strings.TrimSpace(r.PostFormValue(name)) }
 
-// Places are the pages of the navigation.
-func Places() []page.Place {
-	return []page.Place{{Name: "Requests", Path: "/console/requests"}, {Name: "Record a request",
-		Path: "/console/requests/new"}, {Name: "Give access", Path: "/console/give"}}
+// places are the pages of the navigation, each with the operation that it is for.
+var places = []struct{ name, path, operation string }{{"Requests", "/console/requests", "list-requests"},
+	{"Record a request", "/console/requests/new", "add-request"}, {"Give access", "/console/give", "find"}}
+
+// Nav returns the navigation of a role. here is the path of the entry that is open.
+func Nav(role model.Role, here string) (nav []page.Place) {
+	for _, p := range places {
+		if may(role, p.operation) {
+			nav = append(nav, page.Place{Name: p.name, Path: p.path, Here: p.path == here})
+		}
+	}
+	return nav
 }
 
 // frame returns the frame of a page. here is the path of its entry in the navigation.
 func (s *server) frame(r *http.Request, title, here string) page.Frame {
-	nav := Places()
-	for i := range nav {
-		nav[i].Here = nav[i].Path == here
-	}
 	who := s.o.Who(r.Context())
-	return page.Frame{Title: title, Nav: nav, Who: me(who) + ", " + string(who.Role), Width: "full", Script: true}
+	return page.Frame{Title: title, Nav: Nav(who.Role, here), Who: me(who) + ", " + string(who.Role), Width: "full",
+		Script: true}
 }
 
 // me is what colleagues call somebody: the name without the kind of log-in before it.
@@ -129,7 +134,12 @@ func me(who model.Identity) string {
 // may reports whether whoever is signed in may call an operation. It decides what is offered; the API decides what
 // is done.
 func (s *server) may(r *http.Request, operation string) bool {
+	return may(s.o.Who(r.Context()).Role, operation)
+}
+
+// may reports whether a role may call an operation.
+func may(role model.Role, operation string) bool {
 	duty, known := model.DutyOf(operation)
-	yes, _ := duty.May(s.o.Who(r.Context()).Role)
+	yes, _ := duty.May(role)
 	return known && yes
 }

@@ -31,13 +31,16 @@ type handPage struct {
 	PassphraseTo   *contactLine
 	Ready          bool // both are chosen, and may get it
 	Kind, Sheet    string
-	Command        string
+	Words          words  // of the command that does the same
 	Mails          bool   // the server mails links
 	Web            string // address of the pages; "": nobody could open a link
 	Keygen         *page.Keygen
 	Typed          map[string]string
 	MayGive, MayBe bool // make links; add contacts
 }
+
+// words are the arguments of a command, as a shell reads them.
+type words struct{ User, KeyTo, PassphraseTo, Kind, Replaced string }
 
 // contactLine is a contact to choose.
 type contactLine struct {
@@ -119,17 +122,13 @@ func (p *handPage) choose(q url.Values, contacts []model.Contact) error {
 			p.PassphraseTo = &p.Contacts[i]
 		}
 	}
-	p.Command = "sallyport key issue " + quoted(p.User.Name) + " --key-to CONTACT --passphrase-to CONTACT"
+	p.Words = words{User: quoted(p.User.Name), Replaced: quoted(p.Replaced)}
 	if p.KeyTo == nil || p.PassphraseTo == nil {
 		return nil
 	}
-	p.Command = "sallyport key issue " + quoted(p.User.Name) + " --key-to " + quoted(p.KeyTo.Email) + " --passphrase-to " +
-		quoted(p.PassphraseTo.Email)
+	p.Words.KeyTo, p.Words.PassphraseTo = quoted(p.KeyTo.Email), quoted(p.PassphraseTo.Email)
 	if p.Kind != keys.IssuedTypes[0] {
-		p.Command += " --type " + p.Kind
-	}
-	if p.Replaced != "" {
-		p.Command = strings.Replace(p.Command, "key issue", "key rotate", 1) + " --old " + quoted(p.Replaced)
+		p.Words.Kind = p.Kind
 	}
 	for _, c := range []*contactLine{p.KeyTo, p.PassphraseTo} {
 		if !c.Verified {

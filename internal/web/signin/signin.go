@@ -42,7 +42,7 @@ type Options struct {
 	Address   func(*http.Request) netip.Addr                        // of a client, which may be behind a proxy
 	URL       string                                                // of the pages, as operators reach them
 	Zone      *time.Location
-	Nav       []page.Place // the other pages for operators
+	Nav       func(role model.Role, here string) []page.Place // the other pages for operators
 	Log       *slog.Logger
 }
 

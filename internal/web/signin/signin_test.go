@@ -49,7 +49,7 @@ func begin(w *world, t testing.TB) *world {
 		Policy: operator.Policy{After: 5, Within: time.Minute, For: 10 * time.Minute, Idle: 30 * time.Minute,
 			Longest: 12 * time.Hour, Password: true, Passkeys: true}})
 	pages := signin.New(signin.Options{Pages: page.NewSite(page.Options{Log: log}), Operators: w.s, URL: site,
-		Zone: time.UTC, Log: log, Address: func(r *http.Request) netip.Addr {
+		Zone: time.UTC, Log: log, Nav: func(model.Role, string) []page.Place { return nil }, Address: func(r *http.Request) netip.Addr {
 			return httpd.Address(r, []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")})
 		}, With: func(ctx context.Context, who model.Identity) context.Context {
 			return context.WithValue(ctx, whoKey{}, who)
