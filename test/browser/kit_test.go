@@ -173,6 +173,11 @@ func (p *tab) press(text string) {
 func (p *tab) see(text string) {
 	p.t.Helper()
 	var got string
+	defer func() { // the test ends if it never says so
+		if !strings.Contains(got, text) {
+			p.t.Logf("instead it says: %s\nthe console: %v", got, p.errors)
+		}
+	}()
 	testkit.Eventually(p.t, "the page says "+text, func() bool {
 		_ = chromedp.Run(p.Context, chromedp.Text("body", &got, chromedp.ByQuery)) // it may be loading
 		return strings.Contains(got, text)
