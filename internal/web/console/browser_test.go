@@ -74,8 +74,8 @@ func (w *world) madeInChromium(at string) (key, words, sent string) {
 	return key, words, sent
 }
 
-// TestAPairIsMadeInTheBrowserAndHandedOver: the operator's browser makes the pair; one link hands over its files, another
-// the words that open them; with both, one logs in. Nothing that opens the key has left the browser.
+// TestAPairIsMadeInTheBrowserAndHandedOver: the operator's browser makes the pair; one link hands over its files,
+// another the words that open them; with both, one logs in. Nothing that opens the key has left the browser.
 func TestAPairIsMadeInTheBrowserAndHandedOver(t *testing.T) {
 	testkit.Long(t, "a pair is made in Chromium")
 	testkit.Needs(t, "chromium")
