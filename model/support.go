@@ -188,10 +188,13 @@ type UserPage struct {
 	Feeds     []FeedLine   `json:"feeds"`
 	Sessions  []Session    `json:"sessions" doc:"Live ones"`
 	LastLogin *Connection  `json:"last_login,omitempty"`
-	Failures  []Connection `json:"failures" doc:"The latest connections that failed, the newest first"`
-	Waiting   Waiting      `json:"waiting"`
-	Notes     []Note       `json:"notes" doc:"The newest first"`
-	More      []string     `json:"more,omitempty" doc:"Lists that are longer than is shown"`
+	// FirstLogin is as old as the records of connections are kept.
+	FirstLogin *time.Time   `json:"first_login,omitempty" doc:"As far as connections are on record"`
+	FirstFile  *time.Time   `json:"first_file,omitempty" doc:"When a file was first received from it, or downloaded in full"`
+	Failures   []Connection `json:"failures" doc:"The latest connections that failed, the newest first"`
+	Waiting    Waiting      `json:"waiting"`
+	Notes      []Note       `json:"notes" doc:"The newest first"`
+	More       []string     `json:"more,omitempty" doc:"Lists that are longer than is shown"`
 }
 
 // Folder is a directory with rights of its own.

@@ -110,6 +110,7 @@ func (a *app) userPage(p model.UserPage) error {
 		[2]string{"Tags", strings.Join(u.Tags, ", ")}, [2]string{"Quota", quota(u)},
 		[2]string{"Kept alive", keptOf(u.KeptItems, u.Limits.KeepItems, u.KeptBytes, u.Limits.KeepBytes)},
 		[2]string{"Own folders", fmt.Sprintf("%d, which it may remove", u.Dirs)}, [2]string{"Since", when(u.CreatedAt)},
+		[2]string{"First log-in", whenPtr(p.FirstLogin)}, [2]string{"First file", whenPtr(p.FirstFile)},
 		[2]string{"Last log-in", login(p.LastLogin)}); err != nil {
 		return err
 	}

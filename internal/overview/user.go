@@ -68,6 +68,16 @@ func (s *Service) UserPage(ctx context.Context, name string) (p model.UserPage, 
 	if p.LastLogin, p.Failures, err = q.LastTries(names, pageFailures); err != nil {
 		return p, err
 	}
+	if p.FirstLogin, err = q.FirstLogin(names); err != nil {
+		return p, err
+	}
+	_, file, err := q.FirstUse(p.User.ID, time.UnixMicro(0))
+	if err != nil {
+		return p, err
+	}
+	if !file.IsZero() {
+		p.FirstFile = &file
+	}
 	if p.Waiting, err = s.waiting(q, []model.User{p.User}, &p.More); err != nil {
 		return p, err
 	}

@@ -172,6 +172,23 @@ func (q *Q) LastTries(names []string, failures int) (ok *model.Connection, faile
 	return ok, failed[:min(failures, len(failed))], nil
 }
 
+// FirstLogin returns the first log-in of a user with some names, among its oldest connections on record; nil
+// if there is none.
+func (q *Q) FirstLogin(names []string) (first *time.Time, err error) {
+	for _, name := range names {
+		var at time.Time
+		err := q.scanOne("FirstLogin", `SELECT MIN(at) FROM (SELECT at, logged_in FROM connections WHERE user_name = $1
+			ORDER BY at LIMIT $2) c WHERE logged_in = 1`, []any{name, recentTries}, stamp{&at})
+		if err != nil {
+			return nil, err
+		}
+		if !at.IsZero() && (first == nil || at.Before(*first)) {
+			first = &at
+		}
+	}
+	return first, nil
+}
+
 // KeysOfAccount lists the keys of an account's users that are not revoked, by user.
 func (q *Q) KeysOfAccount(account string, most int) ([]model.Key, error) {
 	return collect(q, "KeysOfAccount", scanKey, keyColumns+` WHERE u.account_id = $1 AND k.revoked_at IS NULL

@@ -41,8 +41,10 @@ func (p *tab) aboutMe() {
 
 // TestFromTheFormToTheFirstFile: somebody with nothing but a browser makes a key, asks for access, confirms the
 // address, is approved, logs in with what was saved, and fetches the first file.
-func TestFromTheFormToTheFirstFile(t *testing.T) {
-	s := newSite(t)
+func TestFromTheFormToTheFirstFile(t *testing.T) { on(t, fromTheFormToTheFirstFile) }
+
+func fromTheFormToTheFirstFile(t *testing.T, database testkit.Option) {
+	s := newSite(t, database)
 	s.feeds()
 	p := s.open()
 	p.visit("/")
@@ -74,11 +76,15 @@ func TestFromTheFormToTheFirstFile(t *testing.T) {
 	p.picture("status-new")
 	status := s.mail.wait("jo@blueridge.example", "received").link()
 
-	list, err := s.API.ListRequests(context.Background(), model.RequestFilter{})
-	testkit.Must(t, err)
-	request := list.Items[0]
-	_, err = s.API.AskRequest(context.Background(), request.ID, model.AskRequest{Text: "Is this for the Roanoke office?"})
-	testkit.Must(t, err)
+	k := s.operator("kim@example.net", model.RoleOnboarding)
+	k.picture("queue")
+	k.press("Jo Hill, Blue Ridge Dental")
+	k.see("What decides")
+	k.picture("request")
+	k.press("Ask something")
+	k.fill("text", "Is this for the Roanoke office?")
+	k.press("Send the question")
+	k.see("Questions and answers")
 	p.visit(status)
 	p.see("Is this for the Roanoke office?")
 	p.picture("status-question")
@@ -86,8 +92,11 @@ func TestFromTheFormToTheFirstFile(t *testing.T) {
 	p.press("Send the answer")
 	p.see("We look at your request.")
 
-	_, err = s.API.ApproveRequest(context.Background(), request.ID, model.Approval{CreateAccount: true})
-	testkit.Must(t, err)
+	k.do(chromedp.Reload())
+	k.see("Yes, it is.")
+	k.click("input[name=create_account]")
+	k.press("Approve")
+	k.see("What was made")
 	s.mail.wait("jo@blueridge.example", "ready")
 	p.visit(status)
 	p.see("Your account is ready.")

@@ -189,21 +189,22 @@ func (s *server) use(r *http.Request, p *userPage, v model.UserPage) error {
 		if one.User != v.User.Name {
 			continue
 		}
-		whole, err := s.api.ShowRequest(r.Context(), one.Reference)
-		if err != nil {
-			return err
-		}
-		p.Request = new(s.row(whole, ""))
-		for _, h := range whole.History {
-			if h.Action == model.StepFirstLogin || h.Action == model.StepFirstFile {
-				p.Use = append(p.Use, fact{Name: stepWords[h.Action], Value: s.at(&h.At).Text})
-			}
-		}
+		p.Request = new(s.row(one, ""))
 		break
 	}
 	last := "nobody has logged in yet"
 	if v.LastLogin != nil {
 		last = s.at(&v.LastLogin.At).Text
+	}
+	for _, first := range []struct {
+		name, none string
+		at         *time.Time
+	}{{"First log-in", "not yet, as far as it is on record", v.FirstLogin}, {"First file", "none yet", v.FirstFile}} {
+		value := first.none
+		if first.at != nil {
+			value = s.at(first.at).Text
+		}
+		p.Use = append(p.Use, fact{Name: first.name, Value: value})
 	}
 	p.Use = append(p.Use, fact{Name: "Last log-in", Value: last})
 	if v.LastLogin != nil {
