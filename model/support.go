@@ -190,7 +190,7 @@ type UserPage struct {
 	LastLogin *Connection  `json:"last_login,omitempty"`
 	// FirstLogin is as old as the records of connections are kept.
 	FirstLogin *time.Time   `json:"first_login,omitempty" doc:"As far as connections are on record"`
-	FirstFile  *time.Time   `json:"first_file,omitempty" doc:"When a file was first received from it, or downloaded in full"`
+	FirstFile  *time.Time   `json:"first_file,omitempty" doc:"When a file was first sent, or downloaded in full"`
 	Failures   []Connection `json:"failures" doc:"The latest connections that failed, the newest first"`
 	Waiting    Waiting      `json:"waiting"`
 	Notes      []Note       `json:"notes" doc:"The newest first"`

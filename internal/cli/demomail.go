@@ -35,7 +35,9 @@ func openDemoMail(out io.Writer) (*demoMail, error) {
 		return nil, fault.Wrap("cli.openDemoMail", fault.Unavailable, err)
 	}
 	m := &demoMail{out: out, port: l.Addr().(*net.TCPAddr).Port}
-	m.server = smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &demoDelivery{mail: m}, nil }))
+	m.server = smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) {
+		return &demoDelivery{mail: m}, nil
+	}))
 	m.server.Domain, m.server.ReadTimeout, m.server.WriteTimeout = "localhost", time.Minute, time.Minute
 	m.server.MaxMessageBytes = 1 << 20
 	go func() { _ = m.server.Serve(l) }() // Close ends it

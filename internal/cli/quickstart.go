@@ -100,7 +100,8 @@ func (a *app) quickstart(ctx context.Context, cfg config.Config, web string) (er
 		return err
 	}
 	a.Out = printed
-	d := demo{app: a, url: cfg.Web.URL, first: n.FirstLink(), dir: filepath.Join(cfg.Data, "demo-keys"), addr: n.Addresses()[0]}
+	d := demo{app: a, url: cfg.Web.URL, first: n.FirstLink(),
+		dir: filepath.Join(cfg.Data, "demo-keys"), addr: n.Addresses()[0]}
 	a.data = cfg.Data // so that the calls below reach this server, whatever the environment says
 	switch err := d.prepare(ctx, n.HostKeys()); {
 	case ctx.Err() != nil: // stopped during prepare: the next start continues

@@ -30,6 +30,7 @@ func TestEveryStateThatAListPrintsIsAStateOfItsFilter(t *testing.T) {
 		"delivery list": {model.DeliveryFilter{}, "State", nil},
 		"message list":  {model.MessageFilter{}, "State", nil},
 		"request list":  {model.RequestFilter{}, "In", nil},
+		"operator list": {model.OperatorFilter{}, "In", nil},
 	}
 	for _, c := range lists((&app{}).root()) {
 		flag := c.Flags().Lookup("state")

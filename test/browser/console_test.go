@@ -52,7 +52,8 @@ func TestAPuTTYgenKeyFromTheFormToTheFirstFile(t *testing.T) {
 	testkit.Needs(t, "psftp")
 	_, err := s.API.AddAccount(t.Context(), model.NewAccount{ID: "10423", Name: "Blue Ridge Dental"})
 	testkit.Must(t, err)
-	_, err = s.API.AddContact(t.Context(), model.NewContact{Account: "10423", Name: "Pat Lee", Email: "pat@blueridge.example"})
+	_, err = s.API.AddContact(t.Context(), model.NewContact{Account: "10423", Name: "Pat Lee",
+		Email: "pat@blueridge.example"})
 	testkit.Must(t, err)
 	dir := t.TempDir()
 	private, public := filepath.Join(dir, "key.ppk"), filepath.Join(dir, "public.txt")
@@ -205,7 +206,10 @@ func (p *tab) selects(id, text string) {
 	var ok bool
 	p.do(chromedp.Evaluate(`(() => { const s = document.getElementById("`+id+`");
 		const o = [...s.options].find((o) => o.text.includes("`+text+`"));
-		if (!o) return false; s.value = o.value; s.dispatchEvent(new Event("change", {bubbles: true})); return true; })()`, &ok))
+		if (!o) return false;
+		s.value = o.value;
+		s.dispatchEvent(new Event("change", {bubbles: true}));
+		return true; })()`, &ok))
 	if !ok {
 		p.t.Fatalf("%s has no option with %s", id, text)
 	}
@@ -315,4 +319,3 @@ func TestPagesForOperatorsCanBeUsedByEverybody(t *testing.T) {
 	look("no page", "/console/nothing", "Nothing here")
 	p.clean()
 }
-

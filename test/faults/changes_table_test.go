@@ -58,6 +58,24 @@ var changes = map[string]change{
 	"revoke-token": {begin: func(l *lossy) {
 		l.does(asks("POST", "/tokens", body{"name": "{name}-t", "role": "auditor"}))
 	}, request: asks("DELETE", "/tokens/{name}-t", nil), again: fault.Conflict},
+	"add-operator": {request: asks("POST", "/operators", body{"email": "{name}@example.net", "role": "support"}),
+		again: fault.Exists},
+	"edit-operator": {begin: (*lossy).invited, request: asks("PATCH", "/operators/{name}-o@example.net",
+		body{"role": "auditor"})},
+	"reset-operator": {begin: (*lossy).invited, request: asks("POST", "/operators/{name}-o@example.net/reset", nil)},
+	"disable-operator": {begin: (*lossy).invited, request: asks("POST", "/operators/{name}-o@example.net/disable",
+		body{"reason": "away"}), again: fault.Conflict},
+	"enable-operator": {begin: func(l *lossy) {
+		l.invited()
+		l.does(asks("POST", "/operators/{name}-o@example.net/disable", body{"reason": "away"}))
+	}, request: asks("POST", "/operators/{name}-o@example.net/enable", nil), again: fault.Conflict},
+	"remove-operator": {begin: (*lossy).invited, request: asks("DELETE", "/operators/{name}-o@example.net", nil),
+		again: fault.NotFound},
+	"end-operator-session": {begin: (*lossy).signedIn, request: asks("DELETE", "/operator-sessions/{name}-s", nil),
+		again: fault.NotFound},
+	"make-review": {request: asks("POST", "/reviews", nil), twice: true},
+	"sign-review": {begin: (*lossy).reviewed, request: asks("POST", "/reviews/{id}/sign", body{"note": "fine"}),
+		again: fault.Conflict},
 	"add-request": {request: wish, again: fault.Exists},
 	"approve-request": {begin: (*lossy).wished, request: asks("POST", "/requests/{id}/approve",
 		body{"user_exists": true}), again: fault.Conflict},
@@ -261,6 +279,20 @@ func (l *lossy) wished() {
 	r := wish(l)
 	l.id = testkit.Call[model.Request](l.Node, r.Method, r.Path, r.Body).Reference
 }
+
+func (l *lossy) invited() {
+	l.does(asks("POST", "/operators", body{"email": "{name}-o@example.net", "role": "support"}))
+}
+
+// signedIn is an operator whose browser is signed in.
+func (l *lossy) signedIn() {
+	l.invited()
+	l.insert(`INSERT INTO operator_sessions (id, hash, operator_id, method, address, agent, created_at, seen_at, ends_at,
+		ended_by) SELECT $1, $1, id, 'passkey', '', '', 1, 1, 4102444800000000, '' FROM operators WHERE email = $2`,
+		l.name+"-s", l.name+"-o@example.net")
+}
+
+func (l *lossy) reviewed() { l.id = answered[model.Review](l, "POST", "/reviews", nil).ID }
 
 func (l *lossy) announced() {
 	l.id = answered[model.Announced](l, "POST", "/announcements", body{"all": true, "subject": "Work for {name}",

@@ -30,7 +30,8 @@ func session(r *http.Request) operator.Session {
 // frame is the frame of a page for whoever is signed in.
 func (s *Server) frame(r *http.Request, title string) page.Frame {
 	who := session(r).Who
-	return page.Frame{Title: title, Width: "full", Script: true, Who: who.Email + ", " + string(who.Role), Nav: s.o.Nav(who.Role, OwnPath)}
+	return page.Frame{Title: title, Width: "full", Script: true, Who: who.Email + ", " + string(who.Role),
+		Nav: s.o.Nav(who.Role, OwnPath)}
 }
 
 // mePage is an operator's own sign-in.

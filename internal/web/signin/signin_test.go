@@ -49,7 +49,8 @@ func begin(w *world, t testing.TB) *world {
 		Policy: operator.Policy{After: 5, Within: time.Minute, For: 10 * time.Minute, Idle: 30 * time.Minute,
 			Longest: 12 * time.Hour, Password: true, Passkeys: true}})
 	pages := signin.New(signin.Options{Pages: page.NewSite(page.Options{Log: log}), Operators: w.s, URL: site,
-		Zone: time.UTC, Log: log, Nav: func(model.Role, string) []page.Place { return nil }, Address: func(r *http.Request) netip.Addr {
+		Zone: time.UTC, Log: log,
+		Nav: func(model.Role, string) []page.Place { return nil }, Address: func(r *http.Request) netip.Addr {
 			return httpd.Address(r, []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")})
 		}, With: func(ctx context.Context, who model.Identity) context.Context {
 			return context.WithValue(ctx, whoKey{}, who)
@@ -210,7 +211,8 @@ var stories = testkit.Stories[*world]{
 				w.Error("the page of a used link shows what codes are made from")
 			}
 		}
-		for _, wrong := range []string{path + "x", path[:len(path)-1], "/join/", "/join/%00", "/join/" + strings.Repeat("A", 9000)} {
+		for _, wrong := range []string{path + "x", path[:len(path)-1], "/join/", "/join/%00",
+			"/join/" + strings.Repeat("A", 9000)} {
 			if rec := b.send("GET", wrong, nil); rec.Code != http.StatusNotFound {
 				w.Errorf("%.40s: %d", wrong, rec.Code)
 			}
@@ -236,8 +238,9 @@ var stories = testkit.Stories[*world]{
 		for next, want := range map[string]string{
 			"/console/requests?state=new&x=%2F%2F": "/console/requests?state=new&x=%2F%2F", "/console/": "/console/",
 			"": "/console/", "//evil.example/console/": "/console/", "https://evil.example/console/": "/console/",
-			`/\evil.example/console/`: "/console/", "/console/../sign-out": "/console/", "/console/..//evil.example": "/console/",
-			"/console//evil.example": "/console/", "javascript:alert(1)//console/": "/console/", "/sign-out": "/console/",
+			`/\evil.example/console/`: "/console/", "/console/../sign-out": "/console/",
+			"/console/..//evil.example": "/console/",
+			"/console//evil.example":    "/console/", "javascript:alert(1)//console/": "/console/", "/sign-out": "/console/",
 			"/console/\r\nSet-Cookie: a=b": "/console/", "/api/v1/accounts": "/console/", "/consolex": "/console/",
 		} {
 			b.leads(b.send("GET", "/sign-in?"+url.Values{"next": {next}}.Encode(), nil), want)
