@@ -36,31 +36,36 @@ func TestClientWithinAProcess(t *testing.T) {
 		}
 	}))
 	ctx := context.WithValue(context.Background(), whoKey{}, "kim")
-	ask := func(ctx context.Context, path string) (*http.Response, error) {
-		return c.Send(ctx, client.Request{Method: "POST", Path: path, Body: strings.NewReader("a file"), Size: 6})
+	ask := func(ctx context.Context, path string) (io.Reader, error) {
+		r, err := c.Send(ctx, client.Request{Method: "POST", Path: path, Body: strings.NewReader("a file"), Size: 6})
+		if err != nil {
+			return nil, err
+		}
+		t.Cleanup(func() { _ = r.Body.Close() })
+		return r.Body, nil
 	}
 	r, err := ask(ctx, "/who")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if body, _ := io.ReadAll(r.Body); string(body) != "kim sent a file" {
+	if body, _ := io.ReadAll(r); string(body) != "kim sent a file" {
 		t.Errorf("it answers %q", body)
 	}
 	if r, err = ask(ctx, "/slow"); err != nil {
 		t.Fatal(err)
 	}
 	piece := make([]byte, 4)
-	if _, err := io.ReadFull(r.Body, piece); err != nil || string(piece) != "one " {
+	if _, err := io.ReadFull(r, piece); err != nil || string(piece) != "one " {
 		t.Errorf("before its end it has sent %q, %v", piece, err)
 	}
 	close(first)
-	if rest, err := io.ReadAll(r.Body); err != nil || string(rest) != "two" {
+	if rest, err := io.ReadAll(r); err != nil || string(rest) != "two" {
 		t.Errorf("then %q, %v", rest, err)
 	}
 	if r, err = ask(ctx, "/broken"); err != nil {
 		t.Fatal(err)
 	}
-	if body, err := io.ReadAll(r.Body); err == nil {
+	if body, err := io.ReadAll(r); err == nil {
 		t.Errorf("a broken answer ends as if it were whole: %q", body)
 	}
 	short, cancel := context.WithTimeout(ctx, 10*time.Millisecond)

@@ -169,14 +169,14 @@ func (d *document) operation(method, path string, op operation, url string) *ope
 
 // described says what a body is, and which type it has, if that is described.
 func described(list map[string]content) (word, kind string) {
-	for _, kind := range slices.Sorted(maps.Keys(list)) {
-		s := list[kind].Schema
-		if kind == "application/json" {
-			return "JSON: " + s.word(), s.named()
-		}
-		return kind, ""
+	if c, ok := list["application/json"]; ok {
+		return "JSON: " + c.Schema.word(), c.Schema.named()
 	}
-	return "a stream", ""
+	kinds := slices.Sorted(maps.Keys(list))
+	if len(kinds) == 0 {
+		return "a stream", ""
+	}
+	return kinds[0], ""
 }
 
 // example is a command that sends the request.
