@@ -69,16 +69,6 @@ func newGuard(s *store.Store, p BanPolicy) *guard {
 	return g
 }
 
-// unit returns what a ban applies to: an IPv4 address, or an IPv6 /64.
-func unit(a netip.Addr) netip.Prefix {
-	bits := 32
-	if a = a.Unmap().WithZone(""); a.Is6() {
-		bits = 64
-	}
-	p, _ := a.Prefix(bits) // both lengths fit
-	return p
-}
-
 // unitName formats a unit as it is stored and shown.
 func unitName(p netip.Prefix) string {
 	if p.Addr().Is4() {
@@ -89,13 +79,13 @@ func unitName(p netip.Prefix) string {
 
 func parseUnit(s string) (netip.Prefix, bool) {
 	if p, err := netip.ParsePrefix(s); err == nil {
-		return unit(p.Addr()), true
+		return valid.Subscriber(p.Addr()), true
 	}
 	a, err := netip.ParseAddr(s)
 	if err != nil {
 		return netip.Prefix{}, false
 	}
-	return unit(a), true
+	return valid.Subscriber(a), true
 }
 
 // Admission says how to treat a new connection.
@@ -110,7 +100,7 @@ type Admission struct {
 func (r *Service) Admit(from netip.Addr) Admission { return r.guard.admit(from, r.o.Clock()) }
 
 func (g *guard) admit(from netip.Addr, now time.Time) (a Admission) {
-	u := unit(from)
+	u := valid.Subscriber(from)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	b, t := g.bans[u], g.tracks[u]
@@ -152,7 +142,7 @@ func (g *guard) failed(from netip.Addr, outcome string, now time.Time) {
 	if g.policy.After <= 0 || notFailures[outcome] || !from.IsValid() || g.never.Contains(from.Unmap()) {
 		return
 	}
-	u := unit(from)
+	u := valid.Subscriber(from)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	t := g.tracks[u]

@@ -21,6 +21,7 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
@@ -152,7 +153,7 @@ func (r *Service) remember(c Record) {
 	if len(r.recent) >= queueLength {
 		return
 	}
-	of := unit(c.From)
+	of := valid.Subscriber(c.From)
 	s := r.recent[of]
 	if c.LoggedIn {
 		s.ok = at
@@ -165,7 +166,7 @@ func (r *Service) remember(c Record) {
 // History returns when a log-in from an address, or from its IPv6 network, last succeeded, and last failed; zero if
 // never.
 func (r *Service) History(from netip.Addr) (ok, failed time.Time) {
-	of := unit(from)
+	of := valid.Subscriber(from)
 	r.mu.Lock()
 	s := r.flying[of].merge(r.recent[of])
 	r.mu.Unlock()

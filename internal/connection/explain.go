@@ -62,7 +62,7 @@ func (r asking) aboutAddress(q *store.Q, addr netip.Addr, out *model.Explained) 
 	addr = addr.Unmap()
 	out.About = addr.String()
 	now := r.o.Clock()
-	b, err := q.Ban(unitName(unit(addr)))
+	b, err := q.Ban(unitName(valid.Subscriber(addr)))
 	switch {
 	case err == nil && now.Before(b.Until):
 		out.Find("Banned since %s until %s, after %d failed connections (the last: %s); turned away %d times since.",
@@ -225,7 +225,7 @@ func (r asking) bannedWith(q *store.Q, keys []model.Key, out *model.Explained) e
 			continue
 		}
 		told[k.LastAddress] = true
-		b, err := q.Ban(unitName(unit(addr)))
+		b, err := q.Ban(unitName(valid.Subscriber(addr)))
 		if err == nil && r.o.Clock().Before(b.Until) {
 			out.Find("The address %s, from which the user came last, is banned until %s.", k.LastAddress, r.stamp(b.Until)).
 				Action = model.Do("lift-ban", "address", b.Address)
@@ -328,7 +328,7 @@ func (r asking) explain(q *store.Q, c model.Connection) (model.Explanation, erro
 		f.offered = append(f.offered, o)
 	}
 	if addr, err := netip.ParseAddr(c.Address); err == nil && c.Outcome == model.ReasonBanned {
-		if b, err := q.Ban(unitName(unit(addr))); err == nil && !c.At.Before(b.Since) {
+		if b, err := q.Ban(unitName(valid.Subscriber(addr))); err == nil && !c.At.Before(b.Since) {
 			f.ban = &b
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
@@ -211,10 +212,10 @@ func (r *Service) banEnded(q *store.Q, f *facts) (since, error) {
 		return since{}, nil
 	}
 	now, over := r.o.Clock(), "They can try again now."
-	if b, err := q.Ban(unitName(unit(addr))); err == nil && now.Before(b.Until) {
+	if b, err := q.Ban(unitName(valid.Subscriber(addr))); err == nil && now.Before(b.Until) {
 		return since{}, nil
 	}
-	at, err := changedAt(q, f, "address.unban", unitName(unit(addr)), "", "")
+	at, err := changedAt(q, f, "address.unban", unitName(valid.Subscriber(addr)), "", "")
 	switch {
 	case !at.IsZero():
 		return since{"The ban was lifted " + f.when(at) + tryAgain, over}, err

@@ -22,7 +22,7 @@ const (
 func (r *Service) LogsInWell(user string, from netip.Addr) bool {
 	q, now := r.o.Store.Read(context.Background()), r.o.Clock()
 	name, address, network := valid.Printable(user), from.String(), ""
-	if u := unit(from); u.Addr().Is6() {
+	if u := valid.Subscriber(from); u.Addr().Is6() {
 		// The text of a network has as many groups as those of its addresses, unless it has zeros that are left out.
 		if text := strings.TrimSuffix(u.Addr().String(), "::"); strings.Count(text, ":") == 3 {
 			network = text + ":"

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
 // paceRemembers is how many addresses are remembered at once. Beyond it, those that were seen longest ago in
@@ -28,15 +30,8 @@ func newPace(most int, period time.Duration) *pace {
 // allow counts one more, and reports whether the address may do it. IPv6 addresses count by their /64, which
 // is one customer's. An address that is not one counts as all others like it.
 func (p *pace) allow(from string, now time.Time) bool {
-	bits := 64
-	addr, err := netip.ParseAddr(from)
-	if addr = addr.Unmap(); addr.Is4() {
-		bits = 32
-	}
-	key := netip.Prefix{}
-	if err == nil {
-		key, _ = addr.WithZone("").Prefix(bits) // bits fit
-	}
+	addr, _ := netip.ParseAddr(from) // the zero address, if it is none
+	key := valid.Subscriber(addr)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if now.Sub(p.start) >= p.period || now.Before(p.start) || len(p.count) >= paceRemembers {

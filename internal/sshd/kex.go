@@ -13,6 +13,7 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/fair"
 	"github.com/sallyport-sftp/sallyport/internal/sshwire"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
 // A client can make the server compute before it has authenticated: a finite-field
@@ -91,10 +92,7 @@ const turnLasts = 2 * time.Second
 // gateKex makes the costly part of a connection's key exchanges wait for a turn at the
 // gateway. The caller must call end with the outcome of the handshake.
 func (s *Server) gateKex(a *attempt, c *ssh.ServerConfig) (end func(ok bool)) {
-	party := a.from.String()
-	if p, err := a.from.Prefix(64); err == nil && a.from.Is6() {
-		party = p.String() // every IPv6 subscriber has at least a /64
-	}
+	party := valid.Subscriber(a.from).String()
 	ctx, cancel := context.WithTimeout(a.place.ctx, s.o.Limits.Login)
 	t := &turn{gate: s.exchanges, party: party, ctx: ctx}
 	a.wire.Gate(t.enter)

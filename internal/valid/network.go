@@ -18,3 +18,15 @@ func ParseNetwork(s string) (netip.Prefix, bool) {
 	}
 	return p.Masked(), true
 }
+
+// Subscriber returns what one subscriber of a provider has: an IPv4 address, or a /64 of IPv6. Whoever
+// counts by addresses counts by this. It is the zero prefix if the address is not known.
+func Subscriber(a netip.Addr) netip.Prefix {
+	a = a.Unmap().WithZone("")
+	bits := 64
+	if a.Is4() {
+		bits = 32
+	}
+	p, _ := a.Prefix(bits) // fails for the zero address alone
+	return p
+}

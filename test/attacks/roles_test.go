@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"path/filepath"
 	"regexp"
@@ -238,6 +237,6 @@ func (e *entrance) sets(query string, args ...any) {
 	r, err := e.db.Exec(query, args...)
 	testkit.Must(e.t, err)
 	if n, _ := r.RowsAffected(); n != 1 {
-		e.t.Fatal(fmt.Sprintf("%s: %d rows", query, n))
+		e.t.Fatalf("%s: %d rows", query, n)
 	}
 }
