@@ -43,6 +43,11 @@ func (c *Client) AddOperator(ctx context.Context, in model.NewOperator) (model.O
 	return send[model.Operator](ctx, c, "POST", "/operators", in)
 }
 
+// FirstOperator makes a new link for the first administrator, if nobody has joined yet.
+func (c *Client) FirstOperator(ctx context.Context) (model.Operator, error) {
+	return send[model.Operator](ctx, c, "POST", "/operators/first", nil)
+}
+
 // ShowOperator returns an operator, by e-mail address or id.
 func (c *Client) ShowOperator(ctx context.Context, name string) (model.Operator, error) {
 	return get[model.Operator](ctx, c, at("/operators/%s", name), nil)

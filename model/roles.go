@@ -78,7 +78,7 @@ var Duties = []Duty{
 			"remove-webhook", "test-webhook", "replay-dead", "test-mail", "set-policy", "add-hold", "release-hold",
 			"run-retention", "confirm-run", "cancel-run", "make-checkpoint", "add-token", "revoke-token", "add-operator",
 			"edit-operator", "reset-operator", "disable-operator", "enable-operator", "remove-operator", "end-operator-session",
-			"make-review", "sign-review"}},
+			"make-review", "sign-review", "first-operator"}},
 }
 
 // DutyOf returns the row of the table of roles that has an operation; false if there is none.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/crypto/acme"
@@ -40,6 +42,15 @@ type Certificates struct {
 	o       Options
 	manager *autocert.Manager
 	end     context.CancelFunc
+
+	mu     sync.Mutex
+	failed map[string]failure // by domain
+}
+
+// failure is an order that has failed.
+type failure struct {
+	next time.Time // the next one is not before
+	wait time.Duration
 }
 
 // New prepares certificates. It asks nobody yet. Whoever calls it has accepted the authority's terms of service.
@@ -55,7 +66,7 @@ func New(o Options) (*Certificates, error) {
 	ctx, end := context.WithCancel(context.Background())
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
-	return &Certificates{o: o, end: end, manager: &autocert.Manager{
+	return &Certificates{o: o, end: end, failed: map[string]failure{}, manager: &autocert.Manager{
 		Prompt: autocert.AcceptTOS, Email: o.Email, HostPolicy: autocert.HostWhitelist(o.Domains...),
 		Cache: &cache{folder: folder, log: o.Log},
 		Client: &acme.Client{DirectoryURL: o.Directory, UserAgent: "sallyport",
@@ -130,6 +141,9 @@ func (c *Certificates) TLS() *tls.Config {
 // get returns the certificate for a client. All clients get the same one of a domain, with an ECDSA key: the manager
 // would order a second one, with an RSA key, for whoever speaks TLS 1.3 alone.
 func (c *Certificates) get(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	if wait := c.waits(hello); wait > 0 {
+		return nil, fmt.Errorf("the last order for %s failed; the next one is in %s", hello.ServerName, wait)
+	}
 	h := *hello
 	h.SignatureSchemes, h.SupportedCurves = nil, nil
 	h.CipherSuites = []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}
@@ -138,7 +152,44 @@ func (c *Certificates) get(hello *tls.ClientHelloInfo) (*tls.Certificate, error)
 		c.o.Log.Error("there is no certificate, and none could be ordered", "domain", h.ServerName,
 			"directory", c.o.Directory, "err", err)
 	}
+	c.note(hello, err)
 	return cert, err
+}
+
+// The first order after one that failed waits for firstWait, and each further one twice as long, up to lastWait:
+// authorities count failures, and whoever connects would spend them.
+const (
+	firstWait = time.Minute
+	lastWait  = 2 * time.Hour
+)
+
+// waits returns how long no certificate is ordered for whoever connects: the order before has failed. Challenges of the
+// authority are answered all the same.
+func (c *Certificates) waits(hello *tls.ClientHelloInfo) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f, failed := c.failed[strings.ToLower(hello.ServerName)]
+	if !failed || slices.Contains(hello.SupportedProtos, acme.ALPNProto) {
+		return 0
+	}
+	return time.Until(f.next).Round(time.Second)
+}
+
+// note records how an order went.
+func (c *Certificates) note(hello *tls.ClientHelloInfo, err error) {
+	if !c.ours(hello.ServerName) || slices.Contains(hello.SupportedProtos, acme.ALPNProto) {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err == nil {
+		delete(c.failed, strings.ToLower(hello.ServerName))
+		return
+	}
+	f := c.failed[strings.ToLower(hello.ServerName)]
+	f.wait = min(max(2*f.wait, firstWait), lastWait)
+	f.next = time.Now().Add(f.wait)
+	c.failed[strings.ToLower(hello.ServerName)] = f
 }
 
 func (c *Certificates) ours(name string) bool {

@@ -17,6 +17,8 @@ import (
 
 // Gate knows who may use the API over the network.
 type Gate interface {
+	// Still returns whose a token's secret is, without counting a request.
+	Still(ctx context.Context, secret string) (model.Identity, error)
 	// ByToken returns whose a token's secret is. wait is when to try again, after a Busy error.
 	ByToken(ctx context.Context, secret string, from netip.Addr) (who model.Identity, wait time.Duration, err error)
 }
@@ -59,12 +61,25 @@ func OverNetwork(next http.Handler, n Network) http.Handler {
 		limits := http.NewResponseController(w)
 		at := time.Now().Add(slowest)
 		_, _ = limits.SetReadDeadline(at), limits.SetWriteDeadline(at) // a listener without limits has none to set
-		next.ServeHTTP(w, r.WithContext(WithIdentity(r.Context(), who)))
+		ctx := WithAgain(WithIdentity(r.Context(), who), func(ctx context.Context) (model.Identity, error) {
+			return n.again(r.WithContext(ctx))
+		})
+		next.ServeHTTP(w, r.WithContext(ctx))
 	}))
 }
 
 // DocumentPath is where the OpenAPI document is.
 const DocumentPath = "/api/openapi.json"
+
+// again returns who sends a request, once more.
+func (n Network) again(r *http.Request) (model.Identity, error) {
+	if n.Session != nil && r.Header.Get("Authorization") == "" {
+		who, _, err := n.Session(r)
+		return who, err
+	}
+	_, secret, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	return n.Gate.Still(r.Context(), strings.TrimSpace(secret))
+}
 
 // Document returns the OpenAPI document.
 func Document() ([]byte, error) {

@@ -22,6 +22,10 @@ func (rt *routes) operators() {
 		func(o model.Operator) string { return o.ID }, service.Operators)
 	create(rt, "add-operator", "/operators", "Invite an operator; the answer has its link to join, this once",
 		service.AddOperator)
+	route(rt, "first-operator", "POST", "/operators/first", "Make a new link for the first administrator",
+		func(ctx context.Context, _ *nothing) (model.Operator, error) {
+			return service.FirstLink(ctx, actor(ctx))
+		})
 	show(rt, "show-operator", "/operators/{id}", "Show an operator, by e-mail address or id", service.Operator)
 	edit(rt, "edit-operator", "PATCH", "/operators/{id}", "Change an operator's name or role", service.EditOperator)
 	act(rt, "reset-operator", "POST", "/operators/{id}/reset",

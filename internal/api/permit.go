@@ -27,6 +27,28 @@ func identity(ctx context.Context) (model.Identity, bool) {
 	return who, ok && who.Name != ""
 }
 
+// againKey is the context key of a function that looks again whether whoever sent a request may still.
+type againKey struct{}
+
+// WithAgain returns a context with a function that looks again who sent a request. It is called when the body
+// is here, before something is changed: a body can be withheld until a session has ended.
+func WithAgain(ctx context.Context, again func(context.Context) (model.Identity, error)) context.Context {
+	return context.WithValue(ctx, againKey{}, again)
+}
+
+// still returns an error if whoever sent a request is not any more who it was.
+func still(ctx context.Context) error {
+	again, ok := ctx.Value(againKey{}).(func(context.Context) (model.Identity, error))
+	if !ok {
+		return nil
+	}
+	now, err := again(ctx)
+	if was, _ := identity(ctx); err == nil && now != was {
+		err = fault.E("api.still", fault.Denied, "Your role was changed meanwhile.").WithHint("try again")
+	}
+	return err
+}
+
 // IdentityOf returns who sent a request, as WithIdentity has told.
 func IdentityOf(ctx context.Context) model.Identity {
 	who, _ := identity(ctx)

@@ -44,6 +44,11 @@ func route[In, Out any](rt *routes, id, method, path, summary string,
 func handle[In, Out any](rt *routes, o huma.Operation, do func(ctx context.Context, in *In) (*Out, error)) {
 	o.Middlewares = append(huma.Middlewares{rt.permit(o.OperationID)}, o.Middlewares...)
 	huma.Register(rt, o, func(ctx context.Context, in *In) (*Out, error) {
+		if o.Method != http.MethodGet {
+			if err := still(ctx); err != nil {
+				return nil, rt.fail(err)
+			}
+		}
 		if err := rt.checkNames(ctx, o.Path, in); err != nil {
 			return nil, rt.fail(err)
 		}

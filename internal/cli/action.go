@@ -64,6 +64,7 @@ var offers = map[string][]offer{
 	"list-sessions":          {{"", "session list"}},
 	"list-sequences":         {{"", "feed sequence list {feed|FEED}"}},
 	"list-tokens":            {{"", "token list"}},
+	"first-operator":         {{"", "operator first"}},
 	"list-operators":         {{"", "operator list"}},
 	"show-operator":          {{"", "operator show {email|EMAIL}"}},
 	"disable-operator":       {{"", "operator disable {email|EMAIL} --reason R"}},

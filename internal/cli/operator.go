@@ -12,7 +12,8 @@ import (
 
 func (a *app) operatorCommand() *cobra.Command {
 	return group("operator", "People who manage this server in a browser", a.operatorAdd(), a.operatorList(),
-		a.operatorShow(), a.operatorSet(), a.operatorReset(), a.operatorDisable(), a.operatorEnable(), a.operatorRemove(),
+		a.operatorShow(), a.operatorSet(), a.operatorReset(), a.operatorDisable(), a.operatorEnable(),
+		a.operatorRemove(), a.operatorFirst(),
 		a.operatorSessions(), a.operatorSignOut())
 }
 
@@ -179,6 +180,20 @@ func (a *app) operatorRemove() *cobra.Command {
 			}
 			return a.done(o, "%s was removed. The link to join works no more.", o.Email)
 		})
+}
+
+func (a *app) operatorFirst() *cobra.Command {
+	c := command("first", "Print a new link with which the first administrator joins", cobra.NoArgs,
+		func(ctx context.Context, _ []string) error {
+			v, err := a.client().FirstOperator(ctx)
+			if err != nil {
+				return err
+			}
+			return a.sayJoin(v, "Nobody manages this server in a browser yet.")
+		})
+	c.Long = `Print a new link with which the first administrator sets up its sign-in. The server printed
+one at its first start, which works no more then. Once there are operators, there is none.`
+	return c
 }
 
 func (a *app) operatorSessions() *cobra.Command {

@@ -164,6 +164,7 @@ var meanings = map[string]string{
 	"sign_in.sso.client_secret": "The secret that it has given this server.",
 	"sign_in.sso.name":          "What the button says: Example login.",
 	"sign_in.sso.scopes":        "What it is asked for, besides openid.",
+	"sign_in.sso.trust_email":   "It confirms every address although it does not send email_verified.",
 	"sign_in.sso.claim":         "The claim that has a person's groups.",
 	"sign_in.sso.roles": "The role of each group, in a file: {sftp-admins: admin, helpdesk: support}. Who is in several " +
 		"has the most powerful. Empty: only people whom you invite may sign in, with the role of the invitation.",

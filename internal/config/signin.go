@@ -28,8 +28,9 @@ type SSO struct {
 	ClientSecret string                `yaml:"client_secret" env:"CLIENT_SECRET"`
 	Name         string                `yaml:"name" env:"NAME"`
 	Scopes       []string              `yaml:"scopes" env:"SCOPES"`
-	Claim        string                `yaml:"claim" env:"CLAIM"` // has a person's groups
-	Roles        map[string]model.Role `yaml:"roles"`             // by group
+	TrustEmail   bool                  `yaml:"trust_email" env:"TRUST_EMAIL"` // without email_verified
+	Claim        string                `yaml:"claim" env:"CLAIM"`             // has a person's groups
+	Roles        map[string]model.Role `yaml:"roles"`                         // by group
 }
 
 func defaultSignIn() SignIn {

@@ -112,7 +112,8 @@ func operatorPolicy(c *config.Config) operator.Policy {
 		Never: config.Networks(c.Access.NeverBan), Idle: time.Duration(c.SignIn.Idle),
 		Longest: time.Duration(c.SignIn.Longest), Unused: time.Duration(c.SignIn.Unused), Password: c.SignIn.Password,
 		Passkeys: c.SignIn.Passkeys, SSO: operator.SSO{Issuer: sso.Issuer, ClientID: sso.ClientID,
-			ClientSecret: sso.ClientSecret, Name: sso.Name, Scopes: sso.Scopes, Claim: sso.Claim, Roles: sso.Roles}}
+			ClientSecret: sso.ClientSecret, Name: sso.Name, Scopes: sso.Scopes, TrustEmail: sso.TrustEmail,
+			Claim: sso.Claim, Roles: sso.Roles}}
 }
 
 // The default of limits.unread: a share of the memory. The buffers take up to three times as much

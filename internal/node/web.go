@@ -10,7 +10,6 @@ import (
 	"net/netip"
 	"net/url"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/acme"
@@ -123,7 +122,7 @@ func (n *Node) webServer(handler http.Handler) *http.Server {
 // believed returns the networks of proxies whose X-Forwarded-For is believed. In clear on loopback, whoever asks is a
 // proxy of this machine, or a program here; it is believed unless web.proxies names proxies.
 func believed(c config.Config, at net.Addr, secure bool) []netip.Prefix {
-	proxies := slices.Concat(config.Networks(c.Access.Proxies), config.Networks(c.Web.Proxies))
+	proxies := config.Networks(c.Web.Proxies) // not access.proxies: a balancer of TCP adds no header of its own
 	if here, ok := at.(*net.TCPAddr); ok && here.IP.IsLoopback() && !secure && len(c.Web.Proxies) == 0 {
 		proxies = append(proxies, config.Networks([]string{"127.0.0.0/8", "::1"})...)
 	}

@@ -70,15 +70,11 @@ func checkCode(code, secret string, latest int64, now time.Time) (int64, error) 
 			return step, nil
 		}
 	}
+	// Only the past is explained: of the future it would say which code will be right.
 	for off := int64(codeDrift + 1); off <= codeExplain; off++ {
-		for _, way := range []struct {
-			step int64
-			word string
-		}{{at - off, "behind"}, {at + off, "ahead"}} {
-			if isCode(code, secret, way.step) {
-				return 0, refused("The code is of another time: your device's clock is about %d minutes %s, or the code was "+
-					"typed late. Set the clock to be set by the network.", (off*codePeriod+30)/60, way.word)
-			}
+		if isCode(code, secret, at-off) {
+			return 0, refused("The code is about %d minutes old: it was typed late, or your device's clock is behind. Have "+
+				"the clock set by the network.", (off*codePeriod+30)/60)
 		}
 	}
 	return 0, refused("The code is not right. It changes every 30 seconds.")

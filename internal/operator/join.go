@@ -11,9 +11,7 @@ import (
 // Joining is what the page of a link to join needs.
 type Joining struct {
 	model.Operator
-	First      bool   // nobody has joined before: the address is to be given
-	CodeSecret string // for an authenticator app, to be typed
-	CodeURI    string // the same, to be scanned
+	First bool // nobody has joined before: the address is to be given
 }
 
 // Person is what the first administrator says of itself.
@@ -32,46 +30,71 @@ func (s *Service) Joining(ctx context.Context, secret string) (Joining, error) {
 	} else if err != nil {
 		return Joining{}, err
 	}
-	j := Joining{Operator: o, First: o.Email == ""}
-	if j.CodeSecret, err = s.o.Vault.Open(o.TOTP, o.ID); err != nil {
-		return j, fault.Wrap("operator.Joining", fault.Internal, err)
+	return Joining{Operator: o, First: o.Email == ""}, nil
+}
+
+// JoinCode returns something to set up an authenticator app with, for whoever has a link. Each look gets
+// another one: who looked at the link before its person did has nothing.
+func (s *Service) JoinCode(ctx context.Context, secret string) (Code, error) {
+	j, err := s.Joining(ctx, secret)
+	if err != nil {
+		return Code{}, err
 	}
-	email := o.Email
+	return s.joinCode(ctx, j, newCodeSecret())
+}
+
+func (s *Service) joinCode(ctx context.Context, j Joining, secret string) (Code, error) {
+	ticket, err := s.challenge(ctx, "join-code "+j.LinkHash, false, proven{s.o.Vault.Seal(secret, j.ID)})
+	email := j.Email
 	if email == "" {
 		email = "administrator"
 	}
-	j.CodeURI = codeURI(s.o.Name, email, j.CodeSecret)
-	return j, nil
+	return Code{ticket, secret, codeURI(s.o.Name, email, secret)}, err
 }
 
 // Join uses a link up: its operator has a password and an authenticator app from now on, and is signed in.
-// The errors may be fault.Mistakes, with the names of the fields.
-func (s *Service) Join(ctx context.Context, secret string, p Person, password, code string, v Visitor) (
-	Session, error) {
+// The errors may be fault.Mistakes, with the names of the fields; then again is for the next try.
+func (s *Service) Join(ctx context.Context, secret string, p Person, in Passwords, v Visitor) (session Session,
+	again Code, err error) {
 	j, err := s.Joining(ctx, secret)
 	if err != nil {
-		return Session{}, err
+		return session, again, err
 	}
 	if !s.o.Policy.Password {
-		return Session{}, fault.E("operator.Join", fault.Denied, "Passwords are not used here.")
+		return session, again, fault.E("operator.Join", fault.Denied, "Passwords are not used here.")
+	}
+	begun, err := finish[proven](ctx, s, in.Ticket, "join-code "+j.LinkHash)
+	if err != nil {
+		return session, again, err
+	}
+	codes, err := s.o.Vault.Open(begun.Secret, j.ID)
+	if err != nil {
+		return session, again, fault.Wrap("operator.Join", fault.Internal, err)
 	}
 	var wrong fault.Mistakes
 	o := s.introduce(j, p, &wrong)
-	if err := checkPassword(password, o.Email, o.Name); err != nil {
+	if err := checkPassword(in.New, o.Email, o.Name); err != nil {
 		wrong.Add("password", err)
 	}
-	step, err := checkCode(code, j.CodeSecret, 0, s.now())
+	step, err := checkCode(in.Code, codes, 0, s.now())
 	if err != nil {
 		wrong.Add("code", err)
 	}
 	if len(wrong) > 0 {
-		return Session{}, wrong
+		if again, err = s.joinCode(ctx, j, codes); err == nil {
+			err = wrong
+		}
+		return session, again, err
 	}
-	if o.Password, err = s.hash(ctx, password); err != nil {
-		return Session{}, err
+	hashed, err := s.hash(ctx, in.New)
+	if err != nil {
+		return session, again, err
 	}
-	o.TOTPStep = step
-	return s.join(ctx, o, v, func(*store.Tx) error { return nil })
+	session, err = s.join(ctx, j, v, func(_ *store.Tx, now *model.Operator) error {
+		now.Email, now.Name, now.Password, now.TOTP, now.TOTPStep = o.Email, o.Name, hashed, begun.Secret, step
+		return nil
+	})
+	return session, again, err
 }
 
 // introduce returns a link's operator, as it will be.
@@ -92,31 +115,38 @@ func (s *Service) introduce(j Joining, p Person, wrong *fault.Mistakes) model.Op
 	return o
 }
 
-// join uses up a link in the transaction that begins the first session. with adds to that transaction.
-func (s *Service) join(ctx context.Context, o model.Operator, v Visitor, with func(tx *store.Tx) error) (
+// join uses up a link in the transaction that begins the first session. set says how the operator signs in
+// from now on.
+func (s *Service) join(ctx context.Context, j Joining, v Visitor, set func(*store.Tx, *model.Operator) error) (
 	Session, error) {
-	now := s.now()
-	link := o.LinkHash
-	if o.JoinedAt == nil {
-		o.JoinedAt = &now
-	}
-	o.LinkHash, o.LinkUntil = "", nil
-	session := s.begin(o, model.SignInLink, v)
-	err := s.o.Store.Write(ctx, func(tx *store.Tx) error {
-		if err := tx.SetOperator(o, link); fault.Is(err, fault.NotFound) {
-			return deadLink() // somebody else was quicker
-		} else if fault.Is(err, fault.Exists) {
-			return fault.E("operator.join", fault.Exists, "%s is an operator already.", o.Email).WithField("email")
+	session := s.begin(j.Operator, model.SignInLink, v)
+	who, err := store.Change(ctx, s.o.Store, func(tx *store.Tx) (model.Operator, error) {
+		o, err := tx.LockOperator(j.ID)
+		if fault.Is(err, fault.NotFound) || err == nil && o.LinkHash != j.LinkHash {
+			return o, deadLink() // somebody else was quicker
 		} else if err != nil {
-			return err
+			return o, err
 		}
-		if err := with(tx); err != nil {
-			return err
+		if err := set(tx, &o); err != nil {
+			return o, err
+		}
+		now := s.now()
+		if o.JoinedAt == nil {
+			o.JoinedAt = &now
+		}
+		o.LinkHash, o.LinkUntil = "", nil
+		if err := tx.SetOperator(o, j.LinkHash); fault.Is(err, fault.Exists) {
+			return o, fault.E("operator.join", fault.Exists, "%s is an operator already.", o.Email).WithField("email")
+		} else if err != nil {
+			return o, err
 		}
 		if err := s.audit(tx, o.Actor(), "operator.join", o.Email, map[string]string{"role": string(o.Role)}); err != nil {
-			return err
+			return o, err
 		}
-		return s.enter(tx, session)
+		entering := session
+		entering.Who, entering.Operator = o, o.Email
+		return o, s.enter(tx, entering)
 	})
+	session.Who, session.Operator = who, who.Email
 	return session, err
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/keys"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
@@ -51,12 +52,13 @@ type Options struct {
 // Service knows operators and tokens. It is safe for concurrent use.
 type Service struct {
 	o       Options
-	guesses *throttle // by address
-	aimed   *throttle // by operator
-	begins  *throttle // sign-ins that have begun, by address
-	hashing chan struct{}
-	keys    *passkeys // nil: there are none
-	sso     *provider // nil: there is none
+	guesses *throttle     // by address
+	aimed   *throttle     // by operator
+	begins  *throttle     // sign-ins that have begun, by address
+	hashing chan struct{} // turns to hash
+	own     chan struct{} // of people who sign in from where they did last
+	keys    *passkeys     // nil: there are none
+	sso     *provider     // nil: there is none
 
 	mu   sync.Mutex
 	used map[string]use    // by a token's id: what is not written yet
@@ -67,7 +69,8 @@ type Service struct {
 func New(o Options) *Service {
 	p := o.Policy
 	s := &Service{o: o, guesses: newThrottle(p.After, p.Within, p.For), aimed: newThrottle(mostAimed, p.Within, p.For),
-		begins: newThrottle(mostBegun, time.Minute, time.Minute), hashing: make(chan struct{}, hashesAtOnce),
+		begins: newThrottle(mostBegun, time.Minute, time.Minute), hashing: make(chan struct{}, hashesAtOnce()),
+		own:  make(chan struct{}, 1),
 		used: map[string]use{}, pace: map[string]*paced{}}
 	if p.Passkeys {
 		s.keys = newPasskeys(o.URL, o.Name)
@@ -94,6 +97,9 @@ func (s *Service) spared(from netip.Addr) bool {
 	}
 	return false
 }
+
+// party is by whom guesses are counted: one subscriber of a provider.
+func party(from netip.Addr) string { return valid.Subscriber(from).String() }
 
 // randomSecret returns 256 random bits, in base64url: of a link, a cookie or a ticket.
 func randomSecret() string {

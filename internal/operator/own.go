@@ -3,6 +3,7 @@ package operator
 import (
 	"context"
 	"net/netip"
+	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
@@ -38,13 +39,39 @@ type proven struct{ Secret string } // sealed
 // Code is something to set up an authenticator app with.
 type Code struct{ Ticket, Secret, URI string }
 
+// freshFor is how long after a sign-in an operator may add another way to sign in: whoever finds a browser
+// signed in shall not make itself at home.
+const freshFor = 15 * time.Minute
+
+// fresh refuses a session that began too long ago.
+func (s *Service) fresh(v Session) error {
+	if s.now().Sub(v.CreatedAt) <= freshFor {
+		return nil
+	}
+	return fault.E("operator.fresh", fault.Denied, "You signed in more than 15 minutes ago. Sign out and in again, "+
+		"then do this.")
+}
+
+// live returns the operator of a session, which must not have ended since its request began.
+func (s *Service) live(tx *store.Tx, v Session) (model.Operator, error) {
+	o, err := tx.LockOperator(v.Who.ID)
+	if err != nil {
+		return o, err
+	}
+	ended, err := tx.SessionEnded(v.ID)
+	if err == nil && (ended || o.DisabledAt != nil) {
+		err = noSession()
+	}
+	return o, err
+}
+
 // NewCode returns something to set up an authenticator app with. The ticket is for SetPassword.
 func (s *Service) NewCode(ctx context.Context, v Session) (Code, error) {
 	return s.code(ctx, v, newCodeSecret())
 }
 
 func (s *Service) code(ctx context.Context, v Session, secret string) (Code, error) {
-	ticket, err := s.challenge(ctx, "password "+v.Who.ID, proven{s.o.Vault.Seal(secret, v.Who.ID)})
+	ticket, err := s.challenge(ctx, "password "+v.Who.ID, true, proven{s.o.Vault.Seal(secret, v.Who.ID)})
 	return Code{ticket, secret, codeURI(s.o.Name, v.Who.Email, secret)}, err
 }
 
@@ -89,12 +116,20 @@ func (s *Service) SetPassword(ctx context.Context, v Session, in Passwords) (aga
 	if err != nil {
 		return again, err
 	}
-	_, err = s.change(ctx, o.Actor(), o.ID, "operator.password",
-		func(tx *store.Tx, o *model.Operator) (map[string]string, error) {
-			o.Password, o.TOTP, o.TOTPStep = hashed, p.Secret, step
-			return nil, tx.EndOperatorSessions(o.ID, v.ID, o.Actor(), s.now())
-		})
-	return again, err
+	return again, s.o.Store.Write(ctx, func(tx *store.Tx) error {
+		o, err := s.live(tx, v)
+		if err != nil {
+			return err
+		}
+		o.Password, o.TOTP, o.TOTPStep = hashed, p.Secret, step
+		if err := tx.SetOperator(o, o.LinkHash); err != nil {
+			return err
+		}
+		if err := tx.EndOperatorSessions(o.ID, v.ID, o.Actor(), s.now()); err != nil {
+			return err
+		}
+		return s.audit(tx, o.Actor(), "operator.password", o.Email, nil)
+	})
 }
 
 // wrongOld checks the password that an operator has. Whoever took over a browser may guess as often as
@@ -102,23 +137,28 @@ func (s *Service) SetPassword(ctx context.Context, v Session, in Passwords) (aga
 func (s *Service) wrongOld(ctx context.Context, o model.Operator, v Session, old string) (wrong fault.Mistakes,
 	err error) {
 	if o.Password == "" {
-		return nil, nil
+		return nil, s.fresh(v)
 	}
-	if wait := s.aimed.Refused(o.ID, s.now()); wait > 0 {
-		return nil, fault.E("operator.wrongOld", fault.Busy, "Too many passwords were wrong. Try again in %s.", minutes(wait))
+	from, _ := netip.ParseAddr(v.Address)
+	t, err := s.try(o.Email, model.Operator{ID: o.ID, Email: o.Email}, Visitor{Address: from})
+	if err != nil {
+		return nil, err
 	}
-	right, err := s.matches(ctx, old, o.Password)
+	defer t.end()
+	right, err := s.matches(ctx, old, o.Password, true)
 	if err != nil || right {
 		return nil, err
 	}
-	from, _ := netip.ParseAddr(v.Address)
-	wrong.Add("old", s.refuse(ctx, o, Visitor{Address: from}, "Its present password was wrong, to set a new one.",
-		fault.E("operator.wrongOld", fault.Denied, "This is not your present password.")))
+	no := fault.E("operator.wrongOld", fault.Denied, "This is not your present password.")
+	wrong.Add("old", t.refuse(ctx, "Its present password was wrong, to set a new one.", no))
 	return wrong, nil
 }
 
 // NewKey begins to make a passkey for the operator of a session.
 func (s *Service) NewKey(ctx context.Context, v Session) (ticket string, options any, err error) {
+	if err := s.fresh(v); err != nil {
+		return "", nil, err
+	}
 	return s.beginKey(ctx, v.Who, Person{}, "passkey "+v.Who.ID)
 }
 
@@ -136,6 +176,9 @@ func (s *Service) AddKey(ctx context.Context, v Session, ticket, name string, an
 		return err
 	}
 	return s.o.Store.Write(ctx, func(tx *store.Tx) error {
+		if _, err := s.live(tx, v); err != nil {
+			return err
+		}
 		if err := tx.AddPasskey(key); fault.Is(err, fault.Exists) {
 			return fault.E("operator.AddKey", fault.Exists, "This passkey is known already.")
 		} else if err != nil {
@@ -149,7 +192,7 @@ func (s *Service) AddKey(ctx context.Context, v Session, ticket, name string, an
 func (s *Service) RemoveKey(ctx context.Context, v Session, id string) error {
 	const op = "operator.RemoveKey"
 	return s.o.Store.Write(ctx, func(tx *store.Tx) error {
-		o, err := tx.Operator(v.Who.ID)
+		o, err := s.live(tx, v)
 		if err != nil {
 			return err
 		}

@@ -108,7 +108,7 @@ func (s *Service) beginKey(ctx context.Context, o model.Operator, p Person, purp
 	if err != nil {
 		return "", nil, fault.Wrap("operator.beginKey", fault.Internal, err)
 	}
-	ticket, err = s.challenge(ctx, purpose, making{*session, p})
+	ticket, err = s.challenge(ctx, purpose, false, making{*session, p})
 	return ticket, creation.Response, err
 }
 
@@ -180,8 +180,10 @@ func (s *Service) JoinedKey(ctx context.Context, secret, ticket, name string, an
 	if err != nil {
 		return Session{}, err
 	}
-	o.Password, o.TOTP = "", ""
-	return s.join(ctx, o, v, func(tx *store.Tx) error { return tx.AddPasskey(key) })
+	return s.join(ctx, j, v, func(tx *store.Tx, now *model.Operator) error {
+		now.Email, now.Name, now.Password, now.TOTP = o.Email, o.Name, "", ""
+		return tx.AddPasskey(key)
+	})
 }
 
 // PasskeyOptions begins a sign-in with a passkey. It returns what a browser's navigator.credentials.get
@@ -198,7 +200,7 @@ func (s *Service) PasskeyOptions(ctx context.Context, v Visitor) (ticket string,
 	if err != nil {
 		return "", nil, fault.Wrap("operator.PasskeyOptions", fault.Internal, err)
 	}
-	ticket, err = s.challenge(ctx, "sign-in", *session)
+	ticket, err = s.challenge(ctx, "sign-in", false, *session)
 	return ticket, assertion.Response, err
 }
 
@@ -208,19 +210,21 @@ func (s *Service) SignInWithPasskey(ctx context.Context, ticket string, answer [
 	if s.keys == nil {
 		return Session{}, noPasskeys()
 	}
-	if err := s.mayTry(model.Operator{}, v); err != nil {
-		return Session{}, err
-	}
-	begun, err := finish[webauthn.SessionData](ctx, s, ticket, "sign-in")
+	t, err := s.try("", model.Operator{}, v)
 	if err != nil {
 		return Session{}, err
+	}
+	defer t.end()
+	begun, err := finish[webauthn.SessionData](ctx, s, ticket, "sign-in")
+	if err != nil {
+		return Session{}, t.refuse(ctx, "", err)
 	}
 	wrong := fault.E(op, fault.Denied, "This passkey does not work here.").
 		WithHint("choose another one, or sign in another way")
 	var found holder
 	parsed, err := protocol.ParseCredentialRequestResponseBytes(answer)
 	if err != nil {
-		return Session{}, s.refuse(ctx, model.Operator{}, v, explained(err), wrong)
+		return Session{}, t.refuse(ctx, explained(err), wrong)
 	}
 	_, c, err := s.keys.party.ValidatePasskeyLogin(func(_, handle []byte) (webauthn.User, error) {
 		o, err := s.o.Store.Read(ctx).Operator(string(handle))
@@ -229,15 +233,14 @@ func (s *Service) SignInWithPasskey(ctx context.Context, ticket string, answer [
 		}
 		return found, err
 	}, begun, parsed)
-	if err != nil {
-		return Session{}, s.refuse(ctx, found.Operator, v, "The passkey was refused: "+explained(err), wrong)
+	if t.o = found.Operator; err != nil {
+		return Session{}, t.refuse(ctx, "The passkey was refused: "+explained(err), wrong)
 	}
 	if c.Authenticator.CloneWarning {
-		return Session{}, s.refuse(ctx, found.Operator, v, "The passkey seems to have been copied: its counter went back.",
-			wrong)
+		return Session{}, t.refuse(ctx, "The passkey seems to have been copied: its counter went back.", wrong)
 	}
-	if err := notDisabled(found.Operator); err != nil {
-		return Session{}, s.refuse(ctx, found.Operator, v, fault.PublicText(err), err)
+	if err := s.maySignIn(found.Operator, model.SignInPasskey); err != nil {
+		return Session{}, t.refuse(ctx, fault.PublicText(err), err)
 	}
 	text, err := json.Marshal(c)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"fmt"
+	"runtime"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -25,8 +26,9 @@ const (
 	saltBytes    = 16
 )
 
-// hashesAtOnce bounds the memory of sign-ins: each hash takes 64 MiB.
-const hashesAtOnce = 2
+// hashesAtOnce is how many passwords are hashed at once, so that sign-ins leave processors and memory (64
+// MiB each) to transfers. One more is for whoever signs in from where it did last.
+func hashesAtOnce() int { return max(1, runtime.GOMAXPROCS(0)/2) }
 
 // waitForHash is how long a sign-in waits for its turn to hash.
 const waitForHash = 5 * time.Second
@@ -61,7 +63,7 @@ func checkPassword(password, email, name string) error {
 func (s *Service) hash(ctx context.Context, password string) (string, error) {
 	salt := make([]byte, saltBytes)
 	_, _ = rand.Read(salt) // never fails
-	sum, err := s.argon(ctx, password, salt, argonTime, argonMemory, argonThreads)
+	sum, err := s.argon(ctx, password, salt, argonTime, argonMemory, argonThreads, true)
 	if err != nil {
 		return "", err
 	}
@@ -70,25 +72,29 @@ func (s *Service) hash(ctx context.Context, password string) (string, error) {
 		b64(salt), b64(sum)), nil
 }
 
-// argon hashes when it is its turn.
-func (s *Service) argon(ctx context.Context, password string, salt []byte, time_, memory uint32, threads uint8) (
-	[]byte, error) {
+// argon hashes when it is its turn. Whoever is known has a turn of its own.
+func (s *Service) argon(ctx context.Context, password string, salt []byte, passes, memory uint32, threads uint8,
+	known bool) ([]byte, error) {
+	turns := s.hashing
+	if known {
+		turns = s.own
+	}
 	limit := time.NewTimer(waitForHash)
 	defer limit.Stop()
 	select {
-	case s.hashing <- struct{}{}:
-		defer func() { <-s.hashing }()
+	case turns <- struct{}{}:
+		defer func() { <-turns }()
 	case <-limit.C:
 		return nil, fault.E("operator.argon", fault.Busy, "Too many people sign in at once.").
 			WithHint("try again in a minute")
 	case <-ctx.Done():
 		return nil, fault.Wrap("operator.argon", fault.Unavailable, ctx.Err())
 	}
-	return argon2.IDKey([]byte(password), salt, time_, memory, threads, argonKey), nil
+	return argon2.IDKey([]byte(password), salt, passes, memory, threads, argonKey), nil
 }
 
 // matches reports whether a password is the one of a hash. Without a hash, it takes as long, and is not.
-func (s *Service) matches(ctx context.Context, password, hashed string) (bool, error) {
+func (s *Service) matches(ctx context.Context, password, hashed string, known bool) (bool, error) {
 	var version int
 	var memory, passes uint32
 	var threads uint8
@@ -98,10 +104,10 @@ func (s *Service) matches(ctx context.Context, password, hashed string) (bool, e
 		salt, saltErr := base64.RawStdEncoding.DecodeString(parts[4])
 		want, sumErr := base64.RawStdEncoding.DecodeString(parts[5])
 		if err == nil && saltErr == nil && sumErr == nil && version == argon2.Version {
-			got, err := s.argon(ctx, password, salt, passes, memory, threads)
+			got, err := s.argon(ctx, password, salt, passes, memory, threads, known)
 			return err == nil && subtle.ConstantTimeCompare(got, want) == 1, err
 		}
 	}
-	_, err := s.argon(ctx, password, make([]byte, saltBytes), argonTime, argonMemory, argonThreads)
+	_, err := s.argon(ctx, password, make([]byte, saltBytes), argonTime, argonMemory, argonThreads, known)
 	return false, err
 }

@@ -70,11 +70,11 @@ func (s *Service) AddOperator(ctx context.Context, actor string, n model.NewOper
 	return o, err
 }
 
-// giveLink gives an operator a new link to join, and something to make its codes from.
+// giveLink gives an operator a new link to join. What it signed in with before is over.
 func (s *Service) giveLink(o *model.Operator, secret string) {
 	until := s.now().Add(linkWorks)
 	o.LinkHash, o.LinkUntil = hashOf(secret), &until
-	o.TOTP, o.TOTPStep = s.o.Vault.Seal(newCodeSecret(), o.ID), 0
+	o.Password, o.TOTP, o.TOTPStep, o.Subject, o.Passkeys = "", "", 0, "", 0
 }
 
 func (s *Service) link(secret string) string {
@@ -107,7 +107,7 @@ func checkRole(op string, r model.Role) error {
 func (s *Service) change(ctx context.Context, actor, name, action string,
 	do func(tx *store.Tx, o *model.Operator) (detail map[string]string, err error)) (model.Operator, error) {
 	return store.Change(ctx, s.o.Store, func(tx *store.Tx) (model.Operator, error) {
-		o, err := tx.Operator(name)
+		o, err := tx.LockOperator(name)
 		if err != nil {
 			return o, noOperator(err, name)
 		}
@@ -171,7 +171,6 @@ func (s *Service) ResetOperator(ctx context.Context, actor, name string) (model.
 			if err := notSelf(actor, o, "reset"); err != nil {
 				return nil, err
 			}
-			o.Password, o.Passkeys = "", 0
 			o.DisabledAt, o.DisabledBy, o.DisabledFor = nil, "", ""
 			s.giveLink(o, secret)
 			if err := tx.RemovePasskeys(o.ID); err != nil {
@@ -231,29 +230,44 @@ func (s *Service) RemoveOperator(ctx context.Context, actor, name string) (model
 	})
 }
 
-// First returns the link with which the first administrator joins; "" once there is, or was, an operator.
-// Each call makes a new link, and ends the one before.
+// First returns the link with which the first administrator joins, at the first start of a server without
+// operators and API tokens; "" afterwards. FirstLink makes another one.
 func (s *Service) First(ctx context.Context) (string, error) {
+	o, err := s.first(ctx, "server", false)
+	return o.Link, err
+}
+
+// FirstLink makes a new link for the first administrator. The one before works no more.
+func (s *Service) FirstLink(ctx context.Context, actor string) (model.Operator, error) {
+	o, err := s.first(ctx, actor, true)
+	if err == nil && o.Link == "" {
+		err = fault.E("operator.FirstLink", fault.Conflict, "There are operators already.").
+			WithHint("invite another one").WithAction("list-operators")
+	}
+	return o, err
+}
+
+// first makes the first administrator, if nobody has ever joined or been invited. again replaces one that
+// waits.
+func (s *Service) first(ctx context.Context, actor string, again bool) (model.Operator, error) {
 	secret := randomSecret()
-	made, err := store.Change(ctx, s.o.Store, func(tx *store.Tx) (bool, error) {
-		n, err := tx.CountOperators()
-		if err != nil || n > 0 {
-			return false, err
+	return store.Change(ctx, s.o.Store, func(tx *store.Tx) (none model.Operator, err error) {
+		people, waiting, tokens, err := tx.CountAccess(s.now())
+		if err != nil || people > 0 || !again && waiting+tokens > 0 {
+			return none, err
 		}
 		if err := tx.RemoveFirstOperator(); err != nil {
-			return false, err
+			return none, err
 		}
-		o := model.Operator{ID: s.o.IDs.New(), Role: model.RoleAdmin, CreatedAt: s.now(), CreatedBy: "server"}
+		o := model.Operator{ID: s.o.IDs.New(), Role: model.RoleAdmin, CreatedAt: s.now(), CreatedBy: actor}
 		s.giveLink(&o, secret)
 		if err := tx.AddOperator(o); err != nil {
-			return false, err
+			return none, err
 		}
-		return true, s.audit(tx, "server", "operator.first", "", map[string]string{"until": o.LinkUntil.Format(time.RFC3339)})
+		o.Complete()
+		o.Link = s.link(secret)
+		return o, s.audit(tx, actor, "operator.first", "", map[string]string{"until": o.LinkUntil.Format(time.RFC3339)})
 	})
-	if err != nil || !made {
-		return "", err
-	}
-	return s.link(secret), nil
 }
 
 // forgetAfter is how long sessions that have ended are listed.

@@ -59,11 +59,17 @@ func (w *world) joined(email string, role model.Role) member {
 
 func (w *world) joins(secret string, p operator.Person) member {
 	w.Helper()
-	j, err := w.s.Joining(ctx, secret)
+	c, err := w.s.JoinCode(ctx, secret)
 	w.Must(err)
-	s, err := w.s.Join(ctx, secret, p, goodWords, w.code(j.CodeSecret), from(here))
+	s, _, err := w.s.Join(ctx, secret, p, w.passwords(c), from(here))
 	w.Must(err)
-	return member{s, j.CodeSecret}
+	return member{s, c.Secret}
+}
+
+// passwords is what somebody joins with.
+func (w *world) passwords(c operator.Code) operator.Passwords {
+	w.Helper()
+	return operator.Passwords{Ticket: c.Ticket, New: goodWords, Code: w.code(c.Secret)}
 }
 
 // signedIn reports whether a cookie works.
@@ -97,13 +103,23 @@ var signIns = testkit.Stories[*world]{
 	"the first administrator joins once, by the newest link, and never again": func(_ *testing.T, w *world) {
 		old, err := w.s.First(ctx)
 		w.Must(err)
-		link, err := w.s.First(ctx) // a restart
+		if again, err := w.s.First(ctx); again != "" || err != nil {
+			w.Errorf("a restart prints a link again: %q, %v", again, err)
+		}
+		o, err := w.s.FirstLink(ctx, "local:root")
 		w.Must(err)
+		link := o.Link
 		if _, err := w.s.Joining(ctx, secretOf(old)); !fault.Is(err, fault.NotFound) {
 			w.Errorf("the link before: %v", err)
 		}
 		var again fault.Mistakes
-		_, err = w.s.Join(ctx, secretOf(link), operator.Person{Email: "nobody"}, "short", "123456", from(here))
+		c, err := w.s.JoinCode(ctx, secretOf(link))
+		w.Must(err)
+		_, next, err := w.s.Join(ctx, secretOf(link), operator.Person{Email: "nobody"},
+			operator.Passwords{Ticket: c.Ticket, New: "short", Code: "123456"}, from(here))
+		if next.Secret != c.Secret || next.Ticket == c.Ticket {
+			w.Error("after mistakes the app is to be set up again")
+		}
 		if !asMistakes(err, &again) || again.Of("email") == "" || again.Of("password") == "" || again.Of("code") == "" {
 			w.Errorf("three mistakes: %v", err)
 		}
@@ -118,6 +134,9 @@ var signIns = testkit.Stories[*world]{
 		if link, err := w.s.First(ctx); link != "" || err != nil {
 			w.Errorf("there is a first link again: %q, %v", link, err)
 		}
+		if _, err := w.s.FirstLink(ctx, "local:root"); !fault.Is(err, fault.Conflict) {
+			w.Errorf("one that is asked for: %v", err)
+		}
 	},
 	"whoever is invited on the machine closes the first link": func(_ *testing.T, w *world) {
 		link, err := w.s.First(ctx)
@@ -130,15 +149,17 @@ var signIns = testkit.Stories[*world]{
 	"of two who use a link at once, one joins": func(_ *testing.T, w *world) {
 		link, err := w.s.First(ctx)
 		w.Must(err)
-		j, err := w.s.Joining(ctx, secretOf(link))
-		w.Must(err)
-		code := w.code(j.CodeSecret)
+		var codes [4]operator.Code
+		for i := range codes {
+			codes[i], err = w.s.JoinCode(ctx, secretOf(link))
+			w.Must(err)
+		}
 		var all sync.WaitGroup
 		errs := make([]error, 4)
 		for i := range errs {
 			all.Go(func() {
-				_, errs[i] = w.s.Join(ctx, secretOf(link), operator.Person{Email: string(rune('a'+i)) + "@example.net"}, goodWords,
-					code, from(here))
+				_, _, errs[i] = w.s.Join(ctx, secretOf(link), operator.Person{Email: string(rune('a'+i)) + "@example.net"},
+					w.passwords(codes[i]), from(here))
 			})
 		}
 		all.Wait()
@@ -208,10 +229,14 @@ var signIns = testkit.Stories[*world]{
 		w.turnedAway(wrong, fault.Denied, "not right", "The password was wrong.")
 		_, err := w.s.SignIn(ctx, "kim@example.net", goodWords, "", from("192.0.2.3"))
 		w.turnedAway(err, fault.Denied, "Please give the code", "Please give the code")
-		late, err := totp.GenerateCode(m.codes, w.Clock().Add(5*time.Minute))
+		late, err := totp.GenerateCode(m.codes, w.Clock().Add(-5*time.Minute))
 		w.Must(err)
 		_, err = w.s.SignIn(ctx, "kim@example.net", goodWords, late, from("192.0.2.4"))
-		w.turnedAway(err, fault.Denied, "about 5 minutes ahead", "clock is about 5 minutes ahead")
+		w.turnedAway(err, fault.Denied, "about 5 minutes old", "about 5 minutes old")
+		soon, err := totp.GenerateCode(m.codes, w.Clock().Add(5*time.Minute))
+		w.Must(err)
+		_, err = w.s.SignIn(ctx, "kim@example.net", goodWords, soon, from("192.0.2.14"))
+		w.turnedAway(err, fault.Denied, "The code is not right.", "The code is not right.")
 		_, err = w.s.DisableOperator(ctx, "boss", "kim@example.net", model.Why{Reason: "left the company"})
 		w.Must(err)
 		_, err = w.s.SignIn(ctx, "kim@example.net", goodWords, w.code(m.codes), from("192.0.2.5"))
@@ -238,6 +263,89 @@ var signIns = testkit.Stories[*world]{
 		w.Pass(28 * time.Second)
 		if _, err = w.s.SignIn(ctx, "kim@example.net", goodWords, w.code(m.codes), from(here)); err != nil {
 			w.Errorf("from where it signed in last: %v", err)
+		}
+	},
+	"of tries at once, no more are looked at than may fail": func(_ *testing.T, w *world) {
+		w.joined("kim@example.net", model.RoleSupport)
+		var all sync.WaitGroup
+		errs := make([]error, 40)
+		for i := range errs {
+			all.Go(func() { _, errs[i] = w.s.SignIn(ctx, "kim@example.net", "guess", "000000", from("198.51.100.1")) })
+		}
+		all.Wait()
+		looked := 0
+		for _, err := range errs {
+			if fault.Is(err, fault.Denied) {
+				looked++
+			}
+		}
+		if looked > 3 {
+			w.Errorf("%d of 40 guesses were looked at", looked)
+		}
+	},
+	"an IPv6 subscriber is one guesser, and a stranger's address tells nothing": func(_ *testing.T, w *world) {
+		w.joined("kim@example.net", model.RoleSupport)
+		for _, email := range []string{"kim@example.net", "nobody@example.net"} {
+			w.s = w.again()
+			said := ""
+			for i := range 31 {
+				_, err := w.s.SignIn(ctx, email, "guess", "000000",
+					from(netip.AddrFrom16([16]byte{0x20, 0x01, 0xd, 0xb8, byte(i), 15: 1}).String()))
+				said = fault.PublicText(err)
+			}
+			if !strings.Contains(said, "Too many sign-ins") {
+				w.Errorf("%s: %s", email, said)
+			}
+		}
+		w.s = w.again()
+		var err error
+		for i := range 4 {
+			_, err = w.s.SignIn(ctx, "kim@example.net", "guess", "000000",
+				from(netip.AddrFrom16([16]byte{0x20, 0x01, 0xd, 0xb8, 8: byte(i), 15: 1}).String()))
+		}
+		w.turnedAway(err, fault.Busy, "Too many sign-ins", "")
+	},
+	"who knows the password and guesses codes is locked out for good": func(_ *testing.T, w *world) {
+		m := w.joined("kim@example.net", model.RoleSupport)
+		w.Exec(`UPDATE operators SET wrong_codes = 97`) // over days, with restarts
+		for i := range 3 {
+			_, err := w.s.SignIn(ctx, "kim@example.net", goodWords, "000000",
+				from(netip.AddrFrom4([4]byte{203, 0, 113, byte(i)}).String()))
+			w.turnedAway(err, fault.Denied, "not right", "")
+		}
+		w.s = w.again()
+		w.Pass(time.Minute)
+		_, err := w.s.SignIn(ctx, "kim@example.net", goodWords, w.code(m.codes), from(here))
+		w.turnedAway(err, fault.Denied, "100 codes were wrong", "")
+	},
+	"a request that was under way when its session ended changes nothing": func(_ *testing.T, w *world) {
+		m := w.joined("kim@example.net", model.RoleAdmin)
+		c, err := w.s.NewCode(ctx, m.Session)
+		w.Must(err)
+		_, err = w.s.ResetOperator(ctx, "boss", "kim@example.net")
+		w.Must(err)
+		_, err = w.s.SetPassword(ctx, m.Session, operator.Passwords{Ticket: c.Ticket, New: "another set of words",
+			Code: w.code(c.Secret)})
+		if err == nil {
+			w.Error("a password was set by a session that has ended")
+		}
+		if o, err := w.s.Operator(ctx, "kim@example.net"); err != nil || len(o.Methods) != 0 {
+			w.Errorf("it signs in with %v, %v", o.Methods, err)
+		}
+	},
+	"a browser that was left signed in adds no way to sign in": func(_ *testing.T, w *world) {
+		m := w.joined("kim@example.net", model.RoleAdmin)
+		w.Pass(16 * time.Minute)
+		_, _, err := w.s.NewKey(ctx, m.Session)
+		w.turnedAway(err, fault.Denied, "more than 15 minutes ago", "")
+	},
+	"sign-ins that were begun and left do not keep others out": func(_ *testing.T, w *world) {
+		w.Exec(`INSERT INTO challenges (hash, purpose, data, expires_at) VALUES ('old', 'sso', '{}', $1)`,
+			w.Clock().Add(-time.Second).UnixMicro())
+		_, _, err := w.s.PasskeyOptions(ctx, from(here))
+		w.Must(err)
+		if n := w.Count("challenges"); n != 1 {
+			w.Errorf("%d are kept", n)
 		}
 	},
 	"a session ends when nobody uses it, at its end, and when somebody ends it": func(_ *testing.T, w *world) {
@@ -377,15 +485,20 @@ var signIns = testkit.Stories[*world]{
 	"what an authenticator app scans": func(_ *testing.T, w *world) {
 		o, err := w.s.AddOperator(ctx, "boss", model.NewOperator{Email: "kim@example.net", Role: model.RoleSupport})
 		w.Must(err)
-		j, err := w.s.Joining(ctx, secretOf(o.Link))
+		j, err := w.s.JoinCode(ctx, secretOf(o.Link))
 		w.Must(err)
-		u, err := url.Parse(j.CodeURI)
+		other, err := w.s.JoinCode(ctx, secretOf(o.Link))
+		w.Must(err)
+		if other.Secret == j.Secret {
+			w.Error("whoever looked at the link before has what codes are made from")
+		}
+		u, err := url.Parse(j.URI)
 		w.Must(err)
 		if u.Scheme != "otpauth" || u.Host != "totp" || u.Path != "/Example Networks:kim@example.net" ||
-			u.Query().Get("secret") != j.CodeSecret || u.Query().Get("issuer") != "Example Networks" {
-			w.Errorf("it is %s", j.CodeURI)
+			u.Query().Get("secret") != j.Secret || u.Query().Get("issuer") != "Example Networks" {
+			w.Errorf("it is %s", j.URI)
 		}
-		clear := "operators WHERE totp LIKE '%" + j.CodeSecret + "%' OR link_hash = '" + secretOf(o.Link) + "'"
+		clear := "operators WHERE totp LIKE '%" + j.Secret + "%' OR link_hash = '" + secretOf(o.Link) + "'"
 		if n := w.Count(clear); n != 0 {
 			w.Error("a secret is in the database in clear")
 		}

@@ -27,11 +27,15 @@ type SSO struct {
 	Name                           string                // what the button says
 	Scopes                         []string              // besides openid
 	Claim                          string                // has the groups of a person
+	TrustEmail                     bool                  // addresses count as confirmed without email_verified
 	Roles                          map[string]model.Role // of groups; empty: only operators who were invited may sign in
 }
 
 // askProvider is how long a request to the single sign-on may take.
 const askProvider = 15 * time.Second
+
+// askAgain is how long nobody asks a single sign-on again that did not answer.
+const askAgain = 5 * time.Second
 
 // provider is a single sign-on. It is asked who it is when it is first needed.
 type provider struct {
@@ -40,8 +44,9 @@ type provider struct {
 	redirect string
 	client   *http.Client
 
-	mu    sync.Mutex
-	found *oidc.Provider
+	mu     sync.Mutex
+	found  *oidc.Provider
+	failed time.Time // when it last did not answer
 }
 
 func newProvider(o SSO, address string) *provider {
@@ -58,12 +63,15 @@ func (p *provider) config(ctx context.Context) (*oauth2.Config, *oidc.Provider, 
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.found == nil {
+		away := fault.E("operator.provider", fault.Unavailable, "%s does not answer now.", p.name)
+		if time.Since(p.failed) < askAgain {
+			return nil, nil, away
+		}
 		// The provider keeps the client, not the context, to fetch keys later.
 		found, err := oidc.NewProvider(oidc.ClientContext(ctx, p.client), p.Issuer)
 		if err != nil {
-			e := fault.E("operator.provider", fault.Unavailable, "%s does not answer now.", p.name)
-			e.Err = err
-			return nil, nil, e
+			p.failed, away.Err = time.Now(), err
+			return nil, nil, away
 		}
 		p.found = found
 	}
@@ -89,7 +97,7 @@ func (s *Service) SSOAddress(ctx context.Context, next string, v Visitor) (ticke
 		return "", "", err
 	}
 	l := leaving{randomSecret(), randomSecret(), oauth2.GenerateVerifier(), next}
-	ticket, err = s.challenge(ctx, "sso", l)
+	ticket, err = s.challenge(ctx, "sso", false, l)
 	return ticket, c.AuthCodeURL(l.State, oidc.Nonce(l.Nonce), oauth2.S256ChallengeOption(l.Verifier)), err
 }
 
@@ -100,22 +108,27 @@ func (s *Service) SignInWithSSO(ctx context.Context, ticket, state, code string,
 	if s.sso == nil {
 		return session, "", fault.E(op, fault.NotFound, "There is no single sign-on here.")
 	}
-	l, err := finish[leaving](ctx, s, ticket, "sso")
+	t, err := s.try("", model.Operator{}, v)
 	if err != nil {
 		return session, "", err
 	}
+	defer t.end()
+	l, err := finish[leaving](ctx, s, ticket, "sso")
+	if err != nil {
+		return session, "", t.refuse(ctx, "", err)
+	}
 	if subtle.ConstantTimeCompare([]byte(l.State), []byte(state)) != 1 {
-		return session, "", s.refuse(ctx, model.Operator{}, v, "the state of the single sign-on is another's",
+		return session, "", t.refuse(ctx, "the state of the single sign-on is another's",
 			fault.E(op, fault.Denied, "This sign-in was begun elsewhere. Please begin again."))
 	}
 	who, err := s.whoIs(ctx, l, code)
 	if err != nil {
 		if fault.Is(err, fault.Denied) {
-			err = s.refuse(ctx, model.Operator{}, v, fault.PublicText(err), err)
+			err = t.refuse(ctx, fault.PublicText(err), err)
 		}
 		return session, "", err
 	}
-	session, err = s.enterFromSSO(ctx, who, v)
+	session, err = s.enterFromSSO(ctx, t, who)
 	return session, l.Next, err
 }
 
@@ -165,8 +178,9 @@ func (s *Service) read(id *oidc.IDToken) (who claims, err error) {
 	email, _ := all["email"].(string)
 	who.name, _ = all["name"].(string)
 	who.name = valid.Excerpt(who.name, mostName)
-	if verified, told := all["email_verified"].(bool); told && !verified {
-		return who, fault.E(op, fault.Denied, "%s has not confirmed your e-mail address.", s.sso.name)
+	if told := all["email_verified"]; told != true && told != "true" && (told != nil || !s.sso.TrustEmail) {
+		return who, fault.E(op, fault.Denied, "%s does not say that it has confirmed your e-mail address.", s.sso.name).
+			WithHint("an administrator can have it send email_verified, or set sign_in.sso.trust_email")
 	}
 	if who.email, err = valid.CheckEmail(email); err != nil {
 		return who, fault.E(op, fault.Denied, "%s does not tell your e-mail address.", s.sso.name).
@@ -199,78 +213,108 @@ func (p *provider) role(groups []string) (best model.Role, ok bool) {
 
 // enterFromSSO begins a session for a person. Who has a role by its groups becomes an operator; who was
 // invited by address keeps the role of the invitation if no groups are configured.
-func (s *Service) enterFromSSO(ctx context.Context, who claims, v Visitor) (Session, error) {
+func (s *Service) enterFromSSO(ctx context.Context, t *try, who claims) (Session, error) {
 	const op = "operator.enterFromSSO"
 	role, mapped := s.sso.role(who.groups)
 	o, known, err := s.ofSSO(ctx, who)
-	if err != nil {
+	if t.o = o; err != nil {
+		if fault.Is(err, fault.Denied) {
+			err = t.refuse(ctx, fault.PublicText(err), err)
+		}
 		return Session{}, err
 	}
 	switch {
 	case len(s.sso.Roles) > 0 && !mapped:
-		return Session{}, s.refuse(ctx, o, v, "None of its groups has a role here: "+
+		return Session{}, t.refuse(ctx, "None of its groups has a role here: "+
 			valid.Excerpt(strings.Join(who.groups, ", "), 200), fault.E(op, fault.Denied,
 			"None of your groups at %s has a role here.", s.sso.name).WithHint("ask an administrator"))
 	case !known && len(s.sso.Roles) == 0:
-		return Session{}, s.refuse(ctx, o, v, "", fault.E(op, fault.Denied, "%s is no operator here.", who.email).
+		return Session{}, t.refuse(ctx, "", fault.E(op, fault.Denied, "%s is no operator here.", who.email).
 			WithHint("an administrator can invite you"))
 	case o.DisabledAt != nil:
 		err := notDisabled(o)
-		return Session{}, s.refuse(ctx, o, v, fault.PublicText(err), err)
+		return Session{}, t.refuse(ctx, fault.PublicText(err), err)
 	}
-	now, link, was := s.now(), o.LinkHash, o.Role
 	if !known {
-		o = model.Operator{ID: s.o.IDs.New(), CreatedAt: now, CreatedBy: "sso", Email: who.email}
+		o = model.Operator{ID: s.o.IDs.New(), CreatedAt: s.now(), CreatedBy: "sso", Email: who.email, Role: role}
 	}
+	session := s.begin(o, model.SignInSSO, t.v)
+	entered, err := store.Change(ctx, s.o.Store, func(tx *store.Tx) (model.Operator, error) {
+		is, err := s.putSSO(tx, o, known, who, role)
+		if err != nil {
+			return is, err
+		}
+		entering := session
+		entering.Who, entering.Operator = is, is.Email
+		return is, s.enter(tx, entering)
+	})
+	session.Who, session.Operator = entered, entered.Email
+	return session, err
+}
+
+// ofSSO finds the operator that a person is: by its subject, or by its address if the operator signs in in
+// no other way. An address could pass to somebody else, and must not bring a password's owner with it.
+func (s *Service) ofSSO(ctx context.Context, who claims) (o model.Operator, known bool, err error) {
+	if o, err = s.o.Store.Read(ctx).OperatorBySubject(who.subject); err == nil {
+		return o, true, nil
+	}
+	if fault.Is(err, fault.NotFound) {
+		o, err = s.o.Store.Read(ctx).Operator(who.email)
+	}
+	switch {
+	case fault.Is(err, fault.NotFound):
+		return model.Operator{}, false, nil
+	case err != nil:
+		return o, false, err
+	case len(o.Methods) > 0:
+		return o, false, fault.E("operator.ofSSO", fault.Denied, "%s signs in another way here.", who.email).
+			WithHint("an administrator can reset the operator; then the single sign-on lets it in")
+	}
+	return o, true, nil
+}
+
+// putSSO records an operator as the single sign-on tells it, and returns it.
+func (s *Service) putSSO(tx *store.Tx, o model.Operator, known bool, who claims, role model.Role) (
+	model.Operator, error) {
+	now := s.now()
+	if !known {
+		o.Subject, o.Name, o.JoinedAt = who.subject, who.name, &now
+		if err := tx.RemoveFirstOperator(); err != nil {
+			return o, err
+		}
+		if err := tx.AddOperator(o); err != nil {
+			return o, err
+		}
+		return o, s.audit(tx, o.Actor(), "operator.add", o.Email, map[string]string{"role": string(o.Role),
+			"subject": who.subject})
+	}
+	o, err := tx.LockOperator(o.ID)
+	if err != nil {
+		return o, err
+	}
+	if o.DisabledAt != nil || o.Subject != who.subject && len(o.Methods) > 0 {
+		return o, fault.E("operator.putSSO", fault.Conflict, "%s was changed meanwhile. Please try again.", o.Email)
+	}
+	link, was, bound := o.LinkHash, o.Role, o.Subject != ""
 	o.Subject, o.Name, o.LinkHash, o.LinkUntil = who.subject, firstOf(who.name, o.Name), "", nil
-	if mapped {
+	if role != "" {
 		o.Role = role
 	}
 	if o.JoinedAt == nil {
-		o.JoinedAt, o.TOTP = &now, "" // the link that was to make codes is over
-	}
-	session := s.begin(o, model.SignInSSO, v)
-	return session, s.o.Store.Write(ctx, func(tx *store.Tx) error {
-		if err := s.putSSO(tx, o, known, link, was); err != nil {
-			return err
-		}
-		return s.enter(tx, session)
-	})
-}
-
-// ofSSO finds the operator that a person is, by its subject or its address.
-func (s *Service) ofSSO(ctx context.Context, who claims) (o model.Operator, known bool, err error) {
-	if o, err = s.o.Store.Read(ctx).OperatorBySubject(who.subject); fault.Is(err, fault.NotFound) {
-		o, err = s.o.Store.Read(ctx).Operator(who.email)
-		if err == nil && o.Subject != "" {
-			return o, false, fault.E("operator.ofSSO", fault.Denied, "%s is another person's here.", who.email).
-				WithHint("an administrator can disable the operator who had this address before")
-		}
-	}
-	if fault.Is(err, fault.NotFound) {
-		return model.Operator{}, false, nil
-	}
-	return o, err == nil, err
-}
-
-// putSSO records an operator as the single sign-on tells it.
-func (s *Service) putSSO(tx *store.Tx, o model.Operator, known bool, link string, was model.Role) error {
-	if !known {
-		if err := tx.RemoveFirstOperator(); err != nil {
-			return err
-		}
-		if err := tx.AddOperator(o); err != nil {
-			return err
-		}
-		return s.audit(tx, o.Actor(), "operator.add", o.Email, map[string]string{"role": string(o.Role), "by": "sso"})
+		o.JoinedAt = &now
 	}
 	if err := tx.SetOperator(o, link); err != nil {
-		return err
+		return o, err
 	}
-	if o.Role == was {
-		return nil
+	if !bound {
+		return o, s.audit(tx, o.Actor(), "operator.join", o.Email, map[string]string{"role": string(o.Role),
+			"subject": who.subject})
 	}
-	return s.audit(tx, o.Actor(), "operator.set", o.Email, map[string]string{"role": string(o.Role), "was": string(was)})
+	if o.Role != was {
+		return o, s.audit(tx, o.Actor(), "operator.set", o.Email, map[string]string{"role": string(o.Role),
+			"was": string(was)})
+	}
+	return o, nil
 }
 
 func firstOf(words ...string) string {

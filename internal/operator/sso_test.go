@@ -34,6 +34,9 @@ func (w *world) visit(l *testkit.SSO) (ticket string, asked url.Values) {
 func (w *world) comesBack(l *testkit.SSO, says map[string]any, change ...func(*jwt.Claims)) (operator.Session, error) {
 	w.Helper()
 	ticket, asked := w.visit(l)
+	if _, told := says["email_verified"]; !told {
+		says["email_verified"] = true
+	}
 	l.Says(says, func(c *jwt.Claims) {
 		for _, fn := range change {
 			fn(c)
@@ -92,6 +95,7 @@ func TestSingleSignOn(t *testing.T) {
 				if !fault.Is(err, fault.Denied) {
 					w.Errorf("no ticket: %v", err)
 				}
+				w.s = w.again()
 				forged := good()
 				forged["nonce"] = "another"
 				if _, err := w.comesBack(l, forged); !fault.Is(err, fault.Denied) {
@@ -116,12 +120,37 @@ func TestSingleSignOn(t *testing.T) {
 					w.Errorf("%d operators were made", n)
 				}
 			},
+			"an address that nobody confirmed brings nobody, and a confirmed one nobody with a password": func(_ *testing.T,
+				w *world) {
+				kim := w.joined("kim@example.net", model.RoleAdmin)
+				for _, verified := range []any{"false", false, nil, "no", 1} {
+					_, err := w.comesBack(l, map[string]any{"email": "kim@example.net", "groups": "helpdesk",
+						"email_verified": verified})
+					w.turnedAway(err, fault.Denied, "confirmed your e-mail", "")
+					w.s = w.again()
+				}
+				_, err := w.comesBack(l, map[string]any{"email": "kim@example.net", "groups": "helpdesk"})
+				w.turnedAway(err, fault.Denied, "signs in another way", "")
+				if !w.signedIn(kim.Cookie) {
+					w.Error("the owner is not signed in any more")
+				}
+				_, err = w.s.ResetOperator(ctx, "boss", "kim@example.net")
+				w.Must(err)
+				s, err := w.comesBack(l, map[string]any{"email": "kim@example.net", "groups": "helpdesk"})
+				w.Must(err)
+				_, _, err = w.s.NewKey(ctx, s)
+				w.Must(err)
+				if o, err := w.s.Operator(ctx, "kim@example.net"); err != nil || len(o.Methods) != 1 ||
+					o.Role != model.RoleSupport {
+					w.Errorf("%+v, %v", o, err)
+				}
+			},
 			"another person does not get an operator by its address": func(_ *testing.T, w *world) {
 				_, err := w.comesBack(l, map[string]any{"email": "kim@example.net", "groups": "helpdesk"})
 				w.Must(err)
 				_, err = w.comesBack(l, map[string]any{"email": "kim@example.net", "groups": "sftp-admins"},
 					func(c *jwt.Claims) { c.Subject = "other" })
-				w.turnedAway(err, fault.Denied, "another person's", "")
+				w.turnedAway(err, fault.Denied, "signs in another way", "")
 			},
 		})
 	})

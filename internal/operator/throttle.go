@@ -6,11 +6,14 @@ import (
 )
 
 // mostGuessers is how many addresses or operators a throttle remembers. Beyond it, it forgets those
-// whose failures are the oldest.
+// whose failures are the oldest, and those that are refused last of all.
 const mostGuessers = 20_000
 
+// aMoment is how long to wait while as many tries are looked at as may fail.
+const aMoment = 5 * time.Second
+
 // throttle counts failures by a key, such as an address, and refuses a key for a while after too
-// many.
+// many. A try counts from its beginning, so that tries at once are no way around it.
 type throttle struct {
 	after       int // 0: never
 	within, out time.Duration
@@ -20,10 +23,11 @@ type throttle struct {
 }
 
 type failures struct {
-	first  time.Time // of those that count
-	latest time.Time
-	count  int
-	until  time.Time // refused until then
+	first   time.Time // of those that count
+	latest  time.Time
+	count   int
+	pending int       // tries that are looked at
+	until   time.Time // refused until then
 }
 
 func newThrottle(after int, within, out time.Duration) *throttle {
@@ -40,19 +44,50 @@ func (t *throttle) Refused(key string, now time.Time) time.Duration {
 	return 0
 }
 
-// Failed counts a failure, and reports whether the key is refused from now on.
-func (t *throttle) Failed(key string, now time.Time) bool {
+// Begin counts a try whose outcome is not known yet, or returns how long the key is refused. End must
+// follow a try.
+func (t *throttle) Begin(key string, now time.Time) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	f := t.of(key, now)
+	switch {
+	case now.Before(f.until):
+		return f.until.Sub(now)
+	case t.after > 0 && f.count+f.pending >= t.after:
+		return aMoment
+	}
+	f.pending++
+	return 0
+}
+
+// End ends a try.
+func (t *throttle) End(key string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if f := t.known[key]; f != nil && f.pending > 0 {
+		f.pending--
+	}
+}
+
+// of returns what is known of a key. Failures that are too long ago count no more.
+func (t *throttle) of(key string, now time.Time) *failures {
 	f := t.known[key]
 	if f == nil {
 		t.makeRoom(now)
-		f = &failures{}
+		f = &failures{first: now, latest: now}
 		t.known[key] = f
 	}
 	if f.count == 0 || now.Sub(f.first) > t.within {
 		f.first, f.count = now, 0
 	}
+	return f
+}
+
+// Failed counts a failure, and reports whether the key is refused from now on.
+func (t *throttle) Failed(key string, now time.Time) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	f := t.of(key, now)
 	f.latest = now
 	f.count++
 	if t.after == 0 || f.count < t.after {
@@ -66,24 +101,33 @@ func (t *throttle) Failed(key string, now time.Time) bool {
 func (t *throttle) Forget(key string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	delete(t.known, key)
+	if f := t.known[key]; f != nil {
+		f.count, f.until = 0, time.Time{}
+	}
 }
 
-// makeRoom forgets keys whose failures count no more. If there are still too many, it forgets the
-// one that failed longest ago.
+// makeRoom forgets keys whose failures count no more. If there are still too many, it forgets the one
+// that failed longest ago, one that is not refused if there is any.
 func (t *throttle) makeRoom(now time.Time) {
 	if len(t.known) < mostGuessers {
 		return
 	}
-	oldest, at := "", now
+	oldest := map[bool]string{}
+	at := map[bool]time.Time{}
 	for key, f := range t.known {
-		if now.Sub(f.latest) > t.within && !now.Before(f.until) {
+		refused := now.Before(f.until)
+		if now.Sub(f.latest) > t.within && !refused && f.pending == 0 {
 			delete(t.known, key)
-		} else if f.latest.Before(at) {
-			oldest, at = key, f.latest
+		} else if at[refused].IsZero() || f.latest.Before(at[refused]) {
+			oldest[refused], at[refused] = key, f.latest
 		}
 	}
-	if len(t.known) >= mostGuessers {
-		delete(t.known, oldest)
+	if len(t.known) < mostGuessers {
+		return
 	}
+	if key, ok := oldest[false]; ok {
+		delete(t.known, key)
+		return
+	}
+	delete(t.known, oldest[true])
 }

@@ -187,7 +187,7 @@ func (s *Service) ByToken(ctx context.Context, secret string, from netip.Addr) (
 	wait time.Duration, err error) {
 	const op = "operator.ByToken"
 	now := s.now()
-	if wait = s.guesses.Refused(from.String(), now); wait > 0 {
+	if wait = s.guesses.Refused(party(from), now); wait > 0 {
 		return who, wait, fault.E(op, fault.Busy, "Too many wrong tokens came from this address.").
 			WithHint("it may try again in %s", wait.Round(time.Second))
 	}
@@ -216,11 +216,27 @@ func (s *Service) ByToken(ctx context.Context, secret string, from netip.Addr) (
 	return model.Identity{Name: "token:" + t.Name, Role: t.Role}, 0, nil
 }
 
+// Still returns whose a token's secret is. It counts neither a request nor a guess.
+func (s *Service) Still(ctx context.Context, secret string) (model.Identity, error) {
+	prefix, ok := splitSecret(secret)
+	if !ok {
+		return model.Identity{}, wrongToken()
+	}
+	t, err := s.o.Store.Read(ctx).TokenByPrefix(prefix)
+	if err != nil && !fault.Is(err, fault.NotFound) {
+		return model.Identity{}, err
+	}
+	if subtle.ConstantTimeCompare([]byte(hashOf(secret)), []byte(t.Hash)) != 1 || t.StateAt(s.now()) != model.TokenActive {
+		return model.Identity{}, wrongToken()
+	}
+	return model.Identity{Name: "token:" + t.Name, Role: t.Role}, nil
+}
+
 // guessed counts a token that does not work against its address, and says so in the log. known names
 // it, if its secret was right.
 func (s *Service) guessed(from netip.Addr, known string, now time.Time) error {
 	s.o.Log.Warn("an API token was refused", "from", from, "token", known)
-	if !s.spared(from) && s.guesses.Failed(from.String(), now) {
+	if !s.spared(from) && s.guesses.Failed(party(from), now) {
 		s.o.Log.Warn("an address is refused for a while: too many wrong tokens", "from", from)
 	}
 	return wrongToken()

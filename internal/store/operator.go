@@ -54,10 +54,14 @@ func (q *Q) OperatorsUnused(since time.Time, limit int) ([]model.Operator, error
 		ORDER BY o.id LIMIT $2`, micros(since), limit)
 }
 
-// CountOperators returns how many operators there are, besides the first one that has not joined.
-func (q *Q) CountOperators() (n int64, err error) {
-	err = q.scanOne("CountOperators", `SELECT COUNT(*) FROM operators WHERE email <> ''`, nil, &n)
-	return n, err
+// CountAccess returns how many operators there are, whether the first one waits to join, and how many API
+// tokens work.
+func (q *Q) CountAccess(now time.Time) (people, waiting, tokens int64, err error) {
+	err = q.scanOne("CountAccess", `SELECT (SELECT COUNT(*) FROM operators WHERE email <> ''),
+		(SELECT COUNT(*) FROM operators WHERE email = ''),
+		(SELECT COUNT(*) FROM tokens WHERE revoked_at IS NULL AND expires_at > $1)`, []any{micros(now)}, &people, &waiting,
+		&tokens)
+	return people, waiting, tokens, err
 }
 
 // AddOperator records an operator; Exists if one has its address.
@@ -94,7 +98,28 @@ func (tx *Tx) RemoveFirstOperator() error {
 // UseCode records that the code of a step was used; NotFound if that code, or a later one, was used
 // before.
 func (tx *Tx) UseCode(id string, step int64) error {
-	return tx.execOne("UseCode", `UPDATE operators SET totp_step = $2 WHERE id = $1 AND totp_step < $2`, id, step)
+	return tx.execOne("UseCode", `UPDATE operators SET totp_step = $2, wrong_codes = 0
+		WHERE id = $1 AND totp_step < $2`, id, step)
+}
+
+// WrongCode counts a wrong code, and returns how many were wrong since the latest right one.
+func (tx *Tx) WrongCode(id string) (n int64, err error) {
+	if _, err = tx.book("WrongCode", `UPDATE operators SET wrong_codes = wrong_codes + 1 WHERE id = $1`, id); err != nil {
+		return 0, err
+	}
+	err = tx.scanOne("WrongCode", `SELECT wrong_codes FROM operators WHERE id = $1`, []any{id}, &n)
+	return n, err
+}
+
+// LockOperator holds an operator until the end of the transaction, and returns it as it is then.
+func (tx *Tx) LockOperator(emailOrID string) (o model.Operator, err error) {
+	if o, err = tx.Operator(emailOrID); err != nil {
+		return o, err
+	}
+	if _, err := tx.lockRows("LockOperator", rankOperator, `SELECT id FROM operators WHERE id = $1`, o.ID); err != nil {
+		return o, err
+	}
+	return tx.Operator(o.ID)
 }
 
 // OperatorSignedIn records a sign-in.

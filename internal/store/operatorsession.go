@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"time"
 
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
@@ -45,6 +46,14 @@ func (q *Q) OperatorSessions(f model.OperatorSessionFilter, operatorID string, n
 		AND ($2 = '' OR s.operator_id = $2)
 		AND ($3 = 0 OR s.ended_at IS NULL AND s.ends_at > $4 AND s.seen_at > $5) ORDER BY s.id DESC LIMIT $6`,
 		before(f.Paging), operatorID, live, micros(now), micros(idle), most(f.Paging))
+}
+
+// SessionEnded reports whether somebody has ended a session.
+func (q *Q) SessionEnded(id string) (ended bool, err error) {
+	var n int64
+	err = q.scanOne("SessionEnded", `SELECT COUNT(*) FROM operator_sessions WHERE id = $1 AND ended_at IS NULL`,
+		[]any{id}, &n)
+	return n == 0, err
 }
 
 // AddOperatorSession records a session. hash is the SHA-256 of its cookie, in hex.
@@ -94,28 +103,43 @@ type Challenge struct {
 	ExpiresAt           time.Time
 }
 
-// AddChallenge records a sign-in that has begun.
-func (tx *Tx) AddChallenge(c Challenge) error {
-	_, err := tx.book("AddChallenge", `INSERT INTO challenges (hash, purpose, data, expires_at) VALUES ($1, $2, $3, $4)`,
+// AddChallenge records a sign-in that has begun, after forgetting those that are over. alone forgets earlier
+// ones of the purpose, too. It fails as Busy if there are most already.
+func (tx *Tx) AddChallenge(c Challenge, now time.Time, alone bool, most int64) error {
+	_, err := tx.book("AddChallenge", `DELETE FROM challenges WHERE expires_at < $1`, micros(now))
+	if err == nil && alone {
+		_, err = tx.book("AddChallenge", `DELETE FROM challenges WHERE purpose = $1`, c.Purpose)
+	}
+	var n int64
+	if err == nil {
+		err = tx.scanOne("AddChallenge", `SELECT COUNT(*) FROM challenges`, nil, &n)
+	}
+	if err != nil {
+		return err
+	}
+	if n >= most {
+		return fault.E("store.AddChallenge", fault.Busy, "Too many sign-ins have begun.").
+			WithHint("try again in some minutes")
+	}
+	_, err = tx.book("AddChallenge", `INSERT INTO challenges (hash, purpose, data, expires_at) VALUES ($1, $2, $3, $4)`,
 		c.Hash, c.Purpose, c.Data, micros(c.ExpiresAt))
 	return err
+}
+
+// Challenge finds a sign-in that has begun.
+func (q *Q) Challenge(hash string) (Challenge, error) {
+	return one(q, "Challenge", func(r *sql.Rows) (c Challenge, err error) {
+		err = r.Scan(&c.Hash, &c.Purpose, &c.Data, stamp{&c.ExpiresAt})
+		return c, err
+	}, `SELECT hash, purpose, data, expires_at FROM challenges WHERE hash = $1`, hash)
 }
 
 // TakeChallenge finds a sign-in that has begun, and removes it: it can be finished once. NotFound if
 // there is none.
 func (tx *Tx) TakeChallenge(hash string) (Challenge, error) {
-	c, err := one(&tx.Q, "TakeChallenge", func(r *sql.Rows) (c Challenge, err error) {
-		err = r.Scan(&c.Hash, &c.Purpose, &c.Data, stamp{&c.ExpiresAt})
-		return c, err
-	}, `SELECT hash, purpose, data, expires_at FROM challenges WHERE hash = $1`, hash)
+	c, err := tx.Challenge(hash)
 	if err != nil {
 		return c, err
 	}
 	return c, tx.bookOne("TakeChallenge", `DELETE FROM challenges WHERE hash = $1`, hash)
-}
-
-// CountChallenges returns how many sign-ins have begun.
-func (q *Q) CountChallenges() (n int64, err error) {
-	err = q.scanOne("CountChallenges", `SELECT COUNT(*) FROM challenges`, nil, &n)
-	return n, err
 }

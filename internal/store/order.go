@@ -16,7 +16,8 @@ type rank int
 
 // The order. Rows of one rank are taken in the order of their ids.
 const (
-	rankRequest     rank = iota // a request for access
+	rankOperator    rank = iota // somebody who manages the server
+	rankRequest                 // a request for access
 	rankAccount                 // an account's state
 	rankRun                     // a retention run
 	rankPublication             // held while it is placed in mailboxes
@@ -37,8 +38,8 @@ const (
 	rankRevocation              // the gate of revocations: nothing comes after it
 )
 
-var rankNames = [...]string{"request", "account", "retention run", "publication", "sequence", "expectation", "contact",
-	"mailbox", "drop", "gate of holds", "delivery", "count", "setting", "key", "link", "blob", "hold", "audit seal",
+var rankNames = [...]string{"operator", "request", "account", "retention run", "publication", "sequence", "expectation",
+	"contact", "mailbox", "drop", "gate of holds", "delivery", "count", "setting", "key", "link", "blob", "hold", "audit seal",
 	"gate of revocations"}
 
 // lock is a row, or a gate, that a transaction holds.

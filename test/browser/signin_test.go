@@ -130,12 +130,13 @@ func TestOperatorsOfASingleSignOn(t *testing.T) {
 			Scopes: []string{"email"}, Claim: "groups", Roles: map[string]model.Role{"helpdesk": model.RoleSupport}}
 	})
 	p := s.open()
-	sso.Says(map[string]any{"email": "kim@example.net", "groups": []string{"accounting"}}, nil)
+	sso.Says(map[string]any{"email_verified": true, "email": "kim@example.net", "groups": []string{"accounting"}}, nil)
 	p.visit("/console/me")
 	p.press("Go on with Example login")
 	p.see("None of your groups at Example login has a role here.")
 	p.picture("sign-in-refused")
-	sso.Says(map[string]any{"email": "kim@example.net", "name": "Kim Hill", "groups": []string{"helpdesk"}}, nil)
+	sso.Says(map[string]any{"email_verified": true, "email": "kim@example.net", "name": "Kim Hill",
+		"groups": []string{"helpdesk"}}, nil)
 	p.press("Go on with Example login")
 	p.wait("/console/")
 	p.visit("/console/me")

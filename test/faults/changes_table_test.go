@@ -60,6 +60,8 @@ var changes = map[string]change{
 	}, request: asks("DELETE", "/tokens/{name}-t", nil), again: fault.Conflict},
 	"add-operator": {request: asks("POST", "/operators", body{"email": "{name}@example.net", "role": "support"}),
 		again: fault.Exists},
+	"first-operator": {begin: func(l *lossy) { l.insert("DELETE FROM passkeys"); l.nobody() },
+		request: asks("POST", "/operators/first", nil), twice: true},
 	"edit-operator": {begin: (*lossy).invited, request: asks("PATCH", "/operators/{name}-o@example.net",
 		body{"role": "auditor"})},
 	"reset-operator": {begin: (*lossy).invited, request: asks("POST", "/operators/{name}-o@example.net/reset", nil)},
@@ -282,6 +284,12 @@ func (l *lossy) wished() {
 
 func (l *lossy) invited() {
 	l.does(asks("POST", "/operators", body{"email": "{name}-o@example.net", "role": "support"}))
+}
+
+// nobody removes all operators.
+func (l *lossy) nobody() {
+	l.insert("DELETE FROM operator_sessions")
+	l.insert("DELETE FROM operators")
 }
 
 // signedIn is an operator whose browser is signed in.

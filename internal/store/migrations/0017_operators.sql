@@ -7,6 +7,7 @@ CREATE TABLE operators (
   password      TEXT   NOT NULL, -- argon2id in PHC form; ''
   totp          TEXT   NOT NULL, -- sealed; ''
   totp_step     BIGINT NOT NULL, -- of the latest code that was used
+  wrong_codes   BIGINT NOT NULL DEFAULT 0, -- since that one
   subject       TEXT   NOT NULL, -- at the single sign-on: issuer and subject; ''
   link_hash     TEXT   NOT NULL, -- SHA-256 of the secret of the link to join, in hex; ''
   link_until    BIGINT,

@@ -6,6 +6,7 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/operator"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/internal/web/page"
 )
 
@@ -76,7 +77,7 @@ func (s *Server) passkeySigned(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	session, err := s.o.Operators.SignInWithPasskey(r.Context(), s.ticket(w, r), answer, s.visitor(r))
+	session, err := s.o.Operators.SignInWithPasskey(r.Context(), s.ticket(w, r, "ticket"), answer, s.visitor(r))
 	if err == nil {
 		s.enter(w, session)
 	}
@@ -101,12 +102,14 @@ func (s *Server) callback(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	p := &signInPage{Next: Home}
 	if q.Get("error") != "" {
-		s.o.Log.Warn("the single sign-on refused", "error", q.Get("error"), "why", q.Get("error_description"))
-		s.ticket(w, r)
+		if s.ticket(w, r, "ticket") != "" { // others have not been there
+			s.o.Log.Warn("the single sign-on refused", "error", valid.Excerpt(q.Get("error"), 60), "why",
+				valid.Excerpt(q.Get("error_description"), 200))
+		}
 		s.refused(w, p, fault.E("signin.callback", fault.Denied, "The single sign-on did not let you in."))
 		return
 	}
-	session, next, err := s.o.Operators.SignInWithSSO(r.Context(), s.ticket(w, r), q.Get("state"), q.Get("code"),
+	session, next, err := s.o.Operators.SignInWithSSO(r.Context(), s.ticket(w, r, "ticket"), q.Get("state"), q.Get("code"),
 		s.visitor(r))
 	if err != nil {
 		s.refused(w, p, err)

@@ -9,7 +9,8 @@ import (
 // FuzzInside: whatever a link says, a sign-in goes on within the pages for operators, as a browser reads it.
 func FuzzInside(f *testing.F) {
 	for _, next := range []string{"", "/console/", "/console/requests?state=new", "//evil.example", "/\\evil.example",
-		"/console/..//evil.example", "https:/console/", "/console/%2e%2e/%2e%2e//evil.example", "/console/\t/evil", "/console/%0d%0a"} {
+		"/console/..//evil.example", "https:/console/", "/console/%2e%2e/%2e%2e//evil.example",
+		"/console/\t/evil", "/console/%0d%0a"} {
 		f.Add(next)
 	}
 	at, err := url.Parse("https://files.example.com/sign-in")

@@ -28,16 +28,21 @@ type joinPage struct {
 }
 
 func (s *Server) lookJoin(w http.ResponseWriter, r *http.Request) {
-	s.showJoin(w, r, http.StatusOK, &joinPage{})
+	s.showJoin(w, r, http.StatusOK, &joinPage{}, operator.Code{})
 }
 
-// showJoin completes the page of a link, and shows it.
-func (s *Server) showJoin(w http.ResponseWriter, r *http.Request, status int, p *joinPage) {
+// showJoin completes the page of a link, and shows it. code is what the app was set up with before; without
+// one, there is a new one.
+func (s *Server) showJoin(w http.ResponseWriter, r *http.Request, status int, p *joinPage, code operator.Code) {
 	j, err := s.o.Operators.Joining(r.Context(), r.PathValue("secret"))
+	if err == nil && code.Ticket == "" {
+		code, err = s.o.Operators.JoinCode(r.Context(), r.PathValue("secret"))
+	}
 	if err != nil {
 		s.dead(w, err)
 		return
 	}
+	s.setCookie(w, "code", code.Ticket, ticketLives)
 	p.Frame = page.Frame{Title: "Set up your sign-in", Width: "wide", Script: true}
 	p.First, p.Role, p.Path = j.First, string(j.Role), operator.JoinPath+url.PathEscape(r.PathValue("secret"))
 	p.Until = s.when(*j.LinkUntil)
@@ -46,8 +51,8 @@ func (s *Server) showJoin(w http.ResponseWriter, r *http.Request, status int, p 
 	}
 	offers := s.o.Operators.Offers()
 	p.Password, p.Passkeys = offers.Password, offers.Passkeys
-	p.QR = page.DrawQR(j.CodeURI, "The code for your authenticator app, to be scanned")
-	p.Secret = grouped(j.CodeSecret)
+	p.QR = page.DrawQR(code.URI, "The code for your authenticator app, to be scanned")
+	p.Secret = grouped(code.Secret)
 	s.Show(w, status, "join.html", p)
 }
 
@@ -71,8 +76,8 @@ func person(r *http.Request) operator.Person {
 
 // join takes a password and a code.
 func (s *Server) join(w http.ResponseWriter, r *http.Request) {
-	session, err := s.o.Operators.Join(r.Context(), r.PathValue("secret"), person(r), r.PostFormValue("password"),
-		r.PostFormValue("code"), s.visitor(r))
+	session, again, err := s.o.Operators.Join(r.Context(), r.PathValue("secret"), person(r), operator.Passwords{
+		Ticket: s.ticket(w, r, "code"), New: r.PostFormValue("password"), Code: r.PostFormValue("code")}, s.visitor(r))
 	if err == nil {
 		s.enter(w, session)
 		http.Redirect(w, r, Home, http.StatusSeeOther)
@@ -84,7 +89,7 @@ func (s *Server) join(w http.ResponseWriter, r *http.Request) {
 		s.dead(w, err)
 		return
 	}
-	s.showJoin(w, r, status, p)
+	s.showJoin(w, r, status, p, again)
 }
 
 // dead says that a link does not work.
@@ -108,8 +113,8 @@ func (s *Server) joinedKey(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	session, err := s.o.Operators.JoinedKey(r.Context(), r.PathValue("secret"), s.ticket(w, r), keyName(r), answer,
-		s.visitor(r))
+	session, err := s.o.Operators.JoinedKey(r.Context(), r.PathValue("secret"), s.ticket(w, r, "ticket"), keyName(r),
+		answer, s.visitor(r))
 	if err == nil {
 		s.enter(w, session)
 	}

@@ -131,7 +131,7 @@ func (s *Server) keyMade(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	err := s.o.Operators.AddKey(r.Context(), session(r), s.ticket(w, r), keyName(r), answer)
+	err := s.o.Operators.AddKey(r.Context(), session(r), s.ticket(w, r, "ticket"), keyName(r), answer)
 	s.finished(w, OwnPath+"?done=passkey", err)
 }
 
@@ -162,12 +162,12 @@ func (s *Server) showPassword(w http.ResponseWriter, r *http.Request, status int
 	}
 	p.Frame, p.Has, p.Email = s.frame(r, "Password and authenticator app"), own.Password != "", own.Email
 	p.QR, p.Secret = page.DrawQR(code.URI, "The code for your authenticator app, to be scanned"), grouped(code.Secret)
-	s.setCookie(w, "ticket", code.Ticket, ticketLives)
+	s.setCookie(w, "code", code.Ticket, ticketLives)
 	s.Show(w, status, "password.html", p)
 }
 
 func (s *Server) setPassword(w http.ResponseWriter, r *http.Request) {
-	again, err := s.o.Operators.SetPassword(r.Context(), session(r), operator.Passwords{Ticket: s.ticket(w, r),
+	again, err := s.o.Operators.SetPassword(r.Context(), session(r), operator.Passwords{Ticket: s.ticket(w, r, "code"),
 		Old: r.PostFormValue("old"), New: r.PostFormValue("password"), Code: r.PostFormValue("code")})
 	if err == nil || again.Ticket == "" {
 		s.back(w, r, "password", err)

@@ -3,9 +3,11 @@
 package signin
 
 import (
+	"bytes"
 	"context"
 	"embed"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -83,6 +85,13 @@ type sessionKey struct{}
 // Guard lets requests of a live session through, and sends others to sign in.
 func (s *Server) Guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// The body is here before the session is looked at: it could be withheld until the session has ended.
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, page.MaxBody))
+		if err != nil {
+			s.Say(w, http.StatusRequestEntityTooLarge, "This is too much", "What was sent is larger than a form can be.")
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
 		session, err := s.Session(r)
 		switch {
 		case err == nil:
@@ -146,13 +155,14 @@ func (s *Server) setCookie(w http.ResponseWriter, name, value string, lives time
 	http.SetCookie(w, c)
 }
 
-// ticket returns the ticket of what a browser has begun, and removes it.
-func (s *Server) ticket(w http.ResponseWriter, r *http.Request) string {
-	c, err := r.Cookie(s.cookie("ticket"))
+// ticket returns the ticket of what a browser has begun, and removes it. name is the cookie's: codes that are
+// being set up have one of their own, since the same page may begin to make a passkey.
+func (s *Server) ticket(w http.ResponseWriter, r *http.Request, name string) string {
+	c, err := r.Cookie(s.cookie(name))
 	if err != nil {
 		return ""
 	}
-	s.setCookie(w, "ticket", "", 0)
+	s.setCookie(w, name, "", 0)
 	return c.Value
 }
 
