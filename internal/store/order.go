@@ -38,9 +38,9 @@ const (
 	rankRevocation              // the gate of revocations: nothing comes after it
 )
 
-var rankNames = [...]string{"operator", "request", "account", "retention run", "publication", "sequence", "expectation",
-	"contact", "mailbox", "drop", "gate of holds", "delivery", "count", "setting", "key", "link", "blob", "hold", "audit seal",
-	"gate of revocations"}
+var rankNames = [...]string{"operator", "request", "account", "retention run", "publication", "sequence",
+	"expectation", "contact", "mailbox", "drop", "gate of holds", "delivery", "count", "setting", "key", "link",
+	"blob", "hold", "audit seal", "gate of revocations"}
 
 // lock is a row, or a gate, that a transaction holds.
 type lock struct {
