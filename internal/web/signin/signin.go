@@ -175,6 +175,7 @@ func (s *Server) visitor(r *http.Request) operator.Visitor {
 
 // enter gives a browser its session.
 func (s *Server) enter(w http.ResponseWriter, v operator.Session) {
+	s.setCookie(w, "code", "", 0) // of a link's page, if a passkey was made there
 	s.setCookie(w, "session", v.Cookie, v.EndsAt.Sub(v.CreatedAt))
 }
 
