@@ -86,6 +86,12 @@ func TestEveryPageCanBeUsedByEverybody(t *testing.T) {
 	p.see("Your pair is ready.")
 	p.accessible("the form with a new pair", source)
 	p.press("Send the request")
+	p.see("Save the key files first.")
+	p.press("Save the key files")
+	p.press("Send the request")
+	p.see("Your pair is ready.") // names are missing, and the page stays
+	p.visit("/")
+	p.press("Send the request")
 	p.see("need another look")
 	p.accessible("the form with mistakes", source)
 	var focused string
@@ -93,6 +99,7 @@ func TestEveryPageCanBeUsedByEverybody(t *testing.T) {
 	if !strings.Contains(focused, "need another look") {
 		t.Errorf("the summary of mistakes does not have the focus, %q has it", focused)
 	}
+	p.paste("key", testkit.NewPair(t).Line)
 	p.aboutMe()
 	p.press("Send the request")
 	p.see("Please look into your mail")

@@ -112,7 +112,49 @@
 		for (const i of root.querySelectorAll("input[type=radio]")) {
 			i.addEventListener("change", () => { document.getElementById("own-words").hidden = !chosen(); });
 		}
-		let worker, url;
+		const form = root.closest("form");
+		let worker, url, made = false, saved = true;
+		const leaving = (e) => { if (!saved) e.preventDefault(); };
+		window.addEventListener("beforeunload", leaving);
+
+		// The pair is in this page alone: until its files are saved, and while a field is missing, the page stays.
+		form.addEventListener("submit", (e) => {
+			if (!made || e.defaultPrevented) return;
+			if (!saved) {
+				e.preventDefault();
+				answer.querySelector("[data-unsaved]").hidden = false;
+				answer.querySelector("a").focus();
+			} else if (!form.reportValidity()) {
+				e.preventDefault();
+			}
+		});
+
+		// keep shows how a pair is saved that was just made. Another one takes a button of its own.
+		function keep(data) {
+			say("keygen-done");
+			[made, saved, button.hidden] = [true, false, true];
+			URL.revokeObjectURL(url);
+			url = URL.createObjectURL(new Blob([data.zip], {type: "application/zip"}));
+			const link = answer.querySelector("a");
+			link.href = url;
+			link.addEventListener("click", () => {
+				saved = true;
+				answer.querySelector("[data-unsaved]").hidden = true;
+			});
+			const words = answer.querySelectorAll("[data-words]");
+			if (chosen()) words.forEach((w) => w.remove()); else words[1].textContent = data.passphrase;
+			own.value = "";
+			area.value = data.public;
+			area.dispatchEvent(new Event("input"));
+			answer.querySelector("[data-another]").addEventListener("click", () => {
+				[made, saved, button.hidden] = [false, true, false];
+				answer.replaceChildren();
+				area.value = "";
+				area.dispatchEvent(new Event("input"));
+				button.focus();
+			});
+		}
+
 		button.addEventListener("click", () => {
 			if (chosen() && own.value.length < 12) return say("keygen-short");
 			say("keygen-busy");
@@ -122,15 +164,7 @@
 			worker.onmessage = ({data}) => {
 				button.disabled = false;
 				if (data.error) return say("keygen-failed");
-				say("keygen-done");
-				URL.revokeObjectURL(url);
-				url = URL.createObjectURL(new Blob([data.zip], {type: "application/zip"}));
-				answer.querySelector("a").href = url;
-				const words = answer.querySelectorAll("[data-words]");
-				if (chosen()) words.forEach((w) => w.remove()); else words[1].textContent = data.passphrase;
-				own.value = "";
-				area.value = data.public;
-				area.dispatchEvent(new Event("input"));
+				keep(data);
 			};
 			worker.postMessage({runtime: root.dataset.runtime, program: root.dataset.program, kind: "ed25519",
 				comment: "made in a browser", passphrase: chosen() ? own.value : ""});
