@@ -288,13 +288,14 @@ func (s *server) when(t time.Time, zone *time.Location) string {
 // keyPage says how a pair is made.
 type keyPage struct {
 	page.Frame
+	Maker bool // the form can make a pair
 	Short string
 	QR    template.HTML
 }
 
 func (s *server) keyGuide(w http.ResponseWriter, _ *http.Request) {
 	p := &keyPage{Frame: page.Frame{Title: "Make a key pair", Nav: s.nav("/keys"), Width: "wide", Script: true}}
-	p.Short, p.QR = s.short, s.qr
+	p.Maker, p.Short, p.QR = s.Keygen() != nil, s.short, s.qr
 	s.Show(w, http.StatusOK, "keys.html", p)
 }
 

@@ -51,7 +51,7 @@ func fromTheFormToTheFirstFile(t *testing.T, database testkit.Option) {
 	p.see("Ask for file access")
 	p.picture("ask")
 
-	p.press("I have no key")
+	p.press("I have no key yet")
 	p.press("Make a key pair")
 	p.see("Your pair is ready.")
 	p.see("Good: an Ed25519 key.")

@@ -81,7 +81,7 @@ func TestEveryPageCanBeUsedByEverybody(t *testing.T) {
 	look("no page", "/nothing-here", "Nothing here")
 	look("a link that does not work", "/handover/x", "This link does not work")
 	look("the form", "/", "Ask for file access")
-	p.press("I have no key")
+	p.press("I have no key yet")
 	p.press("Make a key pair")
 	p.see("Your pair is ready.")
 	p.accessible("the form with a new pair", source)

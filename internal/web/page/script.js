@@ -105,6 +105,8 @@
 	function keygen(root) {
 		if (!window.Worker || !window.WebAssembly) return;
 		root.hidden = false;
+		root.open = location.hash === "#keygen";
+		document.getElementById("keyless").hidden = true;
 		const area = document.getElementById("key"), answer = document.getElementById("keygen-answer");
 		const own = document.getElementById("passphrase"), button = root.querySelector("button");
 		const say = (id) => { answer.replaceChildren(document.getElementById(id).content.cloneNode(true)); };
