@@ -152,7 +152,7 @@ func TestAnOperatorGivesAccess(t *testing.T) {
 		k.see("2. Make the pair and hand it over")
 		k.picture("give-ready")
 		k.press("Make the pair")
-		k.see("The key may log in now.")
+		k.see("Done. The key works now.")
 		k.picture("given")
 
 		private := s.takes(s.mail.wait("rob@carrier.example", "key").link())

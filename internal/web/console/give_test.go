@@ -85,7 +85,7 @@ func TestAKeyIsHandedToTwoPeople(t *testing.T) {
 
 	made := pair(t)
 	v, secrets := handing(t, made, first, second, true)
-	a := w.ask(w.admin, page, v).says(200, "The key may log in now.", made.Public.Fingerprint, "A mail with the link")
+	a := w.ask(w.admin, page, v).says(200, "Done. The key works now.", made.Public.Fingerprint, "A mail with the link")
 	if a.header.Get("Sallyport-Part") != "given" {
 		t.Error("the script does not know the answer")
 	}

@@ -261,6 +261,8 @@
 			button.disabled = false;
 			if (!r.ok) return;
 			form.remove(); // the same pair is not made twice by a second click
+			for (const step of document.querySelectorAll("[data-before]")) step.remove();
+			answer.focus();
 			for (const at of answer.querySelectorAll("[data-link]")) {
 				at.textContent = form.dataset.base + made[at.dataset.link].secret;
 			}
