@@ -82,7 +82,7 @@ func TestAPuTTYgenKeyFromTheFormToTheFirstFile(t *testing.T) {
 	k.visit("/console/requests")
 	k.clicks = 0
 	k.press("Jo Hill, Blue Ridge Dental")
-	k.see("What decides")
+	k.see("Checks")
 	k.press("Approve")
 	k.see("What was made")
 	if k.clicks != 2 {
@@ -303,7 +303,7 @@ func TestPagesForOperatorsCanBeUsedByEverybody(t *testing.T) {
 	p = s.operator("kim@example.net", model.RoleAdmin)
 	look("the queue", "/console/requests", "Jo Hill")
 	look("a queue of nothing", "/console/requests?text=zzzz", "matches")
-	look("a request", "/console/requests/"+request.Reference, "What decides")
+	look("a request", "/console/requests/"+request.Reference, "Checks")
 	look("no request", "/console/requests/none", "none")
 	look("record a request", "/console/requests/new", "Record a request")
 	look("give access", "/console/give", "Whose log-in is it?")

@@ -166,13 +166,16 @@ func (s *server) requestPage(r *http.Request, j model.Judgement) *requestPage {
 }
 
 // weights are the words and colours of findings.
-var weights = map[model.Weight]finding{model.WeightStop: {Tone: bad, Word: "In the way"},
-	model.WeightWarn: {Tone: warn, Word: "Look twice"}, model.WeightGood: {Tone: good, Word: "In order"}}
+var weights = map[model.Weight]finding{model.WeightStop: {Tone: bad, Word: "Stops it"},
+	model.WeightWarn: {Tone: warn, Word: "Check"}, model.WeightGood: {Tone: good, Word: "OK"}}
 
 // judged returns what decides, the gravest first, and what it comes to.
 func judged(j model.Judgement, here string) (list []finding, v verdict) {
-	counts := map[model.Weight]int{}
+	counts, makes := map[model.Weight]int{}, ""
 	for _, f := range j.Findings {
+		if f.Action != nil && f.Action.Operation == "approve-request" && f.Action.Values["create_account"] != "" {
+			f.Weight, makes = model.WeightWarn, " The approval makes the account." // the form has a button for it
+		}
 		counts[f.Weight]++
 		one := weights[f.Weight]
 		one.Text, one.Path = f.Text, pageOf(f.Action, here)
@@ -184,9 +187,11 @@ func judged(j model.Judgement, here string) (list []finding, v verdict) {
 	stops, warns := counts[model.WeightStop], counts[model.WeightWarn]
 	switch {
 	case stops > 0:
-		return list, verdict{bad, "Approving fails as things are: " + counted(stops, "thing") + " in the way."}
+		return list, verdict{bad, "Not ready to approve: " + counted(stops, "thing") + " to settle."}
+	case makes != "" && warns == 1:
+		return list, verdict{good, "Ready to approve." + makes}
 	case warns > 0:
-		return list, verdict{warn, "It can be approved. Look twice at " + counted(warns, "thing") + " first."}
+		return list, verdict{warn, "It can be approved. Check " + counted(warns, "thing") + " first." + makes}
 	}
 	return list, verdict{good, "Everything is in order. It can be approved."}
 }
