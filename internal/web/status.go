@@ -73,8 +73,8 @@ type statusPage struct {
 	MayWithdraw bool
 	Reference   string
 	Facts, Card []fact
-	Files       []page.Place // files that programs import
-	Guide       string       // path of the guide
+	Programs    []page.Program // with the files that they import
+	Guide       string         // path of the guide
 	Marks       []mark
 	Path        string // this page's
 }
@@ -203,18 +203,26 @@ func (s *server) settings(r *http.Request, p *statusPage, user string) error {
 	for _, k := range c.HostKeys {
 		p.Card = append(p.Card, fact{"Server's fingerprint", k.Fingerprint, true})
 	}
-	for _, program := range guide.WelcomePrograms {
-		files, err := c.Sites(program, "")
-		if err != nil {
-			return err
-		}
-		for _, f := range files {
-			p.Files = append(p.Files, page.Place{Name: f.Name,
-				Path: p.Path + "/site/" + program + "/" + url.PathEscape(f.Name)})
-		}
-	}
+	p.Programs, err = downloads(&c, p.Path)
 	p.Guide = p.Path + "/guide"
-	return nil
+	return err
+}
+
+// downloads lists the files that programs import. at is the path of the request's page.
+func downloads(c *guide.Card, at string) (list []page.Program, err error) {
+	for _, program := range page.Programs {
+		files, err := c.Sites(program.ID, "")
+		if err != nil {
+			return nil, err
+		}
+		one := page.Program{Name: program.Name}
+		for _, f := range files {
+			one.Files = append(one.Files, page.Place{Name: f.Name,
+				Path: at + "/site/" + program.ID + "/" + url.PathEscape(f.Name)})
+		}
+		list = append(list, one)
+	}
+	return list, nil
 }
 
 // answerQuestion takes the requester's answer.
@@ -279,8 +287,29 @@ func (s *server) guidePage(w http.ResponseWriter, r *http.Request) {
 		s.unavailable(w, err)
 		return
 	}
+	back := onboard.StatusPath + url.PathEscape(r.PathValue("secret"))
+	programs, err := downloads(&c, back)
+	if err != nil {
+		s.unavailable(w, err)
+		return
+	}
 	s.Show(w, http.StatusOK, "sheet.html", &sheetPage{Frame: page.Frame{Title: title, Width: "wide", Script: true},
-		Body: body, Back: onboard.StatusPath + url.PathEscape(r.PathValue("secret"))})
+		Body: linked(body, programs), Back: back})
+}
+
+// linked makes the names of files in a guide links to them.
+func linked(body template.HTML, programs []page.Program) template.HTML {
+	text := string(body)
+	for _, p := range programs {
+		for _, f := range p.Files {
+			name := "<code>" + template.HTMLEscapeString(f.Name) + "</code>"
+			if strings.Contains(text, " download>"+name) {
+				continue // of several programs: known_hosts
+			}
+			text = strings.ReplaceAll(text, name, `<a href="`+template.HTMLEscapeString(f.Path)+`" download>`+name+"</a>")
+		}
+	}
+	return template.HTML(text)
 }
 
 // siteFile sends a file that a program imports.

@@ -109,6 +109,10 @@ func fromTheFormToTheFirstFile(t *testing.T, database testkit.Option) {
 	p.press("The whole guide")
 	p.see("File access for Blue Ridge Dental")
 	p.picture("guide")
+	p.press(".filezilla.xml")
+	if site := string(testkit.MustRead(t, p.downloaded("*.filezilla.xml"))); !strings.Contains(site, ">sftp-key.ppk<") {
+		t.Errorf("the site file is %s", site)
+	}
 
 	content := filepath.Join(t.TempDir(), "2026-11.csv")
 	testkit.Must(t, os.WriteFile(content, []byte("a,b\n1,2\n"), 0o600))

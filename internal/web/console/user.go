@@ -4,7 +4,6 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -29,7 +28,7 @@ type userPage struct {
 	Links    []linkLine
 	Folders  []model.Folder
 	Feeds    []model.FeedLine
-	Sites    []siteLine
+	Programs []page.Program
 	More     bool // there are more links than are shown
 	MayGive  bool
 }
@@ -54,9 +53,6 @@ type linkLine struct {
 	Mail                     *mail
 	MailID                   string // of a mail that can be sent again
 }
-
-// siteLine is a file that a program imports.
-type siteLine struct{ Name, Path string }
 
 // linksShown is how many of a user's links are shown.
 const linksShown = 20
@@ -217,24 +213,21 @@ func (s *server) use(r *http.Request, p *userPage, v model.UserPage) error {
 	return nil
 }
 
-// programs are those that import a file.
-var programs = []string{"filezilla", "winscp", "openssh", "rclone"}
-
 // sites lists the files that programs import.
 func (s *server) sites(r *http.Request, p *userPage) error {
-	for _, program := range programs {
-		list, err := client.All(r.Context(), s.api.ShowSites, model.SitesFilter{User: p.User.Name, For: program})
+	for _, program := range page.Programs {
+		list, err := client.All(r.Context(), s.api.ShowSites, model.SitesFilter{User: p.User.Name, For: program.ID})
 		if fault.Is(err, fault.Conflict) || fault.Is(err, fault.Invalid) || fault.Is(err, fault.NotFound) {
 			return nil // the server's address is not configured
 		} else if err != nil {
 			return err
 		}
+		one := page.Program{Name: program.Name}
 		for _, f := range list {
-			if slices.ContainsFunc(p.Sites, func(have siteLine) bool { return have.Name == f.Name }) {
-				continue // of several programs: known_hosts
-			}
-			p.Sites = append(p.Sites, siteLine{f.Name, p.Path + "/site/" + program + "/" + url.PathEscape(f.Name)})
+			one.Files = append(one.Files, page.Place{Name: f.Name,
+				Path: p.Path + "/site/" + program.ID + "/" + url.PathEscape(f.Name)})
 		}
+		p.Programs = append(p.Programs, one)
 	}
 	return nil
 }

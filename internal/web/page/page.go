@@ -45,7 +45,7 @@ type Frame struct {
 	Script   bool   // the page has parts that are quicker with the script
 }
 
-// Place is an entry of the navigation.
+// Place is an entry of the navigation, or a file to download.
 type Place struct {
 	Name, Path string
 	Here       bool
