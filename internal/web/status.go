@@ -73,6 +73,7 @@ type statusPage struct {
 	MayWithdraw bool
 	Reference   string
 	Facts, Card []fact
+	Prints      []fact         // of the server's other keys
 	Programs    []page.Program // with the files that they import
 	Guide       string         // path of the guide
 	Marks       []mark
@@ -200,12 +201,25 @@ func (s *server) settings(r *http.Request, p *statusPage, user string) error {
 	}
 	p.Card = []fact{{"Server address", c.Host, true}, {"Port", strconv.Itoa(c.Port), true}, {"Protocol", "SFTP", false},
 		{"Username", c.User, true}, {"Log-in", "your private key file, no password", false}, {"Starts in", c.StartDir, true}}
-	for _, k := range c.HostKeys {
-		p.Card = append(p.Card, fact{"Server's fingerprint", k.Fingerprint, true})
-	}
+	p.fingerprints(c.HostKeys)
 	p.Programs, err = downloads(&c, p.Path)
 	p.Guide = p.Path + "/guide"
 	return err
+}
+
+// fingerprints adds those of the server's keys. Most programs show the Ed25519 key's, which is never among the others.
+func (p *statusPage) fingerprints(list []model.HostKey) {
+	for _, k := range list {
+		name := "RSA"
+		switch {
+		case strings.Contains(k.Type, "ed25519"):
+			p.Card = append(p.Card, fact{"Fingerprint (Ed25519), shown by most programs", k.Fingerprint, true})
+			continue
+		case strings.HasPrefix(k.Type, "ecdsa"):
+			name = "ECDSA"
+		}
+		p.Prints = append(p.Prints, fact{"Fingerprint (" + name + ")", k.Fingerprint, true})
+	}
 }
 
 // downloads lists the files that programs import. at is the path of the request's page.
