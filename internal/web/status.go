@@ -122,9 +122,20 @@ func isReady(state model.RequestState) bool {
 	return state == model.RequestReady || state == model.RequestFirstLogin || state == model.RequestFirstFile
 }
 
+// titleOf says how a request stands in its page's title.
+func titleOf(state model.RequestState) string {
+	switch {
+	case isReady(state):
+		return "Your access is ready"
+	case state == model.RequestNeedsAnswer:
+		return "We have a question"
+	}
+	return "Your request"
+}
+
 func (s *server) statusPage(v model.RequestStatus) *statusPage {
 	zone := s.o.Zone
-	p := &statusPage{Frame: page.Frame{Title: "Your request", Width: "wide", Script: true}, Reference: v.Reference,
+	p := &statusPage{Frame: page.Frame{Title: titleOf(v.State), Width: "wide", Script: true}, Reference: v.Reference,
 		MayAnswer: v.MayAnswer, MayWithdraw: v.MayWithdraw}
 	t := tellings[v.State]
 	p.Steps, p.Tone, p.Headline, p.Lines = stepsAt(t.step), t.tone, t.headline, append([]string(nil), t.lines...)
@@ -172,11 +183,11 @@ var tellings = map[model.RequestState]struct {
 	model.RequestNew: {3, "", "We look at your request.",
 		[]string{"There is nothing for you to do now. We mail you when your account is ready, or if we have a question."},
 		"The request was with us."},
-	model.RequestNeedsAnswer: {3, "warn", "We have a question.", []string{"Please answer below. Then we go on."},
+	model.RequestNeedsAnswer: {3, "warn", "Please answer below. Then we go on.", nil,
 		"We asked you something."},
 	model.RequestApproved: {3, "", "Your request is approved.",
 		[]string{"A second person looks at it now. There is nothing for you to do."}, "Your request was approved."},
-	model.RequestReady: {4, "good", "Your account is ready.", []string{"You can log in now, with the settings below."},
+	model.RequestReady: {4, "good", "You can log in now, with the settings below.", nil,
 		"Your account was ready."},
 	model.RequestFirstLogin: {5, "good", "Your account works: you have logged in.", nil,
 		"You logged in for the first time."},

@@ -99,7 +99,7 @@ func fromTheFormToTheFirstFile(t *testing.T, database testkit.Option) {
 	k.see("What was made")
 	s.mail.wait("jo@blueridge.example", "ready")
 	p.visit(status)
-	p.see("Your account is ready.")
+	p.see("Your access is ready")
 	p.picture("status-ready")
 	p.press(".ssh_config")
 	site := string(testkit.MustRead(t, p.downloaded("*.ssh_config")))
