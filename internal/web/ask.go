@@ -54,7 +54,7 @@ type step struct {
 }
 
 // way are the steps from the key to the log-in.
-var way = []string{"Your key", "About you", "Confirm your e\u2011mail", "We look at it", "Ready"}
+var way = []string{"Your key", "About you", "Confirm your e\u2011mail", "We check it", "Ready"}
 
 // stepsAt returns the way, with the step that is to be done now. Steps before it are done.
 func stepsAt(here int) []step {

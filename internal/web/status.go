@@ -5,6 +5,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -106,7 +107,13 @@ func (s *server) showStatus(w http.ResponseWriter, r *http.Request, status int, 
 		s.dead(w, err)
 		return
 	}
+	offers, err := s.o.Requests.Offers(r.Context())
+	if err != nil {
+		s.unavailable(w, err)
+		return
+	}
 	p := s.statusPage(v)
+	p.Facts = facts(v, offers)
 	p.Path = onboard.StatusPath + url.PathEscape(r.PathValue("secret"))
 	if isReady(v.State) {
 		if err := s.settings(r, p, v.Username); err != nil {
@@ -143,25 +150,37 @@ func (s *server) statusPage(v model.RequestStatus) *statusPage {
 	case v.Reason != "":
 		p.Lines = append([]string{v.Reason}, p.Lines...)
 	case v.Due != nil && v.WaitsFor == model.AwaitedRequester:
-		p.Lines = append(p.Lines, "Until "+s.when(*v.Due, zone)+".")
+		p.Lines = append(p.Lines, "Please answer by "+s.when(*v.Due, zone)+
+			". After that the request ends; you can ask again.")
 	case v.Due != nil && v.WaitsFor != model.AwaitedNobody && !isReady(v.State):
-		p.Lines = append(p.Lines, "You hear from us by "+s.when(*v.Due, zone)+".")
+		p.Lines = append(p.Lines, "You will hear from us by "+s.when(*v.Due, zone)+".")
 	}
 	for _, word := range v.Talk {
 		p.Talk = append(p.Talk, said{word.Question, s.when(word.At, zone), word.Text})
 	}
-	for _, m := range v.Steps {
-		p.Marks = append(p.Marks, mark{s.when(m.At, zone), tellings[m.State].mark})
+	for i, m := range v.Steps {
+		text := tellings[m.State].mark
+		if i > 0 && m.State == model.RequestNew && v.Steps[i-1].State == model.RequestNeedsAnswer {
+			text = "We received your answer."
+		}
+		p.Marks = append(p.Marks, mark{s.when(m.At, zone), text})
 	}
-	p.Facts = facts(v)
 	return p
 }
 
-// facts returns what was asked for. Fields that were left empty are left out.
-func facts(v model.RequestStatus) (out []fact) {
+// facts returns what was asked for, feeds by the titles under which they are offered. Fields that were left empty are left out.
+func facts(v model.RequestStatus, offers []model.Offer) (out []fact) {
+	feeds := slices.Clone(v.Feeds)
+	for i := range feeds {
+		for _, o := range offers {
+			if o.Name == feeds[i] && o.Title != "" {
+				feeds[i] = o.Title
+			}
+		}
+	}
 	for _, f := range []fact{{"Name", v.Name, false}, {"E-mail", v.Email, false}, {"Company", v.Company, false},
 		{"Account number", v.AccountNumber, false}, {"Username", v.Username, true}, {"Key", v.Key.Fingerprint, true},
-		{"Files", strings.Join(v.Feeds, ", "), false}, {"As", strings.ToUpper(strings.Join(v.Types, ", ")), false},
+		{"Files", strings.Join(feeds, ", "), false}, {"File types", strings.ToUpper(strings.Join(v.Types, ", ")), false},
 		{"Message", v.Message, false}} {
 		if f.Value != "" {
 			out = append(out, f)
@@ -182,13 +201,13 @@ var tellings = map[model.RequestState]struct {
 		[]string{"We mailed you a link. We look at the request when you have opened it."}, "You sent the request."},
 	model.RequestNew: {3, "", "We look at your request.",
 		[]string{"There is nothing for you to do now. We mail you when your account is ready, or if we have a question."},
-		"The request was with us."},
+		"We received your confirmed request."},
 	model.RequestNeedsAnswer: {3, "warn", "Please answer below. Then we go on.", nil,
-		"We asked you something."},
+		"We sent you a question."},
 	model.RequestApproved: {3, "", "Your request is approved.",
 		[]string{"A second person looks at it now. There is nothing for you to do."}, "Your request was approved."},
 	model.RequestReady: {4, "good", "You can log in now, with the settings below.", nil,
-		"Your account was ready."},
+		"Your access was set up."},
 	model.RequestFirstLogin: {5, "good", "Your account works: you have logged in.", nil,
 		"You logged in for the first time."},
 	model.RequestFirstFile: {5, "good", "Your account works: the first file has gone through.", nil,

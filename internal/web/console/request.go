@@ -139,7 +139,7 @@ func (s *server) requestPage(r *http.Request, j model.Judgement) *requestPage {
 	q, mine := j.Request, me(s.o.Who(r.Context()))
 	p := &requestPage{Frame: s.frame(r, q.Name()+", "+q.Company, ""), Done: doneText(r), Path: requestPath(q.Reference),
 		Request: q, State: stateWord(q.State), Tone: requestTones[q.State], Waits: waitsFor(q.WaitsFor),
-		Since: s.at(&q.Since), DueAt: s.at(q.Due), Account: j.Account, Feeds: j.Feeds, Facts: facts(q), Me: mine,
+		Since: s.at(&q.Since), DueAt: s.at(q.Due), Account: j.Account, Feeds: j.Feeds, Facts: facts(j), Me: mine,
 		Mine: q.Owner != "" && q.Owner == mine, Steps: way(q), Reasons: reasons, Typed: typed(r)}
 	if q.Late && q.WaitsFor != model.AwaitedRequester {
 		p.WaitsLate = length(s.now().Sub(*q.Due))
@@ -197,7 +197,15 @@ func judged(j model.Judgement, here string) (list []finding, v verdict) {
 }
 
 // facts are what the requester told, and how it came.
-func facts(q model.Request) []fact {
+func facts(j model.Judgement) []fact {
+	q, feeds := j.Request, slices.Clone(j.Request.Feeds)
+	for i := range feeds {
+		for _, f := range j.Feeds {
+			if f.Name == feeds[i] && f.Title != "" {
+				feeds[i] = f.Title
+			}
+		}
+	}
 	how := "no"
 	if q.VerifiedAt != nil {
 		how = q.Verified
@@ -212,7 +220,7 @@ func facts(q model.Request) []fact {
 	}
 	list := []fact{{Name: "Account number", Value: q.AccountNumber}, {Name: "Company", Value: q.Company},
 		{Name: "E-mail", Value: q.Email, Soft: "confirmed: " + how}, {Name: "Phone", Value: q.Phone},
-		{Name: "Username wished", Value: q.Username}, {Name: "Feeds wished", Value: strings.Join(q.Feeds, ", ")},
+		{Name: "Username wished", Value: q.Username}, {Name: "Feeds wished", Value: strings.Join(feeds, ", ")},
 		{Name: "File types wished", Value: strings.Join(q.Types, ", ")},
 		{Name: "Key", Value: q.Key.Type + ", " + counted(q.Key.Bits, "bit"), Soft: "read from " + q.Key.Format},
 		{Name: "Fingerprint", Value: q.Key.Fingerprint, Code: true, Soft: key},
