@@ -190,6 +190,7 @@ func TestAFormWithMistakesKeepsWhatWasTyped(t *testing.T) {
 	for _, want := range []string{`value="Hill"`, `value="New &amp; Sons"`, `value="invoice" checked`,
 		`value="pdf" checked`,
 		`<a href="#email">`, `<a href="#first_name">`, `id="email" name="email" type="email"`, `aria-invalid="true"`,
+		`aria-describedby="email-hint email-mistake"`, `id="email-mistake"`,
 		"2 things need another look.", "SHA256:"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %s in %s", want, text)
