@@ -177,7 +177,7 @@ func TestAnOperatorGivesAccess(t *testing.T) {
 				t.Errorf("%s left the operator's browser in clear", name)
 			}
 		}
-		k.press("Revoke")
+		k.press("Revoke key")
 		k.picture("revoke")
 		k.fill("reason", "lost laptop")
 		k.press("Revoke the key")

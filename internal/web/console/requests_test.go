@@ -57,7 +57,7 @@ func TestFromTheQueueToALogInWithTwoClicks(t *testing.T) {
 	testkit.Eventually(t, "the welcome is listed", func() bool {
 		return strings.Contains(w.get(at(r)).text, "file access for ACME Telecom is ready")
 	})
-	w.get("/console/users/acme").says(200, r.Key.Fingerprint, "nobody has logged in yet", "Came by a request",
+	w.get("/console/users/acme").says(200, r.Key.Fingerprint, "nobody has logged in yet", "<dt>Request</dt>",
 		"Call detail records", "acme.filezilla.xml")
 	w.get("/console/users/acme/site/filezilla/other.xml").says(404)
 	w.get("/console/users/acme/site/filezilla/acme.filezilla.xml").says(200, "files.example.com")

@@ -204,7 +204,7 @@ func (s *server) use(r *http.Request, p *userPage, v model.UserPage) error {
 	}
 	p.Use = append(p.Use, fact{Name: "Last log-in", Value: last})
 	if v.LastLogin != nil {
-		p.Use = append(p.Use, fact{Name: "With", Value: v.LastLogin.Client, Soft: "from " + v.LastLogin.Address})
+		p.Use = append(p.Use, fact{Name: "Program", Value: v.LastLogin.Client, Soft: "from " + v.LastLogin.Address})
 	}
 	if len(v.Failures) > 0 {
 		f := v.Failures[0]
