@@ -117,7 +117,7 @@ var doneTexts = map[string]string{
 	"verified":    "The address counts as verified.",
 	"link":        "The link was revoked.",
 	"mailed":      "The mail is sent once more.",
-	"key":         "The key was revoked, and its sessions were ended."}
+	"key":         "The key was revoked."}
 
 // doneText returns what the page says was done; "" for nothing.
 func doneText(r *http.Request) string { return doneTexts[r.URL.Query().Get("done")] }

@@ -31,6 +31,7 @@ type userPage struct {
 	Programs []page.Program
 	More     bool // there are more links than are shown
 	MayGive  bool
+	Revoked  bool // a key was revoked just now
 }
 
 // keyLine is a key of the user.
@@ -68,7 +69,7 @@ func (s *server) showUser(w http.ResponseWriter, r *http.Request, wrong error) e
 	}
 	p := &userPage{Frame: s.frame(r, "Access of "+v.User.Name, "/console/give"), Done: doneText(r),
 		Path: userPath(v.User.Name), User: v.User, Account: v.Account, Findings: v.Findings, Folders: v.Folders,
-		Feeds: v.Feeds, MayGive: s.may(r, "make-link")}
+		Feeds: v.Feeds, MayGive: s.may(r, "make-link"), Revoked: r.URL.Query().Get("done") == "key"}
 	for _, k := range v.Keys {
 		p.Keys = append(p.Keys, s.keyLine(r, p.Path, k))
 	}
@@ -303,6 +304,7 @@ type revokePage struct {
 	Key      keyLine
 	Last     bool // no other key of the user works
 	Others   []string
+	MayGive  bool
 	Typed    map[string]string
 }
 
@@ -318,7 +320,7 @@ func (s *server) showRevoke(w http.ResponseWriter, r *http.Request, fingerprint 
 		return err
 	}
 	p := &revokePage{Frame: s.frame(r, "Revoke a key of "+name, ""), Path: userPath(name), User: name, Last: true,
-		Typed: typed(r)}
+		MayGive: s.may(r, "make-link"), Typed: typed(r)}
 	p.Width = "wide"
 	for _, k := range list {
 		works := k.State == model.KeyActive || k.State == model.KeyRetiring
