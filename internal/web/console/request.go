@@ -47,6 +47,11 @@ type requestPage struct {
 	Me                      string
 }
 
+// Acts reports whether there is something to do with the request, for whoever looks at it.
+func (p *requestPage) Acts() bool {
+	return p.Form != nil || p.MayAsk || p.MayReject || p.MayAssign || p.MayRemind || p.MayWithdraw
+}
+
 // step is a step on the way from the request to the first file.
 type step struct {
 	Name       string
