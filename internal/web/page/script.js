@@ -283,6 +283,15 @@
 	const issuer = document.querySelector("[data-issue]");
 	if (issuer) issuing(issuer);
 
+	// A one-time link works once: after its file is saved, its button can't be pressed again.
+	for (const form of document.querySelectorAll("[data-saves]")) {
+		form.addEventListener("submit", () => setTimeout(() => {
+			const button = form.querySelector("button");
+			button.disabled = true;
+			button.textContent = form.dataset.saves;
+		}));
+	}
+
 	const wrong = document.querySelector("[data-mistakes]");
 	if (wrong) wrong.focus();
 })();
