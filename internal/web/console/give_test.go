@@ -76,7 +76,7 @@ func TestAKeyIsHandedToTwoPeople(t *testing.T) {
 	w := begin(t)
 	first, second := w.partner("acme")
 	w.get("/console/give?text=ACME").says(200, `href="/console/give?account=acme"`)
-	w.get("/console/give?account=acme").says(200, "Give a key to acme", "The username will be <code>acme</code>")
+	w.get("/console/give?account=acme").says(200, `Give a key<span class="unseen"> to acme`, "The username will be <code>acme</code>")
 	page := "/console/users/acme/give"
 	w.get(page).says(200, "The key file goes to", "Sam Lee", "--key-to CONTACT").lacks("data-issue")
 	w.get(page+"?key_to="+first+"&passphrase_to="+first).says(422, "go to two different people").lacks("data-issue")
