@@ -81,7 +81,7 @@ func fromTheFormToTheFirstFile(t *testing.T, database testkit.Option) {
 	k.press("Jo Hill, Blue Ridge Dental")
 	k.see("Checks")
 	k.picture("request")
-	k.press("Ask something")
+	k.press("Ask Jo a question")
 	k.fill("text", "Is this for the Roanoke office?")
 	k.press("Send the question")
 	k.see("Questions and answers")

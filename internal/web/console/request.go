@@ -42,6 +42,7 @@ type requestPage struct {
 	MayAsk, MayReject, Mine bool
 	MayAssign, MayRemind    bool
 	MayWithdraw, MayDecide  bool
+	Colleagues              []string // who may be the owner, as far as this role sees them
 	Reasons                 []option
 	Typed                   map[string]string
 	Me                      string
@@ -131,6 +132,17 @@ func (s *server) showRequest(w http.ResponseWriter, r *http.Request, wrong error
 	if p.Made, err = s.made(r, j.Request); err != nil {
 		return err
 	}
+	if p.MayAssign && s.may(r, "list-operators") {
+		list, err := s.api.ListOperators(r.Context(), model.OperatorFilter{Paging: model.Paging{Limit: colleaguesShown}})
+		if err != nil {
+			return err
+		}
+		for _, o := range list.Items {
+			if o.State == model.OperatorActive {
+				p.Colleagues = append(p.Colleagues, o.Email)
+			}
+		}
+	}
 	status := http.StatusOK
 	if wrong != nil {
 		status, p.Mistakes = formStatus(wrong), mistakes(wrong, "main")
@@ -138,6 +150,9 @@ func (s *server) showRequest(w http.ResponseWriter, r *http.Request, wrong error
 	s.Show(w, status, "request.html", p)
 	return nil
 }
+
+// colleaguesShown is how many operators are offered as owners.
+const colleaguesShown = 100
 
 // requestPage returns the page of a request, as far as its judgement tells.
 func (s *server) requestPage(r *http.Request, j model.Judgement) *requestPage {
@@ -158,7 +173,8 @@ func (s *server) requestPage(r *http.Request, j model.Judgement) *requestPage {
 	p.MayAsk, p.MayReject = confirmed && s.may(r, "ask-request"), undecided && s.may(r, "reject-request")
 	p.MayWithdraw = undecided && s.may(r, "withdraw-request")
 	p.MayAssign = !q.State.Over() && s.may(r, "assign-request")
-	p.MayRemind = !q.State.Over() && q.State != model.RequestFirstLogin && s.may(r, "remind-request")
+	p.MayRemind = !q.State.Over() && q.State != model.RequestFirstLogin &&
+		q.WaitsFor != model.AwaitedOperator && s.may(r, "remind-request")
 	if p.MayDecide = s.may(r, "approve-request"); p.MayDecide && confirmed {
 		p.Form, p.Second = &approval{Approval: j.Proposed}, q.State == model.RequestApproved
 	}
