@@ -129,7 +129,7 @@ func TestAnOperatorGivesAccess(t *testing.T) {
 		k.press("Search")
 		k.press("carrier1")
 		k.see("For which account does Carrier One get access?")
-		k.press("The account is not here yet")
+		k.press("Add a new account")
 		k.fill("id", "4471", "name", "Acme Telecom")
 		k.press("Make the account")
 		k.see("4471-carrier1")
@@ -193,11 +193,11 @@ func TestAnOperatorGivesAccess(t *testing.T) {
 // verifies counts a contact's address as verified.
 func (p *tab) verifies(email string) {
 	p.t.Helper()
-	p.press("Say that an address is verified")
+	p.press("Mark an address as verified")
 	p.selects("contact", email)
 	p.fill("how", "called back on the number in the contract")
-	p.press("Count it as verified")
-	p.see("The address counts as verified.")
+	p.press("Mark as verified")
+	p.see("The address is marked as verified.")
 }
 
 // selects chooses an option by a part of its text.

@@ -240,7 +240,7 @@ func facts(j model.Judgement) []fact {
 		key = "comment: " + key
 	}
 	list := []fact{{Name: "Account number", Value: q.AccountNumber}, {Name: "Company", Value: q.Company},
-		{Name: "E-mail", Value: q.Email, Soft: "confirmed: " + how}, {Name: "Phone", Value: q.Phone},
+		{Name: "E-mail", Value: q.Email, Soft: "verified: " + how}, {Name: "Phone", Value: q.Phone},
 		{Name: "Username wished", Value: q.Username}, {Name: "Feeds wished", Value: strings.Join(feeds, ", ")},
 		{Name: "File types wished", Value: strings.Join(q.Types, ", ")},
 		{Name: "Key", Value: q.Key.Type + ", " + counted(q.Key.Bits, "bit"), Soft: "read from " + q.Key.Format},
@@ -286,7 +286,7 @@ var stepWords = map[string]string{
 	model.StepAsk:        "Asked",
 	model.StepAnswer:     "Answered",
 	model.StepApprove:    "Approved",
-	model.StepReady:      "Log-in made",
+	model.StepReady:      "User made",
 	model.StepReject:     "Rejected",
 	model.StepWithdraw:   "Withdrawn",
 	model.StepExpire:     "Ended, since nobody answered",

@@ -51,8 +51,8 @@ func TestFromTheQueueToALogInWithTwoClicks(t *testing.T) {
 		"roles", "technical"}
 	w.post(at(r)+"/approve", sent...).goes(at(r) + "?done=approved")
 
-	w.get(at(r)+"?done=approved").says(200, "Approved. The log-in is there", "What was made",
-		`href="/console/users/acme"`, "Letters to jo@acme.example", "was approved", "First log-in").
+	w.get(at(r)+"?done=approved").says(200, "Approved. The user was made", "What was made",
+		`href="/console/users/acme"`, "Mails to jo@acme.example", "was approved", "First log-in").
 		lacks(`name="create_account"`)
 	testkit.Eventually(t, "the welcome is listed", func() bool {
 		return strings.Contains(w.get(at(r)).text, "file access for ACME Telecom is ready")
