@@ -46,9 +46,9 @@ func (c *Card) opening() string {
 	case c.Kind == model.KindService:
 		return "With this sheet a program of the exchange's own connects over SFTP."
 	case c.Vendor != "":
-		return "With this sheet you exchange files with " + with + " over SFTP, for " + c.Account + "."
+		return "This sheet tells you how to exchange files with " + with + " over SFTP, for " + c.Account + "."
 	}
-	return "With this sheet you exchange files with " + with + " over SFTP."
+	return "This sheet tells you how to exchange files with " + with + " over SFTP."
 }
 
 func (c *Card) rows() []row {
