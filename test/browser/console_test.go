@@ -148,7 +148,7 @@ func TestAnOperatorGivesAccess(t *testing.T) {
 		k.picture("give-people")
 		k.selects("key_to", "rob@carrier.example")
 		k.selects("passphrase_to", "ann@acme.example")
-		k.press("Choose these")
+		k.press("Continue")
 		k.see("2. Make the pair and hand it over")
 		k.picture("give-ready")
 		k.press("Make the pair")
