@@ -185,9 +185,9 @@ func (c *Card) keySection() section {
 		}
 		return s
 	}
-	s.after = "The steps below call your private file `" + c.KeyFile() + "` (`" + c.PPKFile() + "` for WinSCP, FileZilla " +
-		"and PuTTY). If yours has another name, choose yours. If your private key gets into other hands, or is lost, tell " +
-		"us at once: we stop it within seconds, and you send the public half of a new pair."
+	s.after = "The steps below call your private file `" + c.KeyFile() + "` (`" + c.PPKFile() + "` for WinSCP, " +
+		"FileZilla and PuTTY). If yours has another name, choose yours. If your private key gets into other hands, or is " +
+		"lost, tell us at once: we stop it within seconds, and you send the public half of a new pair."
 	return s
 }
 

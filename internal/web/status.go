@@ -168,7 +168,8 @@ func (s *server) statusPage(v model.RequestStatus) *statusPage {
 	return p
 }
 
-// facts returns what was asked for, feeds by the titles under which they are offered. Fields that were left empty are left out.
+// facts returns what was asked for, feeds by the titles under which they are offered. Fields that were left empty are
+// left out.
 func facts(v model.RequestStatus, offers []model.Offer) (out []fact) {
 	feeds := slices.Clone(v.Feeds)
 	for i := range feeds {
