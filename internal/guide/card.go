@@ -123,14 +123,22 @@ func (c *Card) Address() string { return net.JoinHostPort(c.Host, strconv.Itoa(c
 // Login returns user@host.
 func (c *Card) Login() string { return c.User + "@" + c.Host }
 
-// KeyFile is the name of the private key file in the guide. An issued pair has this name and
-// PPKFile's.
-func (c *Card) KeyFile() string { return c.file() }
+// ownKeyFile is what a partner's own private key file is called. The form that makes a pair in a browser writes files
+// of this name, and the page about programs teaches it. What partners call theirs is not known.
+const ownKeyFile = "sftp-key"
+
+// KeyFile is the name of the private key file in the guide. An issued pair is named after its user.
+func (c *Card) KeyFile() string {
+	if c.givenKey() {
+		return c.file()
+	}
+	return ownKeyFile
+}
 
 // PPKFile is the name of the private key file for PuTTY and related programs.
-func (c *Card) PPKFile() string { return c.file() + ".ppk" }
+func (c *Card) PPKFile() string { return c.KeyFile() + ".ppk" }
 
-// file is the base name of the user's files.
+// file is the base name of the files that we make for the user.
 func (c *Card) file() string { return valid.FileFor(c.User) }
 
 // Alias is the connection's name in programs that give connections names: the user, and the

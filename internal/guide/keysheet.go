@@ -27,8 +27,8 @@ func (c *Card) keySheet() document {
 	d := document{title: "Key files of user " + c.User, from: c.Operator.Name, site: c.Operator.URL,
 		intro: []string{"With these files " + c.partner() + " exchanges files over SFTP."},
 		card: []row{
-			{c.KeyFile(), "your private key, for OpenSSH, Cyberduck, rclone and curl"},
-			{c.PPKFile(), "the same key, for WinSCP, FileZilla and PuTTY"},
+			{c.file(), "your private key, for OpenSSH, Cyberduck, rclone and curl"},
+			{c.file() + ".ppk", "the same key, for WinSCP, FileZilla and PuTTY"},
 			{c.file() + ".pub", "the public half: the lock on your account. Anybody may see it"}},
 		sections: []section{{title: "What to do", steps: []string{
 			"Keep the files in a folder that only you can read, with a copy in a safe place.",

@@ -89,7 +89,7 @@ func TestTheOperatorIsNamedInEveryForm(t *testing.T) {
 	c := card()
 	c.Operator = exchange.Operator{Name: "Example Networks & Sons", URL: "https://www.example.net", Logo: logo}
 	wants(t, c, []string{"Example Networks & Sons", "https://www.example.net",
-		"you exchange files with Example Networks & Sons over SFTP", "acme-example-networks-sons.winscp.ini"}, nil)
+		"how to exchange files with Example Networks & Sons over SFTP", "acme-example-networks-sons.winscp.ini"}, nil)
 	page := render(t, c)["html"]
 	if !strings.Contains(html.UnescapeString(page), `<img src="`+logo+`" alt="Example Networks & Sons">`) ||
 		strings.Contains(page, "<script") {

@@ -51,7 +51,7 @@ func TestFileZillaReadsBackWhatWasWritten(t *testing.T) {
 		must(t, xml.Unmarshal([]byte(site(t, c, "filezilla", `C:\keys & more`)["acme.filezilla.xml"]), &file))
 		s := file.Servers[0]
 		if len(file.Servers) != 1 || s.Host != "sftp.example.com" || s.Port != 3333 || s.Protocol != 1 || s.Logontype != 5 ||
-			s.User != "acme" || s.Keyfile != `C:\keys & more\acme.ppk` {
+			s.User != "acme" || s.Keyfile != `C:\keys & more\sftp-key.ppk` {
 			t.Errorf("%s: %+v", dir, s)
 		}
 		if got := readFZPath(t, s.RemoteDir); got != dir {
@@ -111,7 +111,7 @@ func TestWinSCPReadsBackWhatWasWritten(t *testing.T) {
 			}
 		}
 		for name, want := range map[string]string{"HostName": "sftp.example.com", "PortNumber": "3333", "UserName": "acme",
-			"FSProtocol": "2", "PublicKeyFile": `C:\my keys\acme.ppk`, "RemoteDirectory": dir} {
+			"FSProtocol": "2", "PublicKeyFile": `C:\my keys\sftp-key.ppk`, "RemoteDirectory": dir} {
 			if got[name] != want {
 				t.Errorf("%s: %s is %q, want %q", dir, name, got[name], want)
 			}
@@ -145,7 +145,8 @@ func TestOpenSSHTakesTheFile(t *testing.T) {
 			continue
 		}
 		for _, want := range []string{"hostname sftp.example.com", "port 3333", "user acme", "identitiesonly yes",
-			"stricthostkeychecking true", "identityfile " + k.key, "userknownhostsfile " + k.key + ".known_hosts"} {
+			"stricthostkeychecking true", "identityfile " + strings.TrimSuffix(k.key, "acme") + "sftp-key",
+			"userknownhostsfile " + k.key + ".known_hosts"} {
 			// for some settings ssh prints the unexpanded %%
 			if !strings.Contains("\n"+strings.ReplaceAll(string(out), "%%", "%"), "\n"+want+"\n") {
 				t.Errorf("%q: ssh does not see %q in\n%s", k.dir, want,
@@ -210,7 +211,7 @@ func TestRcloneTakesTheFile(t *testing.T) {
 		}
 		r := got["acme-sftp"]
 		if r["type"] != "sftp" || r["host"] != "sftp.example.com" || r["port"] != "3333" || r["user"] != "acme" ||
-			r["key_file"] != key || r["known_hosts_file"] != key+".known_hosts" {
+			r["key_file"] != strings.TrimSuffix(key, "acme")+"sftp-key" || r["known_hosts_file"] != key+".known_hosts" {
 			t.Errorf("%q: rclone sees %v", k.dir, r)
 		}
 	}

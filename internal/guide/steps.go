@@ -46,9 +46,9 @@ func (c *Card) opening() string {
 	case c.Kind == model.KindService:
 		return "With this sheet a program of the exchange's own connects over SFTP."
 	case c.Vendor != "":
-		return "With this sheet you exchange files with " + with + " over SFTP, for " + c.Account + "."
+		return "This sheet tells you how to exchange files with " + with + " over SFTP, for " + c.Account + "."
 	}
-	return "With this sheet you exchange files with " + with + " over SFTP."
+	return "This sheet tells you how to exchange files with " + with + " over SFTP."
 }
 
 func (c *Card) rows() []row {
@@ -185,8 +185,9 @@ func (c *Card) keySection() section {
 		}
 		return s
 	}
-	s.after = "If your private key gets into other hands, or is lost, tell us at once: we stop it within seconds, and " +
-		"you send the public half of a new pair."
+	s.after = "The steps below call your private file `" + c.KeyFile() + "` (`" + c.PPKFile() + "` for WinSCP, " +
+		"FileZilla and PuTTY). If yours has another name, choose yours. If your private key gets into other hands, or is " +
+		"lost, tell us at once: we stop it within seconds, and you send the public half of a new pair."
 	return s
 }
 

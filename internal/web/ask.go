@@ -54,7 +54,7 @@ type step struct {
 }
 
 // way are the steps from the key to the log-in.
-var way = []string{"Your key", "About you", "Confirm your e\u2011mail", "We look at it", "Ready"}
+var way = []string{"Your key", "About you", "Confirm your e\u2011mail", "We check it", "Ready"}
 
 // stepsAt returns the way, with the step that is to be done now. Steps before it are done.
 func stepsAt(here int) []step {
@@ -288,13 +288,14 @@ func (s *server) when(t time.Time, zone *time.Location) string {
 // keyPage says how a pair is made.
 type keyPage struct {
 	page.Frame
+	Maker bool // the form can make a pair
 	Short string
 	QR    template.HTML
 }
 
 func (s *server) keyGuide(w http.ResponseWriter, _ *http.Request) {
 	p := &keyPage{Frame: page.Frame{Title: "Make a key pair", Nav: s.nav("/keys"), Width: "wide", Script: true}}
-	p.Short, p.QR = s.short, s.qr
+	p.Maker, p.Short, p.QR = s.Keygen() != nil, s.short, s.qr
 	s.Show(w, http.StatusOK, "keys.html", p)
 }
 

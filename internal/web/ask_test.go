@@ -125,7 +125,7 @@ func TestARequestFromTheFormToItsPage(t *testing.T) {
 	}
 	page := html.UnescapeString(w.ask("GET", status).Body.String())
 	for _, want := range []string{"We look at your request.", "Jo Hill", "New & Sons", "10423", "invoice", "PDF",
-		"You hear from us by"} {
+		"You will hear from us by"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page does not say %q: %s", want, page)
 		}
@@ -158,7 +158,8 @@ func TestAQuestionIsAnsweredOnThePage(t *testing.T) {
 		got.Header().Get("Location") != status {
 		t.Fatalf("%d: %s", got.Code, got.Body)
 	}
-	if page := w.ask("GET", status).Body.String(); !strings.Contains(page, "The one in Perth.") {
+	if page := w.ask("GET", status).Body.String(); !strings.Contains(page, "The one in Perth.") ||
+		!strings.Contains(page, "We received your answer.") {
 		t.Errorf("%s", page)
 	}
 	if got := post(status+"/answer", url.Values{"text": {"Again."}}); got.Code != 409 {
@@ -189,6 +190,7 @@ func TestAFormWithMistakesKeepsWhatWasTyped(t *testing.T) {
 	for _, want := range []string{`value="Hill"`, `value="New &amp; Sons"`, `value="invoice" checked`,
 		`value="pdf" checked`,
 		`<a href="#email">`, `<a href="#first_name">`, `id="email" name="email" type="email"`, `aria-invalid="true"`,
+		`aria-describedby="email-hint email-mistake"`, `id="email-mistake"`,
 		"2 things need another look.", "SHA256:"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %s in %s", want, text)

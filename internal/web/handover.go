@@ -23,6 +23,7 @@ type handOverPage struct {
 	page.Frame
 	Lines   []string
 	Button  string // "" shows none
+	Saves   bool   // the button downloads a file, and the page stays
 	Secret  string // shown once, to be copied
 	Paper   string // what a print of the secret says it is for
 	Expires string
@@ -42,15 +43,15 @@ var texts = map[model.LinkKind]struct {
 	lines         []string
 }{
 	model.LinkKey: {"Your key file", "Download the key file", []string{
-		"This link hands over the private key file of user %s, encrypted. It works once: after the button, " +
-			"the file is on your computer and nowhere else.",
-		"Your browser saves it as %s-key.zip; this page stays as it is.",
-		"The passphrase that unlocks it reaches another person by another channel."}},
-	model.LinkPassphrase: {"A passphrase", "Show the passphrase", []string{
+		"This link hands over the private key file of user %s, encrypted.",
+		"After you press the button, %s-key.zip is saved. Unzip it, then follow the guide inside. " +
+			"Do not press twice: the link works once.",
+		"A second person was sent the passphrase. If you don't know who, ask us."}},
+	model.LinkPassphrase: {"The passphrase for a key file", "Show the passphrase", []string{
 		"This link shows the passphrase for the key file of user %s. It works once.",
 		"Write the words down, and tell them to whoever has the key file, but not by e-mail. " +
 			"They unlock the file; they are not a password for the server."}},
-	model.LinkVerify: {"Your e-mail address", "Confirm", []string{
+	model.LinkVerify: {"Your e-mail address", "Confirm my e-mail address", []string{
 		"Please confirm that this address reaches you. We use it only for messages about your file access."}},
 }
 
@@ -68,7 +69,8 @@ func (s *server) look(w http.ResponseWriter, r *http.Request) {
 		lines[i] = strings.ReplaceAll(line, "%s", l.User)
 	}
 	reader := s.o.Reader(r.Context(), l)
-	s.link(w, &handOverPage{Frame: page.Frame{Title: t.title, Help: reader.Help}, Lines: lines, Button: t.button,
+	s.link(w, &handOverPage{Frame: page.Frame{Title: t.title, Help: reader.Help, Script: l.Kind == model.LinkKey},
+		Lines: lines, Button: t.button, Saves: l.Kind == model.LinkKey,
 		Expires: l.ExpiresAt.In(reader.Zone).Format("2 January 2006, 15:04 MST")})
 }
 

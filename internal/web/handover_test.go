@@ -131,7 +131,7 @@ func TestKeyFileIsHandedOverOnce(t *testing.T) {
 
 	page := w.ask("GET", path)
 	if text := page.Body.String(); page.Code != 200 || !strings.Contains(text, "user acme") ||
-		!strings.Contains(text, "<form method=\"post\">") || !strings.Contains(text, "desk of acme") ||
+		!strings.Contains(text, `<form method="post" data-saves="Downloaded">`) || !strings.Contains(text, "desk of acme") ||
 		!strings.Contains(text,
 			"The link works until "+w.Clock().Add(handover.Lifetime).In(sydney).Format("2 January 2006, 15:04")+" AEDT") {
 		t.Fatalf("%d: %s", page.Code, text)

@@ -5,6 +5,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -73,8 +74,9 @@ type statusPage struct {
 	MayWithdraw bool
 	Reference   string
 	Facts, Card []fact
-	Files       []page.Place // files that programs import
-	Guide       string       // path of the guide
+	Prints      []fact         // of the server's other keys
+	Programs    []page.Program // with the files that they import
+	Guide       string         // path of the guide
 	Marks       []mark
 	Path        string // this page's
 }
@@ -105,7 +107,13 @@ func (s *server) showStatus(w http.ResponseWriter, r *http.Request, status int, 
 		s.dead(w, err)
 		return
 	}
+	offers, err := s.o.Requests.Offers(r.Context())
+	if err != nil {
+		s.unavailable(w, err)
+		return
+	}
 	p := s.statusPage(v)
+	p.Facts = facts(v, offers)
 	p.Path = onboard.StatusPath + url.PathEscape(r.PathValue("secret"))
 	if isReady(v.State) {
 		if err := s.settings(r, p, v.Username); err != nil {
@@ -121,9 +129,20 @@ func isReady(state model.RequestState) bool {
 	return state == model.RequestReady || state == model.RequestFirstLogin || state == model.RequestFirstFile
 }
 
+// titleOf says how a request stands in its page's title.
+func titleOf(state model.RequestState) string {
+	switch {
+	case isReady(state):
+		return "Your access is ready"
+	case state == model.RequestNeedsAnswer:
+		return "We have a question"
+	}
+	return "Your request"
+}
+
 func (s *server) statusPage(v model.RequestStatus) *statusPage {
 	zone := s.o.Zone
-	p := &statusPage{Frame: page.Frame{Title: "Your request", Width: "wide", Script: true}, Reference: v.Reference,
+	p := &statusPage{Frame: page.Frame{Title: titleOf(v.State), Width: "wide", Script: true}, Reference: v.Reference,
 		MayAnswer: v.MayAnswer, MayWithdraw: v.MayWithdraw}
 	t := tellings[v.State]
 	p.Steps, p.Tone, p.Headline, p.Lines = stepsAt(t.step), t.tone, t.headline, append([]string(nil), t.lines...)
@@ -131,25 +150,38 @@ func (s *server) statusPage(v model.RequestStatus) *statusPage {
 	case v.Reason != "":
 		p.Lines = append([]string{v.Reason}, p.Lines...)
 	case v.Due != nil && v.WaitsFor == model.AwaitedRequester:
-		p.Lines = append(p.Lines, "Until "+s.when(*v.Due, zone)+".")
+		p.Lines = append(p.Lines, "Please answer by "+s.when(*v.Due, zone)+
+			". After that the request ends; you can ask again.")
 	case v.Due != nil && v.WaitsFor != model.AwaitedNobody && !isReady(v.State):
-		p.Lines = append(p.Lines, "You hear from us by "+s.when(*v.Due, zone)+".")
+		p.Lines = append(p.Lines, "You will hear from us by "+s.when(*v.Due, zone)+".")
 	}
 	for _, word := range v.Talk {
 		p.Talk = append(p.Talk, said{word.Question, s.when(word.At, zone), word.Text})
 	}
-	for _, m := range v.Steps {
-		p.Marks = append(p.Marks, mark{s.when(m.At, zone), tellings[m.State].mark})
+	for i, m := range v.Steps {
+		text := tellings[m.State].mark
+		if i > 0 && m.State == model.RequestNew && v.Steps[i-1].State == model.RequestNeedsAnswer {
+			text = "We received your answer."
+		}
+		p.Marks = append(p.Marks, mark{s.when(m.At, zone), text})
 	}
-	p.Facts = facts(v)
 	return p
 }
 
-// facts returns what was asked for. Fields that were left empty are left out.
-func facts(v model.RequestStatus) (out []fact) {
+// facts returns what was asked for, feeds by the titles under which they are offered. Fields that were left empty are
+// left out.
+func facts(v model.RequestStatus, offers []model.Offer) (out []fact) {
+	feeds := slices.Clone(v.Feeds)
+	for i := range feeds {
+		for _, o := range offers {
+			if o.Name == feeds[i] && o.Title != "" {
+				feeds[i] = o.Title
+			}
+		}
+	}
 	for _, f := range []fact{{"Name", v.Name, false}, {"E-mail", v.Email, false}, {"Company", v.Company, false},
 		{"Account number", v.AccountNumber, false}, {"Username", v.Username, true}, {"Key", v.Key.Fingerprint, true},
-		{"Files", strings.Join(v.Feeds, ", "), false}, {"As", strings.ToUpper(strings.Join(v.Types, ", ")), false},
+		{"Files", strings.Join(feeds, ", "), false}, {"File types", strings.ToUpper(strings.Join(v.Types, ", ")), false},
 		{"Message", v.Message, false}} {
 		if f.Value != "" {
 			out = append(out, f)
@@ -170,13 +202,13 @@ var tellings = map[model.RequestState]struct {
 		[]string{"We mailed you a link. We look at the request when you have opened it."}, "You sent the request."},
 	model.RequestNew: {3, "", "We look at your request.",
 		[]string{"There is nothing for you to do now. We mail you when your account is ready, or if we have a question."},
-		"The request was with us."},
-	model.RequestNeedsAnswer: {3, "warn", "We have a question.", []string{"Please answer below. Then we go on."},
-		"We asked you something."},
+		"We received your confirmed request."},
+	model.RequestNeedsAnswer: {3, "warn", "Please answer below. Then we go on.", nil,
+		"We sent you a question."},
 	model.RequestApproved: {3, "", "Your request is approved.",
 		[]string{"A second person looks at it now. There is nothing for you to do."}, "Your request was approved."},
-	model.RequestReady: {4, "good", "Your account is ready.", []string{"You can log in now, with the settings below."},
-		"Your account was ready."},
+	model.RequestReady: {4, "good", "You can log in now, with the settings below.", nil,
+		"Your access was set up."},
 	model.RequestFirstLogin: {5, "good", "Your account works: you have logged in.", nil,
 		"You logged in for the first time."},
 	model.RequestFirstFile: {5, "good", "Your account works: the first file has gone through.", nil,
@@ -200,21 +232,42 @@ func (s *server) settings(r *http.Request, p *statusPage, user string) error {
 	}
 	p.Card = []fact{{"Server address", c.Host, true}, {"Port", strconv.Itoa(c.Port), true}, {"Protocol", "SFTP", false},
 		{"Username", c.User, true}, {"Log-in", "your private key file, no password", false}, {"Starts in", c.StartDir, true}}
-	for _, k := range c.HostKeys {
-		p.Card = append(p.Card, fact{"Server's fingerprint", k.Fingerprint, true})
-	}
-	for _, program := range guide.WelcomePrograms {
-		files, err := c.Sites(program, "")
-		if err != nil {
-			return err
-		}
-		for _, f := range files {
-			p.Files = append(p.Files, page.Place{Name: f.Name,
-				Path: p.Path + "/site/" + program + "/" + url.PathEscape(f.Name)})
-		}
-	}
+	p.fingerprints(c.HostKeys)
+	p.Programs, err = downloads(&c, p.Path)
 	p.Guide = p.Path + "/guide"
-	return nil
+	return err
+}
+
+// fingerprints adds those of the server's keys. Most programs show the Ed25519 key's, which is never among the others.
+func (p *statusPage) fingerprints(list []model.HostKey) {
+	for _, k := range list {
+		name := "RSA"
+		switch {
+		case strings.Contains(k.Type, "ed25519"):
+			p.Card = append(p.Card, fact{"Fingerprint (Ed25519), shown by most programs", k.Fingerprint, true})
+			continue
+		case strings.HasPrefix(k.Type, "ecdsa"):
+			name = "ECDSA"
+		}
+		p.Prints = append(p.Prints, fact{"Fingerprint (" + name + ")", k.Fingerprint, true})
+	}
+}
+
+// downloads lists the files that programs import. at is the path of the request's page.
+func downloads(c *guide.Card, at string) (list []page.Program, err error) {
+	for _, program := range page.Programs {
+		files, err := c.Sites(program.ID, "")
+		if err != nil {
+			return nil, err
+		}
+		one := page.Program{Name: program.Name}
+		for _, f := range files {
+			one.Files = append(one.Files, page.Place{Name: f.Name,
+				Path: at + "/site/" + program.ID + "/" + url.PathEscape(f.Name)})
+		}
+		list = append(list, one)
+	}
+	return list, nil
 }
 
 // answerQuestion takes the requester's answer.
@@ -279,8 +332,29 @@ func (s *server) guidePage(w http.ResponseWriter, r *http.Request) {
 		s.unavailable(w, err)
 		return
 	}
+	back := onboard.StatusPath + url.PathEscape(r.PathValue("secret"))
+	programs, err := downloads(&c, back)
+	if err != nil {
+		s.unavailable(w, err)
+		return
+	}
 	s.Show(w, http.StatusOK, "sheet.html", &sheetPage{Frame: page.Frame{Title: title, Width: "wide", Script: true},
-		Body: body, Back: onboard.StatusPath + url.PathEscape(r.PathValue("secret"))})
+		Body: linked(body, programs), Back: back})
+}
+
+// linked makes the names of files in a guide links to them.
+func linked(body template.HTML, programs []page.Program) template.HTML {
+	text := string(body)
+	for _, p := range programs {
+		for _, f := range p.Files {
+			name := "<code>" + template.HTMLEscapeString(f.Name) + "</code>"
+			if strings.Contains(text, " download>"+name) {
+				continue // of several programs: known_hosts
+			}
+			text = strings.ReplaceAll(text, name, `<a href="`+template.HTMLEscapeString(f.Path)+`" download>`+name+"</a>")
+		}
+	}
+	return template.HTML(text)
 }
 
 // siteFile sends a file that a program imports.

@@ -51,7 +51,7 @@ func fromTheFormToTheFirstFile(t *testing.T, database testkit.Option) {
 	p.see("Ask for file access")
 	p.picture("ask")
 
-	p.press("I have no key")
+	p.press("I have no key yet")
 	p.press("Make a key pair")
 	p.see("Your pair is ready.")
 	p.see("Good: an Ed25519 key.")
@@ -79,9 +79,9 @@ func fromTheFormToTheFirstFile(t *testing.T, database testkit.Option) {
 	k := s.operator("kim@example.net", model.RoleOnboarding)
 	k.picture("queue")
 	k.press("Jo Hill, Blue Ridge Dental")
-	k.see("What decides")
+	k.see("Checks")
 	k.picture("request")
-	k.press("Ask something")
+	k.press("Ask Jo a question")
 	k.fill("text", "Is this for the Roanoke office?")
 	k.press("Send the question")
 	k.see("Questions and answers")
@@ -94,12 +94,12 @@ func fromTheFormToTheFirstFile(t *testing.T, database testkit.Option) {
 
 	k.do(chromedp.Reload())
 	k.see("Yes, it is.")
-	k.click("input[name=create_account]")
-	k.press("Approve")
+	k.see("Ready to approve.")
+	k.press("Make the account and approve")
 	k.see("What was made")
 	s.mail.wait("jo@blueridge.example", "ready")
 	p.visit(status)
-	p.see("Your account is ready.")
+	p.see("Your access is ready")
 	p.picture("status-ready")
 	p.press(".ssh_config")
 	site := string(testkit.MustRead(t, p.downloaded("*.ssh_config")))
@@ -109,6 +109,10 @@ func fromTheFormToTheFirstFile(t *testing.T, database testkit.Option) {
 	p.press("The whole guide")
 	p.see("File access for Blue Ridge Dental")
 	p.picture("guide")
+	p.press(".filezilla.xml")
+	if site := string(testkit.MustRead(t, p.downloaded("*.filezilla.xml"))); !strings.Contains(site, ">sftp-key.ppk<") {
+		t.Errorf("the site file is %s", site)
+	}
 
 	content := filepath.Join(t.TempDir(), "2026-11.csv")
 	testkit.Must(t, os.WriteFile(content, []byte("a,b\n1,2\n"), 0o600))

@@ -81,10 +81,16 @@ func TestEveryPageCanBeUsedByEverybody(t *testing.T) {
 	look("no page", "/nothing-here", "Nothing here")
 	look("a link that does not work", "/handover/x", "This link does not work")
 	look("the form", "/", "Ask for file access")
-	p.press("I have no key")
+	p.press("I have no key yet")
 	p.press("Make a key pair")
 	p.see("Your pair is ready.")
 	p.accessible("the form with a new pair", source)
+	p.press("Send the request")
+	p.see("Save the key files first.")
+	p.press("Save the key files")
+	p.press("Send the request")
+	p.see("Your pair is ready.") // names are missing, and the page stays
+	p.visit("/")
 	p.press("Send the request")
 	p.see("need another look")
 	p.accessible("the form with mistakes", source)
@@ -93,6 +99,7 @@ func TestEveryPageCanBeUsedByEverybody(t *testing.T) {
 	if !strings.Contains(focused, "need another look") {
 		t.Errorf("the summary of mistakes does not have the focus, %q has it", focused)
 	}
+	p.paste("key", testkit.NewPair(t).Line)
 	p.aboutMe()
 	p.press("Send the request")
 	p.see("Please look into your mail")

@@ -82,7 +82,7 @@ func TestAPuTTYgenKeyFromTheFormToTheFirstFile(t *testing.T) {
 	k.visit("/console/requests")
 	k.clicks = 0
 	k.press("Jo Hill, Blue Ridge Dental")
-	k.see("What decides")
+	k.see("Checks")
 	k.press("Approve")
 	k.see("What was made")
 	if k.clicks != 2 {
@@ -123,13 +123,13 @@ func TestAnOperatorGivesAccess(t *testing.T) {
 		testkit.Must(t, err)
 		k := s.operator("kim@example.net", model.RoleOnboarding)
 		k.visit("/console/give")
-		k.see("Whose log-in is it?")
+		k.see("Search for an account, vendor or user.")
 		k.picture("give")
 		k.fill("text", "carrier")
 		k.press("Search")
 		k.press("carrier1")
 		k.see("For which account does Carrier One get access?")
-		k.press("The account is not here yet")
+		k.press("Add a new account")
 		k.fill("id", "4471", "name", "Acme Telecom")
 		k.press("Make the account")
 		k.see("4471-carrier1")
@@ -148,11 +148,11 @@ func TestAnOperatorGivesAccess(t *testing.T) {
 		k.picture("give-people")
 		k.selects("key_to", "rob@carrier.example")
 		k.selects("passphrase_to", "ann@acme.example")
-		k.press("Choose these")
+		k.press("Continue")
 		k.see("2. Make the pair and hand it over")
 		k.picture("give-ready")
 		k.press("Make the pair")
-		k.see("The key may log in now.")
+		k.see("Done. The key works now.")
 		k.picture("given")
 
 		private := s.takes(s.mail.wait("rob@carrier.example", "key").link())
@@ -177,7 +177,7 @@ func TestAnOperatorGivesAccess(t *testing.T) {
 				t.Errorf("%s left the operator's browser in clear", name)
 			}
 		}
-		k.press("Revoke")
+		k.press("Revoke key")
 		k.picture("revoke")
 		k.fill("reason", "lost laptop")
 		k.press("Revoke the key")
@@ -193,11 +193,11 @@ func TestAnOperatorGivesAccess(t *testing.T) {
 // verifies counts a contact's address as verified.
 func (p *tab) verifies(email string) {
 	p.t.Helper()
-	p.press("Say that an address is verified")
+	p.press("Mark an address as verified")
 	p.selects("contact", email)
 	p.fill("how", "called back on the number in the contract")
-	p.press("Count it as verified")
-	p.see("The address counts as verified.")
+	p.press("Mark as verified")
+	p.see("The address is marked as verified.")
 }
 
 // selects chooses an option by a part of its text.
@@ -303,10 +303,10 @@ func TestPagesForOperatorsCanBeUsedByEverybody(t *testing.T) {
 	p = s.operator("kim@example.net", model.RoleAdmin)
 	look("the queue", "/console/requests", "Jo Hill")
 	look("a queue of nothing", "/console/requests?text=zzzz", "matches")
-	look("a request", "/console/requests/"+request.Reference, "What decides")
+	look("a request", "/console/requests/"+request.Reference, "Checks")
 	look("no request", "/console/requests/none", "none")
 	look("record a request", "/console/requests/new", "Record a request")
-	look("give access", "/console/give", "Whose log-in is it?")
+	look("give access", "/console/give", "Search for an account, vendor or user.")
 	look("give access to a vendor", "/console/give?account=acme&vendor=carrier1", "A new user")
 	p.visit("/console/requests/" + request.Reference)
 	p.press("Approve")

@@ -36,9 +36,9 @@ func TestFileZilla(t *testing.T) {
 
 	t.Run("a key of the customer's own", func(t *testing.T) {
 		d := newDesk(t, n, screen, "acme")
-		d.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", d.path("keys/acme"))
-		d.run("puttygen", d.path("keys/acme"), "-o", d.path("keys/acme.ppk"))
-		d.sallyport("key", "add", "acme", d.path("keys/acme.pub"))
+		d.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", d.path("keys/sftp-key"))
+		d.run("puttygen", d.path("keys/sftp-key"), "-o", d.path("keys/sftp-key.ppk"))
+		d.sallyport("key", "add", "acme", d.path("keys/sftp-key.pub"))
 
 		d.connect()
 		d.trust("own-key-1-fingerprint")

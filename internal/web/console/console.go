@@ -104,7 +104,7 @@ func value(r *http.Request, name string) string { return strings.TrimSpace(r.Pos
 
 // places are the pages of the navigation, each with the operation that it is for.
 var places = []struct{ name, path, operation string }{{"Requests", "/console/requests", "list-requests"},
-	{"Record a request", "/console/requests/new", "add-request"}, {"Give access", "/console/give", "find"}}
+	{"Record a request", "/console/requests/new", "add-request"}, {"Users", "/console/give", "find"}}
 
 // Nav returns the navigation of a role. here is the path of the entry that is open.
 func Nav(role model.Role, here string) (nav []page.Place) {

@@ -102,7 +102,7 @@ func (s *server) done(w http.ResponseWriter, r *http.Request, operation, said st
 
 // doneTexts are what a page says after a form was carried out. The address has the word, and no text.
 var doneTexts = map[string]string{
-	"approved":    "Approved. The log-in is there, and the requester is told.",
+	"approved":    "Approved. The user was made, and the requester is told.",
 	"first":       "Approved. A second operator has to approve it, too.",
 	"asked":       "The question is on its way. The request waits for the answer.",
 	"rejected":    "Rejected. The requester is told why.",
@@ -114,10 +114,10 @@ var doneTexts = map[string]string{
 	"account":     "The account was made.",
 	"user":        "The user was made. Now make a key for it.",
 	"contact":     "The contact was added.",
-	"verified":    "The address counts as verified.",
+	"verified":    "The address is marked as verified.",
 	"link":        "The link was revoked.",
 	"mailed":      "The mail is sent once more.",
-	"key":         "The key was revoked, and its sessions were ended."}
+	"key":         "The key was revoked."}
 
 // doneText returns what the page says was done; "" for nothing.
 func doneText(r *http.Request) string { return doneTexts[r.URL.Query().Get("done")] }

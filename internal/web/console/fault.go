@@ -136,4 +136,4 @@ func pageOf(a *model.Action, here string) string {
 // actionNames are what links to those pages are called.
 var actionNames = map[string]string{"show-request": "Look at it", "show-user": "Look at the user",
 	"show-user-page": "Look at the user", "list-keys": "Look at the user", "ask-request": "Ask for another",
-	"remind-request": "Remind them", "approve-request": "Have it made"}
+	"remind-request": "Remind them", "approve-request": "Make it with the approval"}

@@ -27,6 +27,7 @@ type givePage struct {
 	Typed      map[string]string
 	MayAccount bool
 	MayUser    bool
+	MayGive    bool
 }
 
 // foundGroup is what was found of one kind.
@@ -72,7 +73,7 @@ func givePath(account, vendor, said string) string {
 func (s *server) showGive(w http.ResponseWriter, r *http.Request, account, vendor string, wrong error) error {
 	p := &givePage{Frame: s.frame(r, "Give access", "/console/give"), Done: doneText(r),
 		Text: strings.TrimSpace(r.URL.Query().Get("text")), Typed: typed(r), MayAccount: s.may(r, "add-account"),
-		MayUser: s.may(r, "add-user")}
+		MayUser: s.may(r, "add-user"), MayGive: s.may(r, "make-link")}
 	p.Width = "wide"
 	status := http.StatusOK
 	if wrong != nil {
@@ -82,6 +83,7 @@ func (s *server) showGive(w http.ResponseWriter, r *http.Request, account, vendo
 		return err
 	}
 	if p.Account == nil {
+		p.Title = "Find a user"
 		err := s.search(r, p)
 		if fault.Is(err, fault.Invalid) {
 			status, p.Mistakes = http.StatusUnprocessableEntity, mistakes(err, "text")

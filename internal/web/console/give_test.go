@@ -76,16 +76,20 @@ func TestAKeyIsHandedToTwoPeople(t *testing.T) {
 	w := begin(t)
 	first, second := w.partner("acme")
 	w.get("/console/give?text=ACME").says(200, `href="/console/give?account=acme"`)
-	w.get("/console/give?account=acme").says(200, "Give a key to acme", "The username will be <code>acme</code>")
+	w.get("/console/give?account=acme").says(200, `Give a key<span class="unseen"> to acme`,
+		"The username will be <code>acme</code>")
 	page := "/console/users/acme/give"
 	w.get(page).says(200, "The key file goes to", "Sam Lee", "--key-to CONTACT").lacks("data-issue")
 	w.get(page+"?key_to="+first+"&passphrase_to="+first).says(422, "go to two different people").lacks("data-issue")
 	chosen := page + "?key_to=" + first + "&passphrase_to=" + second
+	_, err := w.API.EditContact(ctx, second, model.EditContact{Roles: new([]string{model.RoleSecurity})})
+	testkit.Must(t, err)
+	w.get(page).says(200, "--key-to sam@acme.example --passphrase-to kay@acme.example", "data-issue") // proposed
 	w.get(chosen).says(200, "sallyport key issue acme --key-to sam@acme.example --passphrase-to kay@acme.example")
 
 	made := pair(t)
 	v, secrets := handing(t, made, first, second, true)
-	a := w.ask(w.admin, page, v).says(200, "The key may log in now.", made.Public.Fingerprint, "A mail with the link")
+	a := w.ask(w.admin, page, v).says(200, "Done. The key works now.", made.Public.Fingerprint, "A mail with the link")
 	if a.header.Get("Sallyport-Part") != "given" {
 		t.Error("the script does not know the answer")
 	}

@@ -110,9 +110,13 @@ func (p *handPage) choose(q url.Values, contacts []model.Contact) error {
 	for _, kind := range keys.IssuedTypes {
 		p.Kinds = append(p.Kinds, option{Value: kind, Label: kind, Chosen: kind == p.Kind})
 	}
+	keyTo, passphraseTo := q.Get("key_to"), q.Get("passphrase_to")
+	if keyTo == "" && passphraseTo == "" {
+		keyTo, passphraseTo = proposed(contacts)
+	}
 	for _, c := range contacts {
 		p.Contacts = append(p.Contacts, contactLine{ID: c.ID, Name: c.Name, Email: c.Email, Of: c.Of(),
-			Verified: c.VerifiedAt != nil, Key: q.Get("key_to") == c.ID, Passphrase: q.Get("passphrase_to") == c.ID})
+			Verified: c.VerifiedAt != nil, Key: keyTo == c.ID, Passphrase: passphraseTo == c.ID})
 	}
 	for i := range p.Contacts {
 		if p.Contacts[i].Key {
@@ -142,6 +146,25 @@ func (p *handPage) choose(q url.Values, contacts []model.Contact) error {
 	}
 	p.Ready = true
 	return nil
+}
+
+// proposed returns a technical contact for the key file and another person, a security contact, for the passphrase, if
+// both addresses are verified. Without both, nobody is proposed.
+func proposed(contacts []model.Contact) (keyTo, passphraseTo string) {
+	verified := func(role, not string) (id, email string) {
+		for _, c := range contacts {
+			if c.VerifiedAt != nil && slices.Contains(c.Roles, role) && !strings.EqualFold(c.Email, not) {
+				return c.ID, c.Email
+			}
+		}
+		return "", ""
+	}
+	passphraseTo, email := verified(model.RoleSecurity, "")
+	keyTo, _ = verified(model.RoleTechnical, email)
+	if keyTo == "" || passphraseTo == "" {
+		return "", ""
+	}
+	return keyTo, passphraseTo
 }
 
 // quoted is a word as a shell reads it.

@@ -66,7 +66,7 @@ var filterFields = []string{"text", "state", "owner", "number", "email", "since"
 var views = []struct{ name, label, empty string }{
 	{"us", "Waiting for us", "Nobody waits for us. New requests appear here once their address is confirmed."},
 	{"late", "Late", "Nothing is late."},
-	{"them", "Waiting for them", "We wait for nobody."},
+	{"them", "Waiting for the requester", "We wait for nobody."},
 	{"mine", "Mine", "No open request is yours. A request's page has the button for it."},
 	{"open", "All open", "No request is open."},
 	{"unverified", "Not confirmed", "No request waits until its address is confirmed."},

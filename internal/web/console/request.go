@@ -42,9 +42,15 @@ type requestPage struct {
 	MayAsk, MayReject, Mine bool
 	MayAssign, MayRemind    bool
 	MayWithdraw, MayDecide  bool
+	Colleagues              []string // who may be the owner, as far as this role sees them
 	Reasons                 []option
 	Typed                   map[string]string
 	Me                      string
+}
+
+// Acts reports whether there is something to do with the request, for whoever looks at it.
+func (p *requestPage) Acts() bool {
+	return p.Form != nil || p.MayAsk || p.MayReject || p.MayAssign || p.MayRemind || p.MayWithdraw
 }
 
 // step is a step on the way from the request to the first file.
@@ -126,6 +132,17 @@ func (s *server) showRequest(w http.ResponseWriter, r *http.Request, wrong error
 	if p.Made, err = s.made(r, j.Request); err != nil {
 		return err
 	}
+	if p.MayAssign && s.may(r, "list-operators") {
+		list, err := s.api.ListOperators(r.Context(), model.OperatorFilter{Paging: model.Paging{Limit: colleaguesShown}})
+		if err != nil {
+			return err
+		}
+		for _, o := range list.Items {
+			if o.State == model.OperatorActive {
+				p.Colleagues = append(p.Colleagues, o.Email)
+			}
+		}
+	}
 	status := http.StatusOK
 	if wrong != nil {
 		status, p.Mistakes = formStatus(wrong), mistakes(wrong, "main")
@@ -134,12 +151,15 @@ func (s *server) showRequest(w http.ResponseWriter, r *http.Request, wrong error
 	return nil
 }
 
+// colleaguesShown is how many operators are offered as owners.
+const colleaguesShown = 100
+
 // requestPage returns the page of a request, as far as its judgement tells.
 func (s *server) requestPage(r *http.Request, j model.Judgement) *requestPage {
 	q, mine := j.Request, me(s.o.Who(r.Context()))
 	p := &requestPage{Frame: s.frame(r, q.Name()+", "+q.Company, ""), Done: doneText(r), Path: requestPath(q.Reference),
 		Request: q, State: stateWord(q.State), Tone: requestTones[q.State], Waits: waitsFor(q.WaitsFor),
-		Since: s.at(&q.Since), DueAt: s.at(q.Due), Account: j.Account, Feeds: j.Feeds, Facts: facts(q), Me: mine,
+		Since: s.at(&q.Since), DueAt: s.at(q.Due), Account: j.Account, Feeds: j.Feeds, Facts: facts(j), Me: mine,
 		Mine: q.Owner != "" && q.Owner == mine, Steps: way(q), Reasons: reasons, Typed: typed(r)}
 	if q.Late && q.WaitsFor != model.AwaitedRequester {
 		p.WaitsLate = length(s.now().Sub(*q.Due))
@@ -153,7 +173,8 @@ func (s *server) requestPage(r *http.Request, j model.Judgement) *requestPage {
 	p.MayAsk, p.MayReject = confirmed && s.may(r, "ask-request"), undecided && s.may(r, "reject-request")
 	p.MayWithdraw = undecided && s.may(r, "withdraw-request")
 	p.MayAssign = !q.State.Over() && s.may(r, "assign-request")
-	p.MayRemind = !q.State.Over() && q.State != model.RequestFirstLogin && s.may(r, "remind-request")
+	p.MayRemind = !q.State.Over() && q.State != model.RequestFirstLogin &&
+		q.WaitsFor != model.AwaitedOperator && s.may(r, "remind-request")
 	if p.MayDecide = s.may(r, "approve-request"); p.MayDecide && confirmed {
 		p.Form, p.Second = &approval{Approval: j.Proposed}, q.State == model.RequestApproved
 	}
@@ -166,13 +187,16 @@ func (s *server) requestPage(r *http.Request, j model.Judgement) *requestPage {
 }
 
 // weights are the words and colours of findings.
-var weights = map[model.Weight]finding{model.WeightStop: {Tone: bad, Word: "In the way"},
-	model.WeightWarn: {Tone: warn, Word: "Look twice"}, model.WeightGood: {Tone: good, Word: "In order"}}
+var weights = map[model.Weight]finding{model.WeightStop: {Tone: bad, Word: "Stops it"},
+	model.WeightWarn: {Tone: warn, Word: "Check"}, model.WeightGood: {Tone: good, Word: "OK"}}
 
 // judged returns what decides, the gravest first, and what it comes to.
 func judged(j model.Judgement, here string) (list []finding, v verdict) {
-	counts := map[model.Weight]int{}
+	counts, makes := map[model.Weight]int{}, ""
 	for _, f := range j.Findings {
+		if f.Action != nil && f.Action.Operation == "approve-request" && f.Action.Values["create_account"] != "" {
+			f.Weight, makes = model.WeightWarn, " The approval makes the account." // the form has a button for it
+		}
 		counts[f.Weight]++
 		one := weights[f.Weight]
 		one.Text, one.Path = f.Text, pageOf(f.Action, here)
@@ -184,15 +208,25 @@ func judged(j model.Judgement, here string) (list []finding, v verdict) {
 	stops, warns := counts[model.WeightStop], counts[model.WeightWarn]
 	switch {
 	case stops > 0:
-		return list, verdict{bad, "Approving fails as things are: " + counted(stops, "thing") + " in the way."}
+		return list, verdict{bad, "Not ready to approve: " + counted(stops, "thing") + " to settle."}
+	case makes != "" && warns == 1:
+		return list, verdict{good, "Ready to approve." + makes}
 	case warns > 0:
-		return list, verdict{warn, "It can be approved. Look twice at " + counted(warns, "thing") + " first."}
+		return list, verdict{warn, "It can be approved. Check " + counted(warns, "thing") + " first." + makes}
 	}
 	return list, verdict{good, "Everything is in order. It can be approved."}
 }
 
 // facts are what the requester told, and how it came.
-func facts(q model.Request) []fact {
+func facts(j model.Judgement) []fact {
+	q, feeds := j.Request, slices.Clone(j.Request.Feeds)
+	for i := range feeds {
+		for _, f := range j.Feeds {
+			if f.Name == feeds[i] && f.Title != "" {
+				feeds[i] = f.Title
+			}
+		}
+	}
 	how := "no"
 	if q.VerifiedAt != nil {
 		how = q.Verified
@@ -206,8 +240,8 @@ func facts(q model.Request) []fact {
 		key = "comment: " + key
 	}
 	list := []fact{{Name: "Account number", Value: q.AccountNumber}, {Name: "Company", Value: q.Company},
-		{Name: "E-mail", Value: q.Email, Soft: "confirmed: " + how}, {Name: "Phone", Value: q.Phone},
-		{Name: "Username wished", Value: q.Username}, {Name: "Feeds wished", Value: strings.Join(q.Feeds, ", ")},
+		{Name: "E-mail", Value: q.Email, Soft: "verified: " + how}, {Name: "Phone", Value: q.Phone},
+		{Name: "Username wished", Value: q.Username}, {Name: "Feeds wished", Value: strings.Join(feeds, ", ")},
 		{Name: "File types wished", Value: strings.Join(q.Types, ", ")},
 		{Name: "Key", Value: q.Key.Type + ", " + counted(q.Key.Bits, "bit"), Soft: "read from " + q.Key.Format},
 		{Name: "Fingerprint", Value: q.Key.Fingerprint, Code: true, Soft: key},
@@ -252,7 +286,7 @@ var stepWords = map[string]string{
 	model.StepAsk:        "Asked",
 	model.StepAnswer:     "Answered",
 	model.StepApprove:    "Approved",
-	model.StepReady:      "Log-in made",
+	model.StepReady:      "User made",
 	model.StepReject:     "Rejected",
 	model.StepWithdraw:   "Withdrawn",
 	model.StepExpire:     "Ended, since nobody answered",

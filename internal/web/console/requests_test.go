@@ -51,13 +51,13 @@ func TestFromTheQueueToALogInWithTwoClicks(t *testing.T) {
 		"roles", "technical"}
 	w.post(at(r)+"/approve", sent...).goes(at(r) + "?done=approved")
 
-	w.get(at(r)+"?done=approved").says(200, "Approved. The log-in is there", "What was made",
-		`href="/console/users/acme"`, "Letters to jo@acme.example", "was approved", "First log-in").
+	w.get(at(r)+"?done=approved").says(200, "Approved. The user was made", "What was made",
+		`href="/console/users/acme"`, "Mails to jo@acme.example", "was approved", "First log-in").
 		lacks(`name="create_account"`)
 	testkit.Eventually(t, "the welcome is listed", func() bool {
 		return strings.Contains(w.get(at(r)).text, "file access for ACME Telecom is ready")
 	})
-	w.get("/console/users/acme").says(200, r.Key.Fingerprint, "nobody has logged in yet", "Came by a request",
+	w.get("/console/users/acme").says(200, r.Key.Fingerprint, "nobody has logged in yet", "<dt>Request</dt>",
 		"Call detail records", "acme.filezilla.xml")
 	w.get("/console/users/acme/site/filezilla/other.xml").says(404)
 	w.get("/console/users/acme/site/filezilla/acme.filezilla.xml").says(200, "files.example.com")
@@ -86,7 +86,7 @@ func TestARequestIsRejectedWithAReasonToChoose(t *testing.T) {
 	w.post(at(r)+"/reject", "ready", "known").goes(at(r) + "?done=rejected")
 	w.get(at(r)).says(200, "Your account has a log-in already.", "rejected", "There is nothing to decide any more.")
 	other := w.request("acme")
-	w.get(at(other)).says(200, "Look twice", "was rejected on", "Other requests of the same address")
+	w.get(at(other)).says(200, "Check 1 thing first.", "was rejected on", "Other requests of the same address")
 	w.post(at(other)+"/reject", "ready", "known", "reason", "As told on the phone.").goes(at(other))
 	w.get(at(other)).says(200, "As told on the phone.").lacks("has a log-in already. Please")
 	withdrawn := w.request("acme", func(n *model.AddRequest) { n.Email = "kim@acme.example" })
@@ -121,9 +121,10 @@ func TestWhatIsInTheWayIsMended(t *testing.T) {
 	w.account("acme", "ACME Telecom")
 	w.User("globex")
 	r := w.request("nonesuch")
-	w.get(at(r)).says(200, "Approving fails as things are", "Have it made", "There is no such account", "In the way")
+	w.get(at(r)).says(200, "Make it with the approval", "New account",
+		"The approval makes the account.", "Make the account and approve")
 	w.post(at(r)+"/approve", "username", "globex", "account", "nonesuch", "create_account", "1", "account_name",
-		"Nonesuch", "roles", "technical").says(409, `value="globex"`, `name="create_account" value="1" checked`)
+		"Nonesuch", "roles", "technical").says(409, `value="globex"`, `name="create_account" value="1"`)
 	w.post(at(r)+"/approve", "username", "nonesuch", "account", "nonesuch", "days", "many").says(422,
 		"That is no number of days.", `<a href="#days">`, `value="many"`)
 	w.post(at(r)+"/approve", "username", "nonesuch", "account", "nonesuch", "create_account", "1", "account_name",
@@ -236,5 +237,5 @@ func TestAPrivateKeyIsNotShownAgain(t *testing.T) {
 	w.ask(w.admin, "/console/read-key", form("key", pair.Line)).says(200, "Good: ssh-ed25519, 256 bits.", pair.Print)
 	w.ask(w.admin, "/console/read-key", form("key", "odd")).says(422)
 	to := w.ask(w.admin, requests+"/new", recorded("key", pair.Line)).goes(requests + "/").location
-	w.get(to).says(200, "The key was blocked for ever", "Approving fails as things are", "Ask for another")
+	w.get(to).says(200, "The key was blocked for ever", "Not ready to approve: 1 thing to settle.", "Ask for another")
 }

@@ -4,7 +4,6 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -29,9 +28,10 @@ type userPage struct {
 	Links    []linkLine
 	Folders  []model.Folder
 	Feeds    []model.FeedLine
-	Sites    []siteLine
+	Programs []page.Program
 	More     bool // there are more links than are shown
 	MayGive  bool
+	Revoked  bool // a key was revoked just now
 }
 
 // keyLine is a key of the user.
@@ -55,9 +55,6 @@ type linkLine struct {
 	MailID                   string // of a mail that can be sent again
 }
 
-// siteLine is a file that a program imports.
-type siteLine struct{ Name, Path string }
-
 // linksShown is how many of a user's links are shown.
 const linksShown = 20
 
@@ -72,7 +69,7 @@ func (s *server) showUser(w http.ResponseWriter, r *http.Request, wrong error) e
 	}
 	p := &userPage{Frame: s.frame(r, "Access of "+v.User.Name, "/console/give"), Done: doneText(r),
 		Path: userPath(v.User.Name), User: v.User, Account: v.Account, Findings: v.Findings, Folders: v.Folders,
-		Feeds: v.Feeds, MayGive: s.may(r, "make-link")}
+		Feeds: v.Feeds, MayGive: s.may(r, "make-link"), Revoked: r.URL.Query().Get("done") == "key"}
 	for _, k := range v.Keys {
 		p.Keys = append(p.Keys, s.keyLine(r, p.Path, k))
 	}
@@ -208,7 +205,7 @@ func (s *server) use(r *http.Request, p *userPage, v model.UserPage) error {
 	}
 	p.Use = append(p.Use, fact{Name: "Last log-in", Value: last})
 	if v.LastLogin != nil {
-		p.Use = append(p.Use, fact{Name: "With", Value: v.LastLogin.Client, Soft: "from " + v.LastLogin.Address})
+		p.Use = append(p.Use, fact{Name: "Program", Value: v.LastLogin.Client, Soft: "from " + v.LastLogin.Address})
 	}
 	if len(v.Failures) > 0 {
 		f := v.Failures[0]
@@ -217,24 +214,21 @@ func (s *server) use(r *http.Request, p *userPage, v model.UserPage) error {
 	return nil
 }
 
-// programs are those that import a file.
-var programs = []string{"filezilla", "winscp", "openssh", "rclone"}
-
 // sites lists the files that programs import.
 func (s *server) sites(r *http.Request, p *userPage) error {
-	for _, program := range programs {
-		list, err := client.All(r.Context(), s.api.ShowSites, model.SitesFilter{User: p.User.Name, For: program})
+	for _, program := range page.Programs {
+		list, err := client.All(r.Context(), s.api.ShowSites, model.SitesFilter{User: p.User.Name, For: program.ID})
 		if fault.Is(err, fault.Conflict) || fault.Is(err, fault.Invalid) || fault.Is(err, fault.NotFound) {
 			return nil // the server's address is not configured
 		} else if err != nil {
 			return err
 		}
+		one := page.Program{Name: program.Name}
 		for _, f := range list {
-			if slices.ContainsFunc(p.Sites, func(have siteLine) bool { return have.Name == f.Name }) {
-				continue // of several programs: known_hosts
-			}
-			p.Sites = append(p.Sites, siteLine{f.Name, p.Path + "/site/" + program + "/" + url.PathEscape(f.Name)})
+			one.Files = append(one.Files, page.Place{Name: f.Name,
+				Path: p.Path + "/site/" + program.ID + "/" + url.PathEscape(f.Name)})
 		}
+		p.Programs = append(p.Programs, one)
 	}
 	return nil
 }
@@ -310,6 +304,7 @@ type revokePage struct {
 	Key      keyLine
 	Last     bool // no other key of the user works
 	Others   []string
+	MayGive  bool
 	Typed    map[string]string
 }
 
@@ -325,7 +320,7 @@ func (s *server) showRevoke(w http.ResponseWriter, r *http.Request, fingerprint 
 		return err
 	}
 	p := &revokePage{Frame: s.frame(r, "Revoke a key of "+name, ""), Path: userPath(name), User: name, Last: true,
-		Typed: typed(r)}
+		MayGive: s.may(r, "make-link"), Typed: typed(r)}
 	p.Width = "wide"
 	for _, k := range list {
 		works := k.State == model.KeyActive || k.State == model.KeyRetiring

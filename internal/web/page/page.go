@@ -45,7 +45,7 @@ type Frame struct {
 	Script   bool   // the page has parts that are quicker with the script
 }
 
-// Place is an entry of the navigation.
+// Place is an entry of the navigation, or a file to download.
 type Place struct {
 	Name, Path string
 	Here       bool
@@ -72,7 +72,7 @@ const partsFile = "parts.html"
 // Set parses pages, one a file. Each defines "main"; files may use the parts that shared.html has, and those of
 // the set's own parts.html.
 func (s *Site) Set(files embed.FS, names ...string) *Set {
-	funcs := template.FuncMap{"asset": s.assets.path, "picture": picture, "dict": dict}
+	funcs := template.FuncMap{"asset": s.assets.path, "picture": picture, "dict": dict, "number": number}
 	layout := template.Must(template.New("layout.html").Funcs(funcs).ParseFS(templates, "layout.html", "shared.html"))
 	if _, err := fs.Stat(files, partsFile); err == nil {
 		template.Must(layout.ParseFS(files, partsFile))
@@ -86,6 +86,9 @@ func (s *Site) Set(files embed.FS, names ...string) *Set {
 
 // picture marks the operator's logo as safe: config.Operator.Read has made it, base64 in a data URI.
 func picture(logo string) template.URL { return template.URL(logo) }
+
+// number returns the number of the item with an index, as people count.
+func number(index int) int { return index + 1 }
 
 // dict makes a map of names and values: the arguments of a template that another one uses.
 func dict(pairs ...any) map[string]any {

@@ -105,6 +105,8 @@
 	function keygen(root) {
 		if (!window.Worker || !window.WebAssembly) return;
 		root.hidden = false;
+		root.open = location.hash === "#keygen";
+		document.getElementById("keyless").hidden = true;
 		const area = document.getElementById("key"), answer = document.getElementById("keygen-answer");
 		const own = document.getElementById("passphrase"), button = root.querySelector("button");
 		const say = (id) => { answer.replaceChildren(document.getElementById(id).content.cloneNode(true)); };
@@ -112,7 +114,49 @@
 		for (const i of root.querySelectorAll("input[type=radio]")) {
 			i.addEventListener("change", () => { document.getElementById("own-words").hidden = !chosen(); });
 		}
-		let worker, url;
+		const form = root.closest("form");
+		let worker, url, made = false, saved = true;
+		const leaving = (e) => { if (!saved) e.preventDefault(); };
+		window.addEventListener("beforeunload", leaving);
+
+		// The pair is in this page alone: until its files are saved, and while a field is missing, the page stays.
+		form.addEventListener("submit", (e) => {
+			if (!made || e.defaultPrevented) return;
+			if (!saved) {
+				e.preventDefault();
+				answer.querySelector("[data-unsaved]").hidden = false;
+				answer.querySelector("a").focus();
+			} else if (!form.reportValidity()) {
+				e.preventDefault();
+			}
+		});
+
+		// keep shows how a pair is saved that was just made. Another one takes a button of its own.
+		function keep(data) {
+			say("keygen-done");
+			[made, saved, button.hidden] = [true, false, true];
+			URL.revokeObjectURL(url);
+			url = URL.createObjectURL(new Blob([data.zip], {type: "application/zip"}));
+			const link = answer.querySelector("a");
+			link.href = url;
+			link.addEventListener("click", () => {
+				saved = true;
+				answer.querySelector("[data-unsaved]").hidden = true;
+			});
+			const words = answer.querySelectorAll("[data-words]");
+			if (chosen()) words.forEach((w) => w.remove()); else words[1].textContent = data.passphrase;
+			own.value = "";
+			area.value = data.public;
+			area.dispatchEvent(new Event("input"));
+			answer.querySelector("[data-another]").addEventListener("click", () => {
+				[made, saved, button.hidden] = [false, true, false];
+				answer.replaceChildren();
+				area.value = "";
+				area.dispatchEvent(new Event("input"));
+				button.focus();
+			});
+		}
+
 		button.addEventListener("click", () => {
 			if (chosen() && own.value.length < 12) return say("keygen-short");
 			say("keygen-busy");
@@ -122,15 +166,7 @@
 			worker.onmessage = ({data}) => {
 				button.disabled = false;
 				if (data.error) return say("keygen-failed");
-				say("keygen-done");
-				URL.revokeObjectURL(url);
-				url = URL.createObjectURL(new Blob([data.zip], {type: "application/zip"}));
-				answer.querySelector("a").href = url;
-				const words = answer.querySelectorAll("[data-words]");
-				if (chosen()) words.forEach((w) => w.remove()); else words[1].textContent = data.passphrase;
-				own.value = "";
-				area.value = data.public;
-				area.dispatchEvent(new Event("input"));
+				keep(data);
 			};
 			worker.postMessage({runtime: root.dataset.runtime, program: root.dataset.program, kind: "ed25519",
 				comment: "made in a browser", passphrase: chosen() ? own.value : ""});
@@ -225,6 +261,8 @@
 			button.disabled = false;
 			if (!r.ok) return;
 			form.remove(); // the same pair is not made twice by a second click
+			for (const step of document.querySelectorAll("[data-before]")) step.remove();
+			answer.focus();
 			for (const at of answer.querySelectorAll("[data-link]")) {
 				at.textContent = form.dataset.base + made[at.dataset.link].secret;
 			}
@@ -244,6 +282,15 @@
 
 	const issuer = document.querySelector("[data-issue]");
 	if (issuer) issuing(issuer);
+
+	// A one-time link works once: after its file is saved, its button can't be pressed again.
+	for (const form of document.querySelectorAll("[data-saves]")) {
+		form.addEventListener("submit", () => setTimeout(() => {
+			const button = form.querySelector("button");
+			button.disabled = true;
+			button.textContent = form.dataset.saves;
+		}));
+	}
 
 	const wrong = document.querySelector("[data-mistakes]");
 	if (wrong) wrong.focus();
