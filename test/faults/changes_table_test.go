@@ -50,9 +50,10 @@ var changes = map[string]change{
 	"import-partners": {request: asks("POST", "/partners/import", body{"vendors": []body{{"short": "{name}-v",
 		"name": "V"}}})},
 	// Without mails: contacts of later rows would get them, and could not be removed.
-	"announce": {request: asks("POST", "/announcements", body{"all": true, "no_mail": true, "subject": "Work tonight for {name}",
-		"text":  "From ten.",
-		"until": "2200-01-01T00:00:00Z", "from": "2199-12-31T00:00:00Z"}), again: fault.Exists},
+	"announce": {request: asks("POST", "/announcements", body{"all": true, "no_mail": true,
+		"subject": "Work tonight for {name}",
+		"text":    "From ten.",
+		"until":   "2200-01-01T00:00:00Z", "from": "2199-12-31T00:00:00Z"}), again: fault.Exists},
 	"end-announcement": {begin: (*lossy).announced, request: asks("DELETE", "/announcements/{id}", nil),
 		again: fault.Conflict},
 	"add-token": {request: asks("POST", "/tokens", body{"name": "{name}", "role": "auditor"}), again: fault.Exists},
@@ -304,8 +305,9 @@ func (l *lossy) signedIn() {
 func (l *lossy) reviewed() { l.id = answered[model.Review](l, "POST", "/reviews", nil).ID }
 
 func (l *lossy) announced() {
-	l.id = answered[model.Announced](l, "POST", "/announcements", body{"all": true, "no_mail": true, "subject": "Work for {name}",
-		"text": "From ten.", "until": "2200-01-01T00:00:00Z", "from": "2199-12-31T00:00:00Z"}).Announcement.ID
+	l.id = answered[model.Announced](l, "POST", "/announcements", body{"all": true, "no_mail": true,
+		"subject": "Work for {name}",
+		"text":    "From ten.", "until": "2200-01-01T00:00:00Z", "from": "2199-12-31T00:00:00Z"}).Announcement.ID
 }
 
 func (l *lossy) forgetOther() {
