@@ -59,9 +59,6 @@ func (s *Service) approve(tx *store.Tx, actor string, r *model.Request, a model.
 		case !s.o.Policy.FourEyes: // it was on when the first one approved
 		case actor == r.Approver:
 			return fault.E(op, fault.Denied, "You approved the request %s first. A second person has to.", r.Reference)
-		case strings.HasPrefix(actor, "token:") || strings.HasPrefix(r.Approver, "token:"):
-			return fault.E(op, fault.Denied, "A program is no second pair of eyes: two people approve the request %s.",
-				r.Reference).WithHint("sign in, or use the command line on the server's machine")
 		}
 		if !reflect.DeepEqual(given, model.Approval{}) && !reflect.DeepEqual(given, a) {
 			return fault.E(op, fault.Conflict, "%s approved something else for %s.", r.Approver, r.Reference).
