@@ -18,7 +18,7 @@ var AuditActions = []string{
 	"mail.bounced", "mail.report_refused", "message.replay", "names.set", "names.unset", "note.add",
 	"note.remove", "notice.done", "operator.add", "operator.disable", "operator.enable", "operator.first",
 	"operator.join", "operator.passkey.add", "operator.passkey.remove", "operator.password",
-	"operator.remove", "operator.reset", "operator.session.end", "operator.set", "operator.sign-in",
+	"operator.remove", "operator.reset", "operator.session.end", "operator.set", "operator.sign_in",
 	"request.add", "request.answer", "request.approve", "request.ask", "request.assign", "request.expire",
 	"request.first_file", "request.first_login", "request.ready", "request.reject", "request.remind",
 	"request.remove", "request.submit", "request.verify", "request.withdraw", "retention.cancel",

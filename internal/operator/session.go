@@ -55,7 +55,7 @@ func (s *Service) enter(tx *store.Tx, v Session) error {
 	if err := tx.AddOperatorSession(v.OperatorSession, hashOf(v.Cookie), v.Who.ID); err != nil {
 		return err
 	}
-	return s.audit(tx, v.Who.Actor(), "operator.sign-in", v.Who.Email,
+	return s.audit(tx, v.Who.Actor(), "operator.sign_in", v.Who.Email,
 		map[string]string{"method": string(v.Method), "from": v.Address, "session": v.ID})
 }
 

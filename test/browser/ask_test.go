@@ -4,9 +4,11 @@ import (
 	"archive/zip"
 	"context"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -117,12 +119,13 @@ func fromTheFormToTheFirstFile(t *testing.T, database testkit.Option) {
 	content := filepath.Join(t.TempDir(), "2026-11.csv")
 	testkit.Must(t, os.WriteFile(content, []byte("a,b\n1,2\n"), 0o600))
 	s.publish("invoice", "10423", content)
-	signer, err := ssh.ParsePrivateKeyWithPassphrase(private["sftp-key"], []byte(words))
-	testkit.Must(t, err)
-	if got := s.fetch("blueridge", signer, "/download/invoice/2026-11.csv"); got != "a,b\n1,2\n" {
+	p.visit(status)
+	p.press(".known_hosts")
+	got := s.openSSH(p.downloaded("*.ssh_config"), p.downloaded("*.known_hosts"), private["sftp-key"], words,
+		"/download/invoice/2026-11.csv")
+	if got != "a,b\n1,2\n" {
 		t.Errorf("the first file has %q", got)
 	}
-	p.visit(status)
 	testkit.Eventually(t, "the request says so", func() bool {
 		var text string
 		p.visit(status)
@@ -172,6 +175,37 @@ func (s *site) publish(feed, account, file string) {
 	if err != nil {
 		s.t.Fatalf("%v: %s", err, out)
 	}
+}
+
+// openSSH downloads a file with OpenSSH's sftp, as its user does: with the site files of the page and the key that the
+// browser has made. Only where the server really listens is added, since its name is known to nobody here.
+func (s *site) openSSH(config, hosts string, key []byte, passphrase, path string) string {
+	s.t.Helper()
+	testkit.Needs(s.t, "sftp")
+	dir := s.t.TempDir()
+	file := func(name, content string, mode os.FileMode) string {
+		at := filepath.Join(dir, name)
+		testkit.Must(s.t, os.WriteFile(at, []byte(content), mode))
+		return at
+	}
+	host, port, err := net.SplitHostPort(s.Addr)
+	testkit.Must(s.t, err)
+	alias := regexp.MustCompile(`(?m)^Host (\S+)`).FindSubmatch(testkit.MustRead(s.t, config))
+	if alias == nil {
+		s.t.Fatalf("%s names no host", config)
+	}
+	out := filepath.Join(dir, "fetched")
+	known := strings.ReplaceAll(string(testkit.MustRead(s.t, hosts)), "[files.example.com]:"+port, "files.example.com")
+	c := exec.Command("sftp", "-F", config, "-o", "HostName="+host, "-o", "Port="+port,
+		"-o", "HostKeyAlias=files.example.com", "-o", "UserKnownHostsFile="+file("known", known, 0o600),
+		"-o", "StrictHostKeyChecking=yes",
+		"-o", "IdentityFile="+file("sftp-key", string(key), 0o600), string(alias[1])+":"+path, out)
+	c.Env = append(os.Environ(), "SSH_ASKPASS_REQUIRE=force", "SSH_ASKPASS="+
+		file("askpass", "#!/bin/sh\necho '"+passphrase+"'\n", 0o700))
+	if said, err := c.CombinedOutput(); err != nil {
+		s.t.Fatalf("sftp: %v: %s", err, said)
+	}
+	return string(testkit.MustRead(s.t, out))
 }
 
 // fetch downloads a file over SFTP.
