@@ -243,6 +243,9 @@ func (p *tab) downloaded(pattern string) (path string) {
 		if len(files) == 0 || strings.HasSuffix(files[0], ".crdownload") {
 			return false
 		}
+		if info, err := os.Stat(files[0]); err != nil || info.Size() == 0 { // the browser has only taken the name
+			return false
+		}
 		path = files[0]
 		return true
 	})
