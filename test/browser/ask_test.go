@@ -13,8 +13,6 @@ import (
 	"testing"
 
 	"github.com/chromedp/chromedp"
-	"github.com/pkg/sftp"
-	"golang.org/x/crypto/ssh"
 
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -206,22 +204,6 @@ func (s *site) openSSH(config, hosts string, key []byte, passphrase, path string
 		s.t.Fatalf("sftp: %v: %s", err, said)
 	}
 	return string(testkit.MustRead(s.t, out))
-}
-
-// fetch downloads a file over SFTP.
-func (s *site) fetch(user string, key ssh.Signer, path string) string {
-	s.t.Helper()
-	conn, err := ssh.Dial("tcp", s.Addr, testkit.ClientConfig(user, key))
-	testkit.Must(s.t, err)
-	defer conn.Close()
-	c, err := sftp.NewClient(conn)
-	testkit.Must(s.t, err)
-	defer c.Close()
-	f, err := c.Open(path)
-	testkit.Must(s.t, err)
-	content, err := io.ReadAll(f)
-	testkit.Must(s.t, err)
-	return string(content)
 }
 
 // TestAPrivateKeyIsRefusedBeforeItIsSent: pasted, chosen or typed, nothing of it leaves the browser.
