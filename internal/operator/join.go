@@ -44,44 +44,33 @@ func (s *Service) JoinCode(ctx context.Context, secret string) (Code, error) {
 }
 
 func (s *Service) joinCode(ctx context.Context, j Joining, secret string) (Code, error) {
-	ticket, err := s.challenge(ctx, "join-code "+j.LinkHash, false, proven{s.o.Vault.Seal(secret, j.ID)})
 	email := j.Email
 	if email == "" {
 		email = "administrator"
 	}
-	return Code{ticket, secret, codeURI(s.o.Name, email, secret)}, err
+	return s.codeFor(ctx, "join-code "+j.LinkHash, false, j.ID, email, secret)
 }
 
 // Join uses a link up: its operator has a password and an authenticator app from now on, and is signed in.
 // The errors may be fault.Mistakes, with the names of the fields; then again is for the next try.
-func (s *Service) Join(ctx context.Context, secret string, p Person, in Passwords, v Visitor) (session Session,
+func (s *Service) Join(ctx context.Context, link string, p Person, in Passwords, v Visitor) (session Session,
 	again Code, err error) {
-	j, err := s.Joining(ctx, secret)
+	j, err := s.Joining(ctx, link)
 	if err != nil {
 		return session, again, err
 	}
 	if !s.o.Policy.Password {
 		return session, again, fault.E("operator.Join", fault.Denied, "Passwords are not used here.")
 	}
-	begun, err := finish[proven](ctx, s, in.Ticket, "join-code "+j.LinkHash)
+	sealed, secret, err := s.codesOf(ctx, in.Ticket, "join-code "+j.LinkHash, j.ID)
 	if err != nil {
 		return session, again, err
 	}
-	codes, err := s.o.Vault.Open(begun.Secret, j.ID)
-	if err != nil {
-		return session, again, fault.Wrap("operator.Join", fault.Internal, err)
-	}
 	var wrong fault.Mistakes
 	o := s.introduce(j, p, &wrong)
-	if err := checkPassword(in.New, o.Email, o.Name); err != nil {
-		wrong.Add("password", err)
-	}
-	step, err := checkCode(in.Code, codes, 0, s.now())
-	if err != nil {
-		wrong.Add("code", err)
-	}
+	step := s.checkNew(in, o, secret, &wrong)
 	if len(wrong) > 0 {
-		if again, err = s.joinCode(ctx, j, codes); err == nil {
+		if again, err = s.joinCode(ctx, j, secret); err == nil {
 			err = wrong
 		}
 		return session, again, err
@@ -91,7 +80,7 @@ func (s *Service) Join(ctx context.Context, secret string, p Person, in Password
 		return session, again, err
 	}
 	session, err = s.join(ctx, j, v, func(_ *store.Tx, now *model.Operator) error {
-		now.Email, now.Name, now.Password, now.TOTP, now.TOTPStep = o.Email, o.Name, hashed, begun.Secret, step
+		now.Email, now.Name, now.Password, now.TOTP, now.TOTPStep = o.Email, o.Name, hashed, sealed, step
 		return nil
 	})
 	return session, again, err
@@ -119,8 +108,7 @@ func (s *Service) introduce(j Joining, p Person, wrong *fault.Mistakes) model.Op
 // from now on.
 func (s *Service) join(ctx context.Context, j Joining, v Visitor, set func(*store.Tx, *model.Operator) error) (
 	Session, error) {
-	session := s.begin(j.Operator, model.SignInLink, v)
-	who, err := store.Change(ctx, s.o.Store, func(tx *store.Tx) (model.Operator, error) {
+	return s.enter(ctx, model.SignInLink, v, func(tx *store.Tx) (model.Operator, error) {
 		o, err := tx.LockOperator(j.ID)
 		if fault.Is(err, fault.NotFound) || err == nil && o.LinkHash != j.LinkHash {
 			return o, deadLink() // somebody else was quicker
@@ -140,13 +128,6 @@ func (s *Service) join(ctx context.Context, j Joining, v Visitor, set func(*stor
 		} else if err != nil {
 			return o, err
 		}
-		if err := s.audit(tx, o.Actor(), "operator.join", o.Email, map[string]string{"role": string(o.Role)}); err != nil {
-			return o, err
-		}
-		entering := session
-		entering.Who, entering.Operator = o, o.Email
-		return o, s.enter(tx, entering)
+		return o, s.audit(tx, o.Actor(), "operator.join", o.Email, map[string]string{"role": string(o.Role)})
 	})
-	session.Who, session.Operator = who, who.Email
-	return session, err
 }

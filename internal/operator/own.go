@@ -71,8 +71,33 @@ func (s *Service) NewCode(ctx context.Context, v Session) (Code, error) {
 }
 
 func (s *Service) code(ctx context.Context, v Session, secret string) (Code, error) {
-	ticket, err := s.challenge(ctx, "password "+v.Who.ID, true, proven{s.o.Vault.Seal(secret, v.Who.ID)})
-	return Code{ticket, secret, codeURI(s.o.Name, v.Who.Email, secret)}, err
+	return s.codeFor(ctx, "password "+v.Who.ID, true, v.Who.ID, v.Who.Email, secret)
+}
+
+// codeFor begins to set up an app for an operator. alone is as in challenge.
+func (s *Service) codeFor(ctx context.Context, purpose string, alone bool, id, email, secret string) (Code, error) {
+	ticket, err := s.challenge(ctx, purpose, alone, proven{s.o.Vault.Seal(secret, id)})
+	return Code{ticket, secret, codeURI(s.o.Name, email, secret)}, err
+}
+
+// codesOf returns what an app was set up with, sealed and open. The ticket is used up.
+func (s *Service) codesOf(ctx context.Context, ticket, purpose, id string) (sealed, secret string, err error) {
+	p, err := finish[proven](ctx, s, ticket, purpose)
+	if err != nil {
+		return "", "", err
+	}
+	if secret, err = s.o.Vault.Open(p.Secret, id); err != nil {
+		err = fault.Wrap("operator.codesOf", fault.Internal, err)
+	}
+	return p.Secret, secret, err
+}
+
+// checkNew checks a new password and the first code of an app, and returns the code's step.
+func (s *Service) checkNew(in Passwords, o model.Operator, secret string, wrong *fault.Mistakes) int64 {
+	wrong.Add("password", checkPassword(in.New, o.Email, o.Name))
+	step, err := checkCode(in.Code, secret, 0, s.now())
+	wrong.Add("code", err)
+	return step
 }
 
 // Passwords are what somebody sets a password with.
@@ -82,8 +107,7 @@ type Passwords struct{ Ticket, Old, New, Code string }
 // other sessions. Whoever has a password must give it. After mistakes, again is for the next try: the app
 // need not be set up another time.
 func (s *Service) SetPassword(ctx context.Context, v Session, in Passwords) (again Code, err error) {
-	const op = "operator.SetPassword"
-	p, err := finish[proven](ctx, s, in.Ticket, "password "+v.Who.ID)
+	sealed, secret, err := s.codesOf(ctx, in.Ticket, "password "+v.Who.ID, v.Who.ID)
 	if err != nil {
 		return again, err
 	}
@@ -91,21 +115,11 @@ func (s *Service) SetPassword(ctx context.Context, v Session, in Passwords) (aga
 	if err != nil {
 		return again, err
 	}
-	secret, err := s.o.Vault.Open(p.Secret, o.ID)
-	if err != nil {
-		return again, fault.Wrap(op, fault.Internal, err)
-	}
 	wrong, err := s.wrongOld(ctx, o, v, in.Old)
 	if err != nil {
 		return again, err
 	}
-	if err := checkPassword(in.New, o.Email, o.Name); err != nil {
-		wrong.Add("password", err)
-	}
-	step, err := checkCode(in.Code, secret, 0, s.now())
-	if err != nil {
-		wrong.Add("code", err)
-	}
+	step := s.checkNew(in, o, secret, &wrong)
 	if len(wrong) > 0 {
 		if again, err = s.code(ctx, v, secret); err != nil {
 			return again, err
@@ -121,7 +135,7 @@ func (s *Service) SetPassword(ctx context.Context, v Session, in Passwords) (aga
 		if err != nil {
 			return err
 		}
-		o.Password, o.TOTP, o.TOTPStep = hashed, p.Secret, step
+		o.Password, o.TOTP, o.TOTPStep = hashed, sealed, step
 		if err := tx.SetOperator(o, o.LinkHash); err != nil {
 			return err
 		}

@@ -246,12 +246,7 @@ func (s *Service) SignInWithPasskey(ctx context.Context, ticket string, answer [
 	if err != nil {
 		return Session{}, fault.Wrap(op, fault.Internal, err)
 	}
-	session := s.begin(found.Operator, model.SignInPasskey, v)
-	return session, s.o.Store.Write(ctx, func(tx *store.Tx) error {
-		err := tx.PasskeyUsed(base64.RawURLEncoding.EncodeToString(c.ID), string(text), s.now())
-		if err != nil {
-			return err
-		}
-		return s.enter(tx, session)
+	return s.enter(ctx, model.SignInPasskey, v, func(tx *store.Tx) (model.Operator, error) {
+		return found.Operator, tx.PasskeyUsed(base64.RawURLEncoding.EncodeToString(c.ID), string(text), s.now())
 	})
 }

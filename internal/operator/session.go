@@ -36,27 +36,33 @@ const seenEvery = time.Minute
 // mostAgent is how much is kept of a browser's name, in bytes.
 const mostAgent = 200
 
-// begin returns a session that is about to begin.
-func (s *Service) begin(o model.Operator, by model.SignInMethod, v Visitor) Session {
+// enter begins a session in the transaction that lets somebody in. who does the rest of that transaction, and
+// returns the operator.
+func (s *Service) enter(ctx context.Context, by model.SignInMethod, v Visitor,
+	who func(tx *store.Tx) (model.Operator, error)) (Session, error) {
 	now := s.now()
-	return Session{Who: o, Cookie: randomSecret(), OperatorSession: model.OperatorSession{ID: s.o.IDs.New(),
-		Operator: o.Email, Method: by, Address: address(v.Address), Agent: valid.Excerpt(v.Agent, mostAgent), CreatedAt: now,
-		SeenAt: now, EndsAt: now.Add(s.o.Policy.Longest)}}
-}
-
-// enter records a session that begins.
-func (s *Service) enter(tx *store.Tx, v Session) error {
-	err := tx.OperatorSignedIn(v.Who.ID, v.Address, v.Method, v.CreatedAt)
-	if fault.Is(err, fault.NotFound) {
-		return fault.E("operator.enter", fault.Denied, "%s was disabled meanwhile.", v.Who.Email)
-	} else if err != nil {
-		return err
-	}
-	if err := tx.AddOperatorSession(v.OperatorSession, hashOf(v.Cookie), v.Who.ID); err != nil {
-		return err
-	}
-	return s.audit(tx, v.Who.Actor(), "operator.sign_in", v.Who.Email,
-		map[string]string{"method": string(v.Method), "from": v.Address, "session": v.ID})
+	begins := Session{Cookie: randomSecret(), OperatorSession: model.OperatorSession{ID: s.o.IDs.New(), Method: by,
+		Address: address(v.Address), Agent: valid.Excerpt(v.Agent, mostAgent), CreatedAt: now, SeenAt: now,
+		EndsAt: now.Add(s.o.Policy.Longest)}}
+	return store.Change(ctx, s.o.Store, func(tx *store.Tx) (Session, error) {
+		o, err := who(tx)
+		if err != nil {
+			return Session{}, err
+		}
+		in := begins
+		in.Who, in.Operator = o, o.Email
+		err = tx.OperatorSignedIn(o.ID, in.Address, by, now)
+		if fault.Is(err, fault.NotFound) {
+			return in, fault.E("operator.enter", fault.Denied, "%s was disabled meanwhile.", o.Email)
+		} else if err != nil {
+			return in, err
+		}
+		if err := tx.AddOperatorSession(in.OperatorSession, hashOf(in.Cookie), o.ID); err != nil {
+			return in, err
+		}
+		return in, s.audit(tx, o.Actor(), "operator.sign_in", o.Email, map[string]string{"method": string(by),
+			"from": in.Address, "session": in.ID})
+	})
 }
 
 // address is an address for people; "" if it is not known.

@@ -106,14 +106,12 @@ func (s *Service) SignIn(ctx context.Context, email, password, code string, v Vi
 	if err != nil {
 		return Session{}, t.wrongCode(ctx, err)
 	}
-	session := s.begin(o, model.SignInPassword, v)
-	err = s.o.Store.Write(ctx, func(tx *store.Tx) error {
-		if err := tx.UseCode(o.ID, step); fault.Is(err, fault.NotFound) {
-			return fault.E(op, fault.Denied, "This code was used already. Wait for the next one.").WithField("code")
-		} else if err != nil {
-			return err
+	session, err := s.enter(ctx, model.SignInPassword, v, func(tx *store.Tx) (model.Operator, error) {
+		err := tx.UseCode(o.ID, step)
+		if fault.Is(err, fault.NotFound) {
+			err = fault.E(op, fault.Denied, "This code was used already. Wait for the next one.").WithField("code")
 		}
-		return s.enter(tx, session)
+		return o, err
 	})
 	if fault.Is(err, fault.Denied) {
 		return Session{}, t.refuse(ctx, fault.PublicText(err), err)

@@ -238,18 +238,9 @@ func (s *Service) enterFromSSO(ctx context.Context, t *try, who claims) (Session
 	if !known {
 		o = model.Operator{ID: s.o.IDs.New(), CreatedAt: s.now(), CreatedBy: "sso", Email: who.email, Role: role}
 	}
-	session := s.begin(o, model.SignInSSO, t.v)
-	entered, err := store.Change(ctx, s.o.Store, func(tx *store.Tx) (model.Operator, error) {
-		is, err := s.putSSO(tx, o, known, who, role)
-		if err != nil {
-			return is, err
-		}
-		entering := session
-		entering.Who, entering.Operator = is, is.Email
-		return is, s.enter(tx, entering)
+	return s.enter(ctx, model.SignInSSO, t.v, func(tx *store.Tx) (model.Operator, error) {
+		return s.putSSO(tx, o, known, who, role)
 	})
-	session.Who, session.Operator = entered, entered.Email
-	return session, err
 }
 
 // ofSSO finds the operator that a person is: by its subject, or by its address if the operator signs in in

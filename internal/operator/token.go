@@ -8,7 +8,6 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"net/netip"
-	"slices"
 	"strings"
 	"time"
 
@@ -92,9 +91,8 @@ func (s *Service) checkToken(n model.NewToken) (t model.Token, err error) {
 	if err := valid.CheckID("token's name", n.Name); err != nil {
 		return t, err
 	}
-	if !slices.Contains(model.Roles, n.Role) {
-		return t, fault.E(op, fault.Invalid, "There is no role %q.", valid.Printable(string(n.Role))).WithField("role").
-			WithHint("roles are admin, onboarding, support, publisher and auditor")
+	if err := checkRole(op, n.Role); err != nil {
+		return t, err
 	}
 	period := n.Expires
 	if period == "" {
