@@ -141,20 +141,22 @@ func (c *Certificates) TLS() *tls.Config {
 // get returns the certificate for a client. All clients get the same one of a domain, with an ECDSA key: the manager
 // would order a second one, with an RSA key, for whoever speaks TLS 1.3 alone.
 func (c *Certificates) get(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-	if wait := c.waits(hello); wait > 0 {
-		return nil, fmt.Errorf("the last order for %s failed; the next one is in %s", hello.ServerName, wait)
+	domain, challenge := plain(hello.ServerName), slices.Contains(hello.SupportedProtos, acme.ALPNProto)
+	if wait := c.waits(domain); wait > 0 && !challenge {
+		return nil, fmt.Errorf("the last order for %s failed; the next one is in %s", domain, wait)
 	}
 	h := *hello
 	h.SignatureSchemes, h.SupportedCurves = nil, nil
 	h.CipherSuites = []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}
 	cert, err := c.manager.GetCertificate(&h)
-	if err != nil && c.ours(h.ServerName) && !slices.Contains(h.SupportedProtos, acme.ALPNProto) {
-		c.o.Log.Error("there is no certificate, and none could be ordered", "domain", h.ServerName,
-			"directory", c.o.Directory, "err", err)
+	if c.ours(domain) && !challenge {
+		c.note(domain, err)
 	}
-	c.note(hello, err)
 	return cert, err
 }
+
+// plain is a name as the configuration writes it.
+func plain(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) }
 
 // The first order after one that failed waits for firstWait, and each further one twice as long, up to lastWait:
 // authorities count failures, and whoever connects would spend them.
@@ -163,38 +165,35 @@ const (
 	lastWait  = 2 * time.Hour
 )
 
-// waits returns how long no certificate is ordered for whoever connects: the order before has failed. Challenges of the
-// authority are answered all the same.
-func (c *Certificates) waits(hello *tls.ClientHelloInfo) time.Duration {
+// waits returns how long no certificate of a domain is ordered for whoever connects: the order before has failed.
+// Challenges of the authority are answered all the same.
+func (c *Certificates) waits(domain string) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	f, failed := c.failed[strings.ToLower(hello.ServerName)]
-	if !failed || slices.Contains(hello.SupportedProtos, acme.ALPNProto) {
+	f, failed := c.failed[domain]
+	if !failed {
 		return 0
 	}
 	return time.Until(f.next).Round(time.Second)
 }
 
 // note records how an order went.
-func (c *Certificates) note(hello *tls.ClientHelloInfo, err error) {
-	if !c.ours(hello.ServerName) || slices.Contains(hello.SupportedProtos, acme.ALPNProto) {
-		return
-	}
+func (c *Certificates) note(domain string, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err == nil {
-		delete(c.failed, strings.ToLower(hello.ServerName))
+		delete(c.failed, domain)
 		return
 	}
-	f := c.failed[strings.ToLower(hello.ServerName)]
+	c.o.Log.Error("there is no certificate, and none could be ordered", "domain", domain, "directory", c.o.Directory,
+		"err", err)
+	f := c.failed[domain]
 	f.wait = min(max(2*f.wait, firstWait), lastWait)
 	f.next = time.Now().Add(f.wait)
-	c.failed[strings.ToLower(hello.ServerName)] = f
+	c.failed[domain] = f
 }
 
-func (c *Certificates) ours(name string) bool {
-	return slices.Contains(c.o.Domains, strings.ToLower(strings.TrimSuffix(name, ".")))
-}
+func (c *Certificates) ours(name string) bool { return slices.Contains(c.o.Domains, plain(name)) }
 
 // Prepare orders the certificates that are missing, so that the first who come need not wait. It returns when ctx
 // ends; an order under way then ends with Close.
