@@ -8,12 +8,8 @@ import (
 
 // Within returns a client of a server in the same process: operations are handled by handler, which
 // gets the context of each call. Answers are streamed.
-func Within(handler http.Handler, options ...Option) *Client {
-	c := &Client{base: "http://within", where: "this process", http: &http.Client{Transport: within{handler}}}
-	for _, o := range options {
-		o(c)
-	}
-	return c
+func Within(handler http.Handler) *Client {
+	return &Client{base: "http://within", where: "this process", http: &http.Client{Transport: within{handler}}}
 }
 
 // within is a transport that calls a handler.
