@@ -51,7 +51,7 @@ func within(d time.Duration) string {
 }
 
 // webHandler returns the handler of pages and API. It believes proxies whom a request comes from.
-func (n *Node) webHandler(proxies []netip.Prefix) (http.Handler, error) {
+func (n *Node) webHandler(proxies []netip.Prefix) http.Handler {
 	c := n.cfg.Web
 	address := func(r *http.Request) netip.Addr { return httpd.Address(r, proxies) }
 	zone := n.cfg.Zones().Of(model.Account{})
@@ -65,14 +65,7 @@ func (n *Node) webHandler(proxies []netip.Prefix) (http.Handler, error) {
 		API: client.Within(httpd.Guard(n.log, n.operations, api.Fault))})
 	operations := api.OverNetwork(n.operations, api.Network{Gate: n.operators, Session: entrance.Identity,
 		Address: address, Log: n.log})
-	document, err := api.Document()
-	if err != nil {
-		return nil, err
-	}
-	pages, err := reference.New(reference.Options{Pages: site, Document: document, At: api.DocumentPath, URL: n.pages()})
-	if err != nil {
-		return nil, err
-	}
+	pages := reference.New(reference.Options{Pages: site, Document: api.Document, At: api.DocumentPath, URL: n.pages()})
 
 	mux := http.NewServeMux()
 	mux.Handle("/", httpd.Guard(n.log, public, site.Fault))
@@ -83,7 +76,7 @@ func (n *Node) webHandler(proxies []netip.Prefix) (http.Handler, error) {
 	mux.Handle("/api/", httpd.Guard(n.log, operations, api.Fault))
 	mux.Handle(reference.Path, httpd.Guard(n.log, pages, site.Fault))
 	mux.Handle(reference.OperationPath, httpd.Guard(n.log, pages, site.Fault))
-	return mux, nil
+	return mux
 }
 
 // pages returns the address of the pages, as people reach them; "" if there are none.

@@ -36,10 +36,7 @@ func (n *Node) openWeb(ctx context.Context) error {
 	if n.first, err = n.operators.First(ctx); err != nil {
 		return errors.Join(err, l.Close())
 	}
-	handler, err := n.webHandler(believed(n.cfg, l.Addr(), secure != nil))
-	if err != nil {
-		return errors.Join(err, l.Close())
-	}
+	handler := n.webHandler(believed(n.cfg, l.Addr(), secure != nil))
 	if secure == nil {
 		handler = httpd.OnlyFrom(config.Networks(c.Proxies), handler)
 	}

@@ -3,13 +3,13 @@
 package reference
 
 import (
-	"bytes"
 	"embed"
 	"encoding/json"
 	"maps"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/sallyport-sftp/sallyport/internal/web/page"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -27,9 +27,9 @@ const (
 // Options are what the pages are written from.
 type Options struct {
 	Pages    *page.Site
-	Document []byte // OpenAPI, JSON
-	At       string // where the document is served
-	URL      string // of the server, as programs reach it; ""
+	Document func() ([]byte, error) // OpenAPI, JSON; it is asked for once, when somebody opens a page
+	At       string                 // where the document is served
+	URL      string                 // of the server, as programs reach it; ""
 }
 
 type server struct {
@@ -39,10 +39,26 @@ type server struct {
 }
 
 // New returns the handler of Path and OperationPath. Everybody may read them: they say what the API is,
-// and nothing of what it knows.
-func New(o Options) (http.Handler, error) {
+// and nothing of what it knows. They are written when the first one is opened, since most servers' never are.
+func New(o Options) http.Handler {
+	written := sync.OnceValues(func() (http.Handler, error) { return write(o) })
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h, err := written()
+		if err != nil {
+			panic(err) // our own document is damaged: a bug, which httpd.Guard logs under a reference
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// write writes the pages, and returns their handler.
+func write(o Options) (http.Handler, error) {
+	text, err := o.Document()
+	if err != nil {
+		return nil, err
+	}
 	var d document
-	if err := json.NewDecoder(bytes.NewReader(o.Document)).Decode(&d); err != nil {
+	if err := json.Unmarshal(text, &d); err != nil {
 		return nil, err
 	}
 	s := &server{Set: o.Pages.Set(templates, "index.html", "operation.html"), operations: map[string]*operationPage{}}
