@@ -2,11 +2,11 @@ package cli
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sallyport-sftp/sallyport/client"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
@@ -27,17 +27,9 @@ func (a *app) reviewMake() *cobra.Command {
 				return err
 			}
 			return a.done(v, "Review %s: %s, %s and %s have access. Look at the list, then sign it off:\n"+
-				"  sallyport review show %s\n  sallyport review sign %s --note TEXT", v.ID, count(v.Operators, "operator"),
-				count(v.Tokens, "token"), count(v.Keys, "key"), v.ID, v.ID)
+				"  sallyport review show %s\n  sallyport review sign %s --note TEXT", v.ID,
+				valid.Count(v.Operators, "operator"), valid.Count(v.Tokens, "token"), valid.Count(v.Keys, "key"), v.ID, v.ID)
 		})
-}
-
-// count is a number of things: "1 key", "2 keys".
-func count(n int, word string) string {
-	if n == 1 {
-		return "1 " + word
-	}
-	return fmt.Sprintf("%d %ss", n, word)
 }
 
 func (a *app) reviewList() *cobra.Command {

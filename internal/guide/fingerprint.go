@@ -57,13 +57,13 @@ func (c *Card) hostKey(program string) model.HostKey {
 func (c *Card) print(program string) (text, kind string) {
 	k := c.hostKey(program)
 	if shownBy[program].md5 && k.MD5 != "" {
-		return k.MD5, plainType(k.Type)
+		return k.MD5, PlainType(k.Type)
 	}
-	return k.Fingerprint, plainType(k.Type)
+	return k.Fingerprint, PlainType(k.Type)
 }
 
-// plainType returns the name that people and dialogs use for a type of keys.
-func plainType(kind string) string {
+// PlainType returns the name that people and dialogs use for a type of keys.
+func PlainType(kind string) string {
 	switch {
 	case kind == "ssh-ed25519":
 		return "Ed25519"
@@ -103,7 +103,7 @@ func (c *Card) prints() section {
 			}
 		}
 		value := "`" + k.Fingerprint + "`" + shownIn(sha)
-		if plainType(k.Type) == "ECDSA" {
+		if PlainType(k.Type) == "ECDSA" {
 			value += "; shown by OpenSSH before version 8.5, as on Windows 10"
 		}
 		if k.MD5 != "" {
@@ -112,7 +112,7 @@ func (c *Card) prints() section {
 				value += ", and old versions of other programs, too"
 			}
 		}
-		s.rows = append(s.rows, row{plainType(k.Type), value})
+		s.rows = append(s.rows, row{PlainType(k.Type), value})
 	}
 	return s
 }

@@ -2,7 +2,6 @@ package operator
 
 import (
 	"context"
-	"fmt"
 	"net/netip"
 	"time"
 
@@ -202,7 +201,7 @@ func minutes(d time.Duration) string {
 	if n == 1 {
 		return "a minute"
 	}
-	return fmt.Sprintf("%d minutes", n)
+	return valid.Count(n, "minute")
 }
 
 // refuse counts a sign-in that does not work against its address and against the operator whom it was

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"net/mail"
 	"path"
+	"strconv"
 	"strings"
 	"time"
 
@@ -46,3 +47,11 @@ func IsFingerprint(s string) bool {
 
 // MaxGrace is the longest grace period of a doubtful name.
 const MaxGrace = 24 * time.Hour
+
+// Count is a number with its noun, whose plural ends in s: 1 key, 2 keys.
+func Count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return strconv.Itoa(n) + " " + noun + "s"
+}

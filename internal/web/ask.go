@@ -3,7 +3,6 @@ package web
 import (
 	"errors"
 	"html/template"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -186,20 +185,11 @@ func filled(r *http.Request) (model.NewRequest, error) {
 		Phone:   get("phone"),
 		Company: get("company"), AccountNumber: get("account_number"), Username: get("username"), Key: get("key"),
 		Feeds: r.PostForm["feeds"], Types: r.PostForm["types"], Message: get("message")}
-	if r.MultipartForm == nil || in.Key != "" {
+	if in.Key != "" {
 		return in, nil
 	}
-	files := r.MultipartForm.File[keyFile]
-	if len(files) == 0 {
-		return in, nil
-	}
-	f, err := files[0].Open()
-	if err != nil {
-		return in, err
-	}
-	defer f.Close()
-	content, err := io.ReadAll(f) // bounded, as the body is
-	in.Key = string(content)
+	var err error
+	in.Key, err = page.FileOf(r, keyFile)
 	return in, err
 }
 
@@ -282,7 +272,7 @@ func (s *server) when(t time.Time, zone *time.Location) string {
 	if zone == nil {
 		zone = s.o.Zone
 	}
-	return t.In(zone).Format("2 January 2006, 15:04 MST")
+	return page.When(t, zone)
 }
 
 // keyPage says how a pair is made.

@@ -71,7 +71,7 @@ func (s *server) look(w http.ResponseWriter, r *http.Request) {
 	reader := s.o.Reader(r.Context(), l)
 	s.link(w, &handOverPage{Frame: page.Frame{Title: t.title, Help: reader.Help, Script: l.Kind == model.LinkKey},
 		Lines: lines, Button: t.button, Saves: l.Kind == model.LinkKey,
-		Expires: l.ExpiresAt.In(reader.Zone).Format("2 January 2006, 15:04 MST")})
+		Expires: page.When(l.ExpiresAt, reader.Zone)})
 }
 
 func (s *server) waiting(ctx context.Context, secret string) (model.Link, error) {

@@ -2,13 +2,11 @@ package web
 
 import (
 	"html/template"
-	"mime"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/guide"
@@ -241,13 +239,10 @@ func (s *server) settings(r *http.Request, p *statusPage, user string) error {
 // fingerprints adds those of the server's keys. Most programs show the Ed25519 key's, which is never among the others.
 func (p *statusPage) fingerprints(list []model.HostKey) {
 	for _, k := range list {
-		name := "RSA"
-		switch {
-		case strings.Contains(k.Type, "ed25519"):
+		name := guide.PlainType(k.Type)
+		if name == "Ed25519" {
 			p.Card = append(p.Card, fact{"Fingerprint (Ed25519), shown by most programs", k.Fingerprint, true})
 			continue
-		case strings.HasPrefix(k.Type, "ecdsa"):
-			name = "ECDSA"
 		}
 		p.Prints = append(p.Prints, fact{"Fingerprint (" + name + ")", k.Fingerprint, true})
 	}
@@ -370,9 +365,7 @@ func (s *server) siteFile(w http.ResponseWriter, r *http.Request) {
 	}
 	for _, f := range files {
 		if f.Name == r.PathValue("file") {
-			w.Header().Set("Content-Type", "application/octet-stream")
-			w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": f.Name}))
-			http.ServeContent(w, r, "", time.Time{}, strings.NewReader(f.Content))
+			page.Attach(w, r, f.Name, f.Content)
 			return
 		}
 	}

@@ -44,12 +44,6 @@ type Reader struct {
 	Zone *time.Location // in which they read times
 }
 
-// Server is the handler of all pages.
-type Server struct {
-	http.Handler
-	server
-}
-
 type server struct {
 	*page.Set
 	o     Options
@@ -58,10 +52,9 @@ type server struct {
 }
 
 // New returns the handler of all pages.
-func New(o Options) *Server {
-	out := &Server{server: server{o: o, Set: o.Pages.Set(templates, "ask.html", "confirm.html", "handover.html",
-		"keys.html", "sent.html", "sheet.html", "status.html")}}
-	s := &out.server
+func New(o Options) http.Handler {
+	s := &server{o: o, Set: o.Pages.Set(templates, "ask.html", "confirm.html", "handover.html",
+		"keys.html", "sent.html", "sheet.html", "status.html")}
 	s.short, s.qr = short(o.URL)
 	mux := http.NewServeMux()
 	s.ServeAssets(mux)
@@ -73,8 +66,7 @@ func New(o Options) *Server {
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		s.Nothing(w)
 	})
-	out.Handler = page.Headers(http.NewCrossOriginProtection().Handler(mux))
-	return out
+	return page.Headers(http.NewCrossOriginProtection().Handler(mux))
 }
 
 // ready says whether the server can do its work now: a balancer asks.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
@@ -45,7 +46,7 @@ func (s *server) complete(r *http.Request, a *approval, j model.Judgement) error
 		if slices.Contains(j.Request.Feeds, f.Name) || one.Chosen {
 			for _, wished := range j.Feeds {
 				if wished.Name == f.Name {
-					one.Hint = counted(wished.Files30, "file") + " in 30 days"
+					one.Hint = valid.Count(wished.Files30, "file") + " in 30 days"
 				}
 			}
 			a.Wished = append(a.Wished, one)
@@ -90,14 +91,7 @@ func approvalSent(r *http.Request, all []string) model.Approval {
 
 // done goes on to a page after a form was carried out, or shows the request again with why it was not.
 func (s *server) done(w http.ResponseWriter, r *http.Request, operation, said string, err error) error {
-	switch {
-	case err == nil:
-		http.Redirect(w, r, requestPath(r.PathValue("reference"))+"?done="+said, http.StatusSeeOther)
-		return nil
-	case s.correctable(r, operation, err) && s.may(r, operation):
-		return s.showRequest(w, r, err)
-	}
-	return err
+	return s.after(w, r, operation, requestPath(r.PathValue("reference"))+"?done="+said, err, s.showRequest)
 }
 
 // doneTexts are what a page says after a form was carried out. The address has the word, and no text.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/web/page"
@@ -62,24 +61,38 @@ func (s *server) unreadable(w http.ResponseWriter, r *http.Request, err error) {
 		Text: "It did not arrive whole. Nothing of it was done."})
 }
 
-// hint returns the next step that an error names: in words, or the page for it.
-func hint(err error) string {
-	if text := fault.HintIn(err); text != "" {
-		return strings.ToUpper(text[:1]) + text[1:] + "."
-	}
-	return ""
-}
+// hint returns the next step that an error names, as a sentence.
+func hint(err error) string { return page.Sentence(fault.HintIn(err)) }
 
 // correctable reports whether an error is about what was filled in, or about what has changed meanwhile, so that the
-// form is shown again.
+// form is shown again. Without the role for the operation, it is about neither.
 func (s *server) correctable(r *http.Request, operation string, err error) bool {
 	switch fault.KindIn(err) {
-	case fault.Invalid, fault.Conflict, fault.Exists, fault.NotFound, fault.TooLarge, fault.Busy:
-		return true
-	case fault.Denied:
+	case fault.Invalid, fault.Conflict, fault.Exists, fault.NotFound, fault.TooLarge, fault.Busy, fault.Denied:
 		return s.may(r, operation)
 	}
 	return false
+}
+
+// after goes on to a page after a form was carried out, or shows the form again with why it was not.
+func (s *server) after(w http.ResponseWriter, r *http.Request, operation, next string, err error,
+	again func(http.ResponseWriter, *http.Request, error) error) error {
+	switch {
+	case err == nil:
+		http.Redirect(w, r, next, http.StatusSeeOther)
+		return nil
+	case s.correctable(r, operation, err):
+		return again(w, r, err)
+	}
+	return err
+}
+
+// outcome returns the status of a page with a form, and what is wrong with it; wrong is nil if none was sent.
+func outcome(wrong error) (int, fault.Mistakes) {
+	if wrong == nil {
+		return http.StatusOK, nil
+	}
+	return formStatus(wrong), mistakes(wrong, "main")
 }
 
 // formStatus is the status of a page that shows a form again. The page is there, even if the form named something that

@@ -75,10 +75,8 @@ func (s *server) showGive(w http.ResponseWriter, r *http.Request, account, vendo
 		Text: strings.TrimSpace(r.URL.Query().Get("text")), Typed: typed(r), MayAccount: s.may(r, "add-account"),
 		MayUser: s.may(r, "add-user"), MayGive: s.may(r, "make-link")}
 	p.Width = "wide"
-	status := http.StatusOK
-	if wrong != nil {
-		status, p.Mistakes = formStatus(wrong), mistakes(wrong, "main")
-	}
+	var status int
+	status, p.Mistakes = outcome(wrong)
 	if err := s.chosen(r, p, account, vendor); err != nil {
 		return err
 	}
@@ -183,7 +181,7 @@ func (s *server) search(r *http.Request, p *givePage) error {
 func (s *server) addAccount(w http.ResponseWriter, r *http.Request) error {
 	a, err := s.api.AddAccount(r.Context(), model.NewAccount{ID: value(r, "id"), Name: value(r, "name"),
 		Region: value(r, "region")})
-	if err != nil && s.correctable(r, "add-account", err) && s.may(r, "add-account") {
+	if err != nil && s.correctable(r, "add-account", err) {
 		return s.showGive(w, r, "", value(r, "vendor"), err)
 	} else if err != nil {
 		return err
@@ -198,7 +196,7 @@ func (s *server) addUser(w http.ResponseWriter, r *http.Request) error {
 	u, err := s.api.AddUser(r.Context(), model.NewUser{Account: account, Vendor: vendor, Name: value(r, "username"),
 		StartDir: value(r, "start_dir"), MakeStartDir: value(r, "make_start_dir") != "",
 		AllowIPs: strings.Fields(strings.ReplaceAll(value(r, "allow_ips"), ",", " "))})
-	if err != nil && s.correctable(r, "add-user", err) && s.may(r, "add-user") && account != "" {
+	if err != nil && s.correctable(r, "add-user", err) && account != "" {
 		return s.showGive(w, r, account, vendor, renamed(err, "name", "username"))
 	} else if err != nil {
 		return err

@@ -72,10 +72,8 @@ func (s *server) showHand(w http.ResponseWriter, r *http.Request, wrong error) e
 		Path: userPath(u.Name), Sheet: sheet.Text, Keygen: s.Keygen(), Typed: typed(r), MayGive: s.may(r, "make-link"),
 		MayBe: s.may(r, "add-contact")}
 	p.Width = "wide"
-	status := http.StatusOK
-	if wrong != nil {
-		status, p.Mistakes = formStatus(wrong), mistakes(wrong, "main")
-	}
+	var status int
+	status, p.Mistakes = outcome(wrong)
 	server, err := s.api.ShowServer(r.Context())
 	if err != nil {
 		return err
@@ -238,7 +236,7 @@ func (s *server) handedOver(w http.ResponseWriter, r *http.Request) error {
 	case err == nil:
 		s.Part(w, http.StatusOK, "hand.html", "given", p)
 		return nil
-	case s.correctable(r, "make-link", err) && s.may(r, "make-link"):
+	case s.correctable(r, "make-link", err):
 		s.Part(w, formStatus(err), "hand.html", "given", &givenPart{Mistakes: mistakes(err, "hand")})
 		return nil
 	}
@@ -365,18 +363,11 @@ func (s *server) verifyContact(w http.ResponseWriter, r *http.Request) error {
 
 // backToHand goes back to the form after a step, or shows it with what was wrong.
 func (s *server) backToHand(w http.ResponseWriter, r *http.Request, operation, said string, err error) error {
-	switch {
-	case err == nil:
-		q := url.Values{"done": {said}}
-		for _, name := range []string{"key_to", "passphrase_to", "kind", "replaces"} {
-			if v := r.URL.Query().Get(name); v != "" {
-				q.Set(name, v)
-			}
+	q := url.Values{"done": {said}}
+	for _, name := range []string{"key_to", "passphrase_to", "kind", "replaces"} {
+		if v := r.URL.Query().Get(name); v != "" {
+			q.Set(name, v)
 		}
-		http.Redirect(w, r, userPath(r.PathValue("user"))+"/give?"+q.Encode(), http.StatusSeeOther)
-		return nil
-	case s.correctable(r, operation, err) && s.may(r, operation):
-		return s.showHand(w, r, err)
 	}
-	return err
+	return s.after(w, r, operation, userPath(r.PathValue("user"))+"/give?"+q.Encode(), err, s.showHand)
 }

@@ -2,13 +2,13 @@ package console
 
 import (
 	"cmp"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
 
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/keys"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/internal/web/page"
 	"github.com/sallyport-sftp/sallyport/model"
 )
@@ -85,10 +85,11 @@ func (s *server) recorded(w http.ResponseWriter, r *http.Request) error {
 		Feeds: r.PostForm["feeds"], Types: r.PostForm["types"], Message: value(r, "message"),
 		Language: value(r, "language")}, Channel: model.RequestChannel(value(r, "channel")), Verified: value(r, "verified")}
 	if in.Key == "" {
-		var err error
-		if in.Key, err = fileOf(r, "key_file"); err != nil {
+		content, err := page.FileOf(r, "key_file")
+		if err != nil {
 			return err
 		}
+		in.Key = strings.TrimSpace(content)
 	}
 	v, err := s.api.AddRequest(r.Context(), in)
 	switch {
@@ -107,20 +108,6 @@ func (s *server) recorded(w http.ResponseWriter, r *http.Request) error {
 		p.Key = answer(in.Key)
 	}
 	return s.showRecord(w, r, formStatus(err), p)
-}
-
-// fileOf returns the content of a file that was sent with a form; "" for none.
-func fileOf(r *http.Request, field string) (string, error) {
-	if r.MultipartForm == nil || len(r.MultipartForm.File[field]) == 0 {
-		return "", nil
-	}
-	f, err := r.MultipartForm.File[field][0].Open()
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	content, err := io.ReadAll(f) // bounded, as the body is
-	return strings.TrimSpace(string(content)), err
 }
 
 // readKey says what a key is, as a part of a page. The script asks, and stops private keys before.
@@ -151,6 +138,6 @@ func answer(text string) *keyAnswer {
 		return &keyAnswer{Problem: "There are several keys in this text.", Next: "Record a request for one of them."}
 	}
 	k := found[0]
-	return &keyAnswer{Accepted: true, Name: k.Type + ", " + counted(k.Bits, "bit"), Format: k.Format,
+	return &keyAnswer{Accepted: true, Name: k.Type + ", " + valid.Count(k.Bits, "bit"), Format: k.Format,
 		Fingerprint: k.Fingerprint}
 }

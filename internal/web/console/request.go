@@ -8,6 +8,7 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/client"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/internal/web/page"
 	"github.com/sallyport-sftp/sallyport/model"
 )
@@ -143,10 +144,8 @@ func (s *server) showRequest(w http.ResponseWriter, r *http.Request, wrong error
 			}
 		}
 	}
-	status := http.StatusOK
-	if wrong != nil {
-		status, p.Mistakes = formStatus(wrong), mistakes(wrong, "main")
-	}
+	var status int
+	status, p.Mistakes = outcome(wrong)
 	s.Show(w, status, "request.html", p)
 	return nil
 }
@@ -208,11 +207,11 @@ func judged(j model.Judgement, here string) (list []finding, v verdict) {
 	stops, warns := counts[model.WeightStop], counts[model.WeightWarn]
 	switch {
 	case stops > 0:
-		return list, verdict{bad, "Not ready to approve: " + counted(stops, "thing") + " to settle."}
+		return list, verdict{bad, "Not ready to approve: " + valid.Count(stops, "thing") + " to settle."}
 	case makes != "" && warns == 1:
 		return list, verdict{good, "Ready to approve." + makes}
 	case warns > 0:
-		return list, verdict{warn, "It can be approved. Check " + counted(warns, "thing") + " first." + makes}
+		return list, verdict{warn, "It can be approved. Check " + valid.Count(warns, "thing") + " first." + makes}
 	}
 	return list, verdict{good, "Everything is in order. It can be approved."}
 }
@@ -243,7 +242,7 @@ func facts(j model.Judgement) []fact {
 		{Name: "E-mail", Value: q.Email, Soft: "verified: " + how}, {Name: "Phone", Value: q.Phone},
 		{Name: "Username wished", Value: q.Username}, {Name: "Feeds wished", Value: strings.Join(feeds, ", ")},
 		{Name: "File types wished", Value: strings.Join(q.Types, ", ")},
-		{Name: "Key", Value: q.Key.Type + ", " + counted(q.Key.Bits, "bit"), Soft: "read from " + q.Key.Format},
+		{Name: "Key", Value: q.Key.Type + ", " + valid.Count(q.Key.Bits, "bit"), Soft: "read from " + q.Key.Format},
 		{Name: "Fingerprint", Value: q.Key.Fingerprint, Code: true, Soft: key},
 		{Name: "Came by", Value: channels[q.Channel], Soft: from}, {Name: "Language", Value: q.Language}}
 	return slices.DeleteFunc(list, func(f fact) bool { return f.Value == "" })

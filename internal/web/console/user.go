@@ -1,14 +1,13 @@
 package console
 
 import (
-	"mime"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/client"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/internal/web/page"
 	"github.com/sallyport-sftp/sallyport/model"
 )
@@ -82,10 +81,8 @@ func (s *server) showUser(w http.ResponseWriter, r *http.Request, wrong error) e
 	if err := s.sites(r, p); err != nil {
 		return err
 	}
-	status := http.StatusOK
-	if wrong != nil {
-		status, p.Mistakes = formStatus(wrong), mistakes(wrong, "main")
-	}
+	var status int
+	status, p.Mistakes = outcome(wrong)
 	s.Show(w, status, "user.html", p)
 	return nil
 }
@@ -95,9 +92,9 @@ var keyTones = map[model.KeyState]tone{model.KeyActive: good, model.KeyRetiring:
 	model.KeyExpired: bad, model.KeyBurned: bad}
 
 func (s *server) keyLine(r *http.Request, path string, k model.Key) keyLine {
-	out := keyLine{Fingerprint: k.Fingerprint, Type: k.Type + ", " + counted(k.Bits, "bit"), State: model.Word(k.State),
-		Tone: keyTones[k.State], About: keyAbout(k), Added: s.at(&k.CreatedAt), Used: s.at(k.LastUsedAt), From: k.LastAddress,
-		Why: k.RevokedWhy}
+	out := keyLine{Fingerprint: k.Fingerprint, Type: k.Type + ", " + valid.Count(k.Bits, "bit"),
+		State: model.Word(k.State), Tone: keyTones[k.State], About: keyAbout(k), Added: s.at(&k.CreatedAt),
+		Used: s.at(k.LastUsedAt), From: k.LastAddress, Why: k.RevokedWhy}
 	q := "?" + url.Values{"fingerprint": {k.Fingerprint}}.Encode()
 	over := k.State == model.KeyRevoked || k.State == model.KeyBurned
 	if !over && s.may(r, "revoke-key") {
@@ -246,7 +243,7 @@ func (s *server) guide(w http.ResponseWriter, r *http.Request) error {
 		_, _ = w.Write([]byte(d.Text)) // the client may be gone
 		return nil
 	}
-	attach(w, r, name, d.Text)
+	page.Attach(w, r, name, d.Text)
 	return nil
 }
 
@@ -259,30 +256,16 @@ func (s *server) siteFile(w http.ResponseWriter, r *http.Request) error {
 	}
 	for _, f := range list {
 		if f.Name == r.PathValue("file") {
-			attach(w, r, f.Name, f.Content)
+			page.Attach(w, r, f.Name, f.Content)
 			return nil
 		}
 	}
 	return fault.E("console.siteFile", fault.NotFound, "There is no such file.")
 }
 
-// attach sends a file to be saved.
-func attach(w http.ResponseWriter, r *http.Request, name, content string) {
-	w.Header().Set("Content-Type", "application/octet-stream")
-	w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": name}))
-	http.ServeContent(w, r, "", time.Time{}, strings.NewReader(content))
-}
-
 // backToUser goes back to the user's page after a step, or says there what was wrong.
 func (s *server) backToUser(w http.ResponseWriter, r *http.Request, operation, said string, err error) error {
-	switch {
-	case err == nil:
-		http.Redirect(w, r, userPath(r.PathValue("user"))+"?done="+said, http.StatusSeeOther)
-		return nil
-	case s.correctable(r, operation, err) && s.may(r, operation):
-		return s.showUser(w, r, err)
-	}
-	return err
+	return s.after(w, r, operation, userPath(r.PathValue("user"))+"?done="+said, err, s.showUser)
 }
 
 func (s *server) revokeLink(w http.ResponseWriter, r *http.Request) error {
@@ -342,10 +325,8 @@ func (s *server) showRevoke(w http.ResponseWriter, r *http.Request, fingerprint 
 			p.Others = append(p.Others, k.User)
 		}
 	}
-	status := http.StatusOK
-	if wrong != nil {
-		status, p.Mistakes = formStatus(wrong), mistakes(wrong, "main")
-	}
+	var status int
+	status, p.Mistakes = outcome(wrong)
 	s.Show(w, status, "revoke.html", p)
 	return nil
 }
@@ -358,7 +339,7 @@ func (s *server) revokeKey(w http.ResponseWriter, r *http.Request) error {
 	}
 	_, err := s.api.RevokeKey(r.Context(), model.RevokeKey{Fingerprint: fingerprint, Reason: value(r, "reason"),
 		Burn: value(r, "burn") != ""})
-	if err != nil && s.correctable(r, "revoke-key", err) && s.may(r, "revoke-key") {
+	if err != nil && s.correctable(r, "revoke-key", err) {
 		return s.showRevoke(w, r, fingerprint, err)
 	}
 	return s.backToUser(w, r, "revoke-key", "key", err)

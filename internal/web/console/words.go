@@ -1,9 +1,9 @@
 package console
 
 import (
-	"strconv"
 	"time"
 
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
@@ -41,18 +41,10 @@ func length(d time.Duration) string {
 		name string
 	}{{24 * time.Hour, "day"}, {time.Hour, "hour"}, {time.Minute, "minute"}} {
 		if n := int(d / unit.of); n > 0 {
-			return counted(n, unit.name)
+			return valid.Count(n, unit.name)
 		}
 	}
 	return "a moment"
-}
-
-// counted is a number with its noun.
-func counted(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return strconv.Itoa(n) + " " + noun + "s"
 }
 
 // tone is the colour that helps a word.

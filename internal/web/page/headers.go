@@ -1,9 +1,6 @@
 package page
 
-import (
-	"errors"
-	"net/http"
-)
+import "net/http"
 
 // MaxBody is the size of the largest body of a request, in bytes. Forms are small.
 const MaxBody = 128 << 10
@@ -33,15 +30,3 @@ func Headers(next http.Handler) http.Handler {
 // Pictures may be data: URIs, because the operator's logo is one.
 const policy = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; " +
 	"form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-
-// ParseForm reads a form of either encoding. The body is bounded, so files stay in memory.
-func ParseForm(r *http.Request) error {
-	// First, since ParseMultipartForm forgets what was wrong with a form without files.
-	if err := r.ParseForm(); err != nil {
-		return err
-	}
-	if err := r.ParseMultipartForm(MaxBody); err != nil && !errors.Is(err, http.ErrNotMultipart) {
-		return err
-	}
-	return nil
-}

@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"cmp"
 	"encoding/json"
 	"html/template"
 	"io"
@@ -122,8 +123,10 @@ func (s *Server) joinedKey(w http.ResponseWriter, r *http.Request) {
 }
 
 // keyName names a new passkey after the browser in which it is made.
-func keyName(r *http.Request) string {
-	agent := r.UserAgent()
+func keyName(r *http.Request) string { return cmp.Or(browser(r.UserAgent()), "Passkey") }
+
+// browser names a browser for people, from how it names itself; "" if it is none of the usual ones.
+func browser(agent string) string {
 	for _, known := range []struct{ mark, name string }{{"Edg/", "Edge"}, {"Firefox/", "Firefox"}, {"Chrome/", "Chrome"},
 		{"Safari/", "Safari"}} {
 		if !strings.Contains(agent, known.mark) {
@@ -137,7 +140,7 @@ func keyName(r *http.Request) string {
 		}
 		return known.name
 	}
-	return "Passkey"
+	return ""
 }
 
 // begun answers the script with what the browser's authenticator needs.
@@ -166,14 +169,6 @@ func (s *Server) finished(w http.ResponseWriter, next string, err error) {
 		p.Problem = p.Mistakes.Error()
 	}
 	s.json(w, status, map[string]any{"error": strings.TrimSpace(p.Problem + " " + p.Hint)})
-}
-
-// sentence makes a hint a sentence.
-func sentence(hint string) string {
-	if hint == "" {
-		return ""
-	}
-	return strings.ToUpper(hint[:1]) + hint[1:] + "."
 }
 
 func (s *Server) json(w http.ResponseWriter, status int, v any) {

@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"cmp"
 	"html/template"
 	"net/http"
 
@@ -78,19 +79,10 @@ func (s *Server) showOwn(w http.ResponseWriter, r *http.Request, status int, p *
 		p.Keys = append(p.Keys, keyRow{k.ID, k.Name, s.when(k.CreatedAt), used})
 	}
 	for _, v := range own.Sessions {
-		p.Sessions = append(p.Sessions, sessionRow{v.ID, browser(v.Agent), v.Address, s.when(v.CreatedAt), s.when(v.SeenAt),
-			v.ID == session(r).ID})
+		p.Sessions = append(p.Sessions, sessionRow{v.ID, cmp.Or(browser(v.Agent), v.Agent), v.Address, s.when(v.CreatedAt),
+			s.when(v.SeenAt), v.ID == session(r).ID})
 	}
 	s.Show(w, status, "me.html", p)
-}
-
-// browser names a browser for people.
-func browser(agent string) string {
-	r := http.Request{Header: http.Header{"User-Agent": {agent}}}
-	if name := keyName(&r); name != "Passkey" {
-		return name
-	}
-	return agent
 }
 
 // back goes back to the page, or shows there what is wrong.

@@ -209,7 +209,7 @@ func (p *wrong) tell(err error) (status int, ok bool) {
 	case fault.Internal, fault.Unavailable:
 		return 0, false
 	default:
-		p.Problem, p.Hint = fault.PublicText(err), sentence(fault.HintIn(err))
+		p.Problem, p.Hint = fault.PublicText(err), page.Sentence(fault.HintIn(err))
 		return k.HTTPStatus(), true
 	}
 }
@@ -221,4 +221,4 @@ func (s *Server) unavailable(w http.ResponseWriter, err error) {
 }
 
 // when formats a time for people.
-func (s *Server) when(t time.Time) string { return t.In(s.o.Zone).Format("2 January 2006, 15:04 MST") }
+func (s *Server) when(t time.Time) string { return page.When(t, s.o.Zone) }
