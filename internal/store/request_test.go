@@ -32,30 +32,14 @@ func TestQuestionsOfTheQueueUseIndexes(t *testing.T) {
 	}
 	slices.Sort(asked)
 	for _, query := range slices.Compact(asked) {
-		for step := range strings.SplitSeq(plan(w, query), "\n") {
+		plan := w.Plan(query)
+		for step := range strings.SplitSeq(plan, "\n") {
 			if strings.HasPrefix(step, "SCAN") && !strings.Contains(step, "USING") && !strings.Contains(step, "CONSTANT") ||
 				strings.Contains(step, "TEMP B-TREE FOR ORDER") && strings.Contains(query, "ORDER BY r.id") {
-				t.Errorf("%s\n%s", query, plan(w, query))
+				t.Errorf("%s\n%s", query, plan)
 			}
 		}
 	}
-}
-
-// plan is how SQLite would answer a query, a step a line.
-func plan(w *testkit.World, query string) string {
-	w.Helper()
-	rows, err := w.DB.Query("EXPLAIN QUERY PLAN "+query, make([]any, strings.Count(query, "$"))...)
-	w.Must(err)
-	defer rows.Close()
-	var out []string
-	for rows.Next() {
-		var id, parent, unused int
-		var detail string
-		w.Must(rows.Scan(&id, &parent, &unused, &detail))
-		out = append(out, detail)
-	}
-	w.Must(rows.Err())
-	return strings.Join(out, "\n")
 }
 
 // TestRequestsAreFoundByAnyText: whatever characters it has, on both databases.

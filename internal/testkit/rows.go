@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/blob"
@@ -127,4 +128,21 @@ func (w *World) Usage(u model.User) store.Usage {
 func Hash(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:])
+}
+
+// Plan is how SQLite would answer a query, a step a line. Its parameters are NULL.
+func (w *World) Plan(query string) string {
+	w.Helper()
+	rows, err := w.DB.Query("EXPLAIN QUERY PLAN "+query, make([]any, strings.Count(query, "$"))...)
+	w.Must(err)
+	defer rows.Close()
+	var steps []string
+	for rows.Next() {
+		var id, parent, unused int
+		var detail string
+		w.Must(rows.Scan(&id, &parent, &unused, &detail))
+		steps = append(steps, detail)
+	}
+	w.Must(rows.Err())
+	return strings.Join(steps, "\n")
 }
