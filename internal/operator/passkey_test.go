@@ -31,8 +31,18 @@ type device struct {
 
 func newDevice() *device {
 	return &device{page: virtualwebauthn.RelyingParty{ID: "files.example.com", Name: "Example Networks",
-		Origin: "https://files.example.com"}, Authenticator: virtualwebauthn.NewAuthenticator(),
-		key: virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2)}
+		Origin: "https://files.example.com"}, Authenticator: virtualwebauthn.NewAuthenticator(), key: newDeviceKey()}
+}
+
+// newDeviceKey makes a key on P-256 whose coordinates both need 32 bytes. The authenticator drops leading
+// zeros, in one key of 128, and RFC 9053 §7.1.1 forbids that: such a passkey is refused, rightly.
+func newDeviceKey() virtualwebauthn.Credential {
+	const whole = 77 // bytes of a COSE key with two coordinates of 32
+	for {
+		if c := virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2); len(c.Key.AttestationData()) == whole {
+			return c
+		}
+	}
 }
 
 // makes answers a request to make a passkey.
