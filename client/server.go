@@ -24,6 +24,27 @@ func (c *Client) ListHostkeys(ctx context.Context, q model.EveryFilter) (model.P
 	return get[model.Page[model.HostKey]](ctx, c, "/hostkeys", q)
 }
 
+// RotateHostkeys makes new host keys, which are used from a day on, and tells all contacts.
+func (c *Client) RotateHostkeys(ctx context.Context, in model.NewRotation) (model.Rotation, error) {
+	return send[model.Rotation](ctx, c, "POST", "/hostkeys/rotation", in)
+}
+
+// ShowRotation describes the latest rotation of host keys.
+func (c *Client) ShowRotation(ctx context.Context) (model.Rotation, error) {
+	return get[model.Rotation](ctx, c, "/hostkeys/rotation", nil)
+}
+
+// CancelRotation takes a rotation of host keys back before its day.
+func (c *Client) CancelRotation(ctx context.Context) error {
+	return do(ctx, c, "DELETE", "/hostkeys/rotation", nil, nil)
+}
+
+// ListHostkeyClients lists from where users log in while host keys are rotated.
+func (c *Client) ListHostkeyClients(ctx context.Context, q model.HostKeyClientFilter) (
+	model.Page[model.HostKeyClient], error) {
+	return get[model.Page[model.HostKeyClient]](ctx, c, "/hostkeys/clients", q)
+}
+
 // ListSessions lists live sessions.
 func (c *Client) ListSessions(ctx context.Context, q model.EveryFilter) (model.Page[model.Session], error) {
 	return get[model.Page[model.Session]](ctx, c, "/sessions", q)

@@ -12,7 +12,8 @@ var AuditActions = []string{
 	"expectation.add", "expectation.meet", "expectation.miss", "expectation.remove", "feed.add",
 	"feed.backfill", "feed.publish", "feed.remove", "feed.sequence.accept", "feed.sequence.forget",
 	"feed.sequence.set", "feed.set", "feed.subscribe", "feed.subscription", "feed.unsubscribe", "file.expire",
-	"file.remove", "file.rename", "file.store", "file.view", "key.add", "key.bar", "key.burn", "key.expire",
+	"file.remove", "file.rename", "file.store", "file.view", "hostkeys.cancel", "hostkeys.change",
+	"hostkeys.rotate", "hostkeys.rotated", "key.add", "key.bar", "key.burn", "key.expire",
 	"key.exposed", "key.flag", "key.freeze", "key.refuse", "key.retire", "key.revoke", "key.rotate",
 	"key.set", "key.thaw", "link.expire", "link.mail", "link.make", "link.open", "link.revoke",
 	"mail.bounced", "mail.report_refused", "message.replay", "names.set", "names.unset", "note.add",
@@ -24,7 +25,7 @@ var AuditActions = []string{
 	"request.remove", "request.submit", "request.verify", "request.withdraw", "retention.cancel",
 	"retention.confirm", "retention.done", "retention.hold", "retention.notice", "retention.plan",
 	"retention.policy", "retention.release", "retention.run", "retention.told", "review.make", "review.sign",
-	"server.start", "server.stop", "tags.set", "token.add", "token.revoke", "user.add", "user.disable",
+	"server.start", "server.stop", "signing.key", "tags.set", "token.add", "token.revoke", "user.add", "user.disable",
 	"user.enable", "user.remove", "user.rename", "user.set", "user.template", "vendor.add", "vendor.remove",
 	"vendor.set", "webhook.add", "webhook.off", "webhook.remove", "webhook.set", "webhook.test",
 }

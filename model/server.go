@@ -2,15 +2,6 @@ package model
 
 import "time"
 
-// HostKey is one of the server's own keys.
-type HostKey struct {
-	Type        string `json:"type"`
-	Bits        int    `json:"bits"`
-	Fingerprint string `json:"fingerprint"`
-	MD5         string `json:"md5,omitempty" doc:"The old form of the fingerprint, which some programs show"`
-	Public      string `json:"public" doc:"The key as a known_hosts line has it"`
-}
-
 // Server describes the deployment.
 type Server struct {
 	Version string   `json:"version"`

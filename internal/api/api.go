@@ -25,6 +25,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/feed"
 	"github.com/sallyport-sftp/sallyport/internal/guide"
 	"github.com/sallyport-sftp/sallyport/internal/handover"
+	"github.com/sallyport-sftp/sallyport/internal/identity"
 	"github.com/sallyport-sftp/sallyport/internal/inbox"
 	"github.com/sallyport-sftp/sallyport/internal/naming"
 	"github.com/sallyport-sftp/sallyport/internal/notify"
@@ -73,7 +74,7 @@ type Services struct {
 	Tree      *tree.Tree
 	Sessions  Sessions
 	Names     Names
-	HostKeys  []model.HostKey
+	HostKeys  *identity.Ring
 	Server    model.Server
 	Operator  string // its name; may be ""
 	Clock     exchange.Clock

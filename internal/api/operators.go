@@ -11,7 +11,7 @@ func (rt *routes) operators() {
 	service := rt.Operators
 	route(rt, "show-identity", "GET", "/me", "Say who sent the request, and which role that is",
 		func(ctx context.Context, _ *nothing) (model.Identity, error) {
-			who, _ := identity(ctx)
+			who, _ := sentBy(ctx)
 			return who, nil
 		})
 	list(rt, "list-tokens", "/tokens", "List API tokens, the newest first", func(t model.Token) string { return t.ID },

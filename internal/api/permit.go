@@ -21,8 +21,8 @@ func WithIdentity(ctx context.Context, who model.Identity) context.Context {
 	return context.WithValue(ctx, identityKey{}, who)
 }
 
-// identity returns who sent a request; false if nobody is known.
-func identity(ctx context.Context) (model.Identity, bool) {
+// sentBy returns who sent a request; false if nobody is known.
+func sentBy(ctx context.Context) (model.Identity, bool) {
 	who, ok := ctx.Value(identityKey{}).(model.Identity)
 	return who, ok && who.Name != ""
 }
@@ -43,7 +43,7 @@ func still(ctx context.Context) error {
 		return nil
 	}
 	now, err := again(ctx)
-	if was, _ := identity(ctx); err == nil && now != was {
+	if was, _ := sentBy(ctx); err == nil && now != was {
 		err = fault.E("api.still", fault.Denied, "Your role was changed meanwhile.").WithHint("try again")
 	}
 	return err
@@ -51,14 +51,14 @@ func still(ctx context.Context) error {
 
 // IdentityOf returns who sent a request, as WithIdentity has told.
 func IdentityOf(ctx context.Context) model.Identity {
-	who, _ := identity(ctx)
+	who, _ := sentBy(ctx)
 	return who
 }
 
 // actor returns the name of whoever sent a request, for the audit log. permit has refused requests
 // without one.
 func actor(ctx context.Context) string {
-	who, ok := identity(ctx)
+	who, ok := sentBy(ctx)
 	if !ok {
 		return "unknown"
 	}
@@ -96,7 +96,7 @@ func (rt *routes) permit(operation string) func(huma.Context, func(huma.Context)
 // mayDo returns nil if whoever asks may do what a duty consists of.
 func mayDo(ctx context.Context, d model.Duty, known bool, why string) error {
 	const op = "api.permit"
-	who, ok := identity(ctx)
+	who, ok := sentBy(ctx)
 	if !ok {
 		return fault.E(op, fault.Unauthenticated, "Please sign in, or send a token.").
 			WithHint("an API token goes into the header Authorization: Bearer TOKEN")

@@ -55,7 +55,15 @@ func (rt *routes) server() {
 			return model.Suggestions{Items: list}, err
 		})
 	listWhole(rt, "list-hostkeys", "/hostkeys", "List the server's host keys",
-		func(context.Context, model.EveryFilter) ([]model.HostKey, error) { return rt.HostKeys, nil })
+		func(context.Context, model.EveryFilter) ([]model.HostKey, error) { return rt.HostKeys.List(), nil })
+	create(rt, "rotate-hostkeys", "/hostkeys/rotation", "Make new host keys, and announce them", rt.HostKeys.Rotate)
+	route(rt, "show-rotation", "GET", "/hostkeys/rotation", "Show the latest rotation of host keys",
+		func(ctx context.Context, _ *nothing) (model.Rotation, error) { return rt.HostKeys.Rotation(ctx) })
+	done(rt, "cancel-rotation", "DELETE", "/hostkeys/rotation", "Take a rotation of host keys back before its day",
+		func(ctx context.Context, _ *nothing) error { return rt.HostKeys.Cancel(ctx, actor(ctx)) })
+	list(rt, "list-hostkey-clients", "/hostkeys/clients",
+		"List from where users log in while host keys are rotated, and who knows the new keys",
+		model.HostKeyClient.Mark, rt.HostKeys.Clients)
 	listWhole(rt, "list-sessions", "/sessions", "List live sessions",
 		func(context.Context, model.EveryFilter) ([]model.Session, error) { return rt.Sessions.Sessions(), nil })
 	act(rt, "end-session", "DELETE", "/sessions/{id}", "End a live session", rt.endSession)

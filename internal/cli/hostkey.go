@@ -30,13 +30,16 @@ func (a *app) hostkeyCommand() *cobra.Command {
 		})
 	imp.Flags().BoolVar(&replace, "replace", false,
 		"replace the keys that this server has (the old ones are kept beside them)")
-	return group("hostkey", "The server's own keys", list, imp)
+	return group("hostkey", "The server's own keys", list, imp, a.hostkeyPrint(), a.hostkeyRotate(), a.hostkeyRotation(),
+		a.hostkeyClients(), a.hostkeyCancel())
 }
 
 // hostKeyColumns are the headings of hostKeyRow.
-var hostKeyColumns = []string{"TYPE", "BITS", "FINGERPRINT"}
+var hostKeyColumns = []string{"TYPE", "BITS", "FINGERPRINT", "STATE", "FROM"}
 
-func hostKeyRow(k model.HostKey) []any { return []any{k.Type, k.Bits, k.Fingerprint} }
+func hostKeyRow(k model.HostKey) []any {
+	return []any{k.Type, k.Bits, k.Fingerprint, model.Word(k.State), k.From}
+}
 
 func hostKeyTable(v []model.HostKey) table {
 	t := table{head: hostKeyColumns}

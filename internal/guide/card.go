@@ -29,7 +29,8 @@ type Card struct {
 	Kind     model.UserKind
 	Host     string // server address told to partners
 	Port     int
-	HostKeys []model.HostKey
+	HostKeys []model.HostKey // in use
+	Coming   []model.HostKey // used from a day on
 	StartDir string
 	Folders  []Folder
 	AllowIPs []string // none: from anywhere

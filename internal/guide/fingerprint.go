@@ -114,6 +114,10 @@ func (c *Card) prints() section {
 		}
 		s.rows = append(s.rows, row{PlainType(k.Type), value})
 	}
+	for _, k := range c.Coming {
+		s.rows = append(s.rows, row{PlainType(k.Type) + ", new from " + k.From.Format("2 January 2006"),
+			"`" + k.Fingerprint + "`. The server changes to it on that day."})
+	}
 	return s
 }
 

@@ -30,7 +30,7 @@ type Options struct {
 	Store    *store.Store
 	Accounts *account.Service
 	Clock    exchange.Clock
-	HostKeys []model.HostKey
+	HostKeys func() []model.HostKey
 	Operator exchange.Operator
 	Listener string                           // address of the listener; "": none
 	Endpoint func(region string) Endpoint     // from the configuration
@@ -45,6 +45,14 @@ type Options struct {
 	// Resolve and Dial are for tests, and nil otherwise.
 	Resolve func(ctx context.Context, host string) ([]string, error)
 	Dial    func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// keys returns the server's keys; none in a test that has none.
+func (o *Options) keys() []model.HostKey {
+	if o.HostKeys == nil {
+		return nil
+	}
+	return o.HostKeys()
 }
 
 // Service fills cards from the services and the configuration, and tests users' set-ups.
@@ -112,9 +120,16 @@ func (s *Service) subject(ctx context.Context, user string) (v subject, err erro
 // fill fills the card.
 func (s *Service) fill(ctx context.Context, q *store.Q, v *subject) (err error) {
 	u, e := v.user, v.endpoint
-	v.card = Card{Operator: s.o.Operator, Account: v.account.Name, User: u.Name, Kind: u.Kind, HostKeys: s.o.HostKeys,
-		StartDir: u.StartDir, Support: e.Support, KeysBy: s.o.Accounts.KeysMadeBy(), Made: s.o.Clock().UTC()}
+	v.card = Card{Operator: s.o.Operator, Account: v.account.Name, User: u.Name, Kind: u.Kind, StartDir: u.StartDir,
+		Support: e.Support, KeysBy: s.o.Accounts.KeysMadeBy(), Made: s.o.Clock().UTC()}
 	c := &v.card
+	for _, k := range s.o.keys() {
+		if k.State == model.HostKeyComing {
+			c.Coming = append(c.Coming, k)
+		} else {
+			c.HostKeys = append(c.HostKeys, k)
+		}
+	}
 	c.Host, c.Port = s.public(e)
 	c.AllowIPs, c.Shut = common(u.AllowIPs, v.account.AllowIPs, e.AllowIPs)
 	if u.Vendor != "" {

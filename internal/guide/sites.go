@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -154,7 +155,7 @@ func sshQuote(s string) string {
 
 func (c *Card) knownHosts() string {
 	var b strings.Builder
-	for _, k := range c.HostKeys {
+	for _, k := range slices.Concat(c.HostKeys, c.Coming) {
 		fmt.Fprintf(&b, "%s %s\n", c.KnownHost(), k.Public)
 	}
 	return b.String()

@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/crypto/ssh"
@@ -72,11 +73,7 @@ func (k Keeper) HostKeys(ctx context.Context) ([]ssh.Signer, error) {
 	if err != nil {
 		return nil, err
 	}
-	var names []string
-	for _, s := range signers {
-		names = append(names, ssh.FingerprintSHA256(s.PublicKey()))
-	}
-	now := strings.Join(names, " ")
+	now := joined(signers)
 	switch {
 	case now == known:
 		return signers, nil
@@ -97,10 +94,20 @@ func (k Keeper) HostKeys(ctx context.Context) ([]ssh.Signer, error) {
 func hostKeys(data string) ([]ssh.Signer, error) {
 	dir := hostKeyDir(data)
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-		if err := makeHostKeys(dir); err != nil {
+		if err := makeHostKeys(dir, []string{"ed25519", "ecdsa", "rsa"}); err != nil {
 			return nil, fmt.Errorf("host keys could not be made: %w", err)
 		}
 	}
+	signers, err := readHostKeys(dir)
+	if err == nil && len(signers) == 0 {
+		return nil, fault.E("identity.hostKeys", fault.Invalid, "There is no host key in %s.", dir).
+			WithHint("restore it from the backup, or import the old server's: sallyport hostkey import FILE...")
+	}
+	return signers, err
+}
+
+// readHostKeys reads the host keys in a folder, in the order in which they are offered.
+func readHostKeys(dir string) ([]ssh.Signer, error) {
 	var signers []ssh.Signer
 	for _, f := range hostKeyFiles {
 		text, err := os.ReadFile(filepath.Join(dir, f.name))
@@ -109,58 +116,60 @@ func hostKeys(data string) ([]ssh.Signer, error) {
 		} else if err != nil {
 			return nil, err
 		}
-		s, err := hostSigner(text)
+		s, err := ssh.ParsePrivateKey(text)
 		if err != nil {
 			return nil, fmt.Errorf("host key %s: %w", f.name, err)
 		}
 		signers = append(signers, s)
 	}
-	if len(signers) == 0 {
-		return nil, fault.E("identity.hostKeys", fault.Invalid, "There is no host key in %s.", dir).
-			WithHint("restore it from the backup, or import the old server's: sallyport hostkey import FILE...")
-	}
 	return signers, nil
 }
 
-// hostSigner parses a private host key. RSA keys sign with SHA-2 only.
-func hostSigner(text []byte) (ssh.Signer, error) {
-	s, err := ssh.ParsePrivateKey(text)
-	if err != nil {
-		return nil, err
-	}
-	if s.PublicKey().Type() != ssh.KeyAlgoRSA {
-		return s, nil
-	}
-	return ssh.NewSignerWithAlgorithms(s.(ssh.AlgorithmSigner), []string{ssh.KeyAlgoRSASHA256, ssh.KeyAlgoRSASHA512})
-}
-
-// makeHostKeys makes a folder with new keys. It gets its name when all keys are written.
-func makeHostKeys(dir string) error {
-	_, ed, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		return err
-	}
-	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return err
-	}
-	r, err := rsa.GenerateKey(rand.Reader, hostRSABits)
-	if err != nil {
-		return err
-	}
+// makeHostKeys makes a folder with new keys of some types (shortType). It gets its name when all keys are written.
+func makeHostKeys(dir string, kinds []string) error {
 	return datadir.NewDir(dir, func(tmp string) error {
-		for i, key := range []any{ed, ec, r} {
+		for _, f := range hostKeyFiles {
+			kind := shortType(f.kind)
+			if !slices.Contains(kinds, kind) {
+				continue
+			}
+			key, err := newHostKey(kind)
+			if err != nil {
+				return err
+			}
 			block, err := ssh.MarshalPrivateKey(key, "sallyport host key")
 			if err != nil {
 				return err
 			}
-			path := filepath.Join(tmp, hostKeyFiles[i].name)
-			if err := datadir.WriteNew(path, pem.EncodeToMemory(block), 0o600); err != nil {
+			if err := datadir.WriteNew(filepath.Join(tmp, f.name), pem.EncodeToMemory(block), 0o600); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// newHostKey makes a private key.
+func newHostKey(kind string) (key any, err error) {
+	switch kind {
+	case "ed25519":
+		_, key, err = ed25519.GenerateKey(rand.Reader)
+	case "ecdsa":
+		key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	default:
+		key, err = rsa.GenerateKey(rand.Reader, hostRSABits)
+	}
+	return key, err
+}
+
+// hostKeyFile returns the name of the file of a host key; "" if its type is not taken.
+func hostKeyFile(algorithm string) string {
+	for _, f := range hostKeyFiles {
+		if f.kind == algorithm || strings.HasPrefix(algorithm, "ecdsa-") && strings.HasPrefix(f.kind, "ecdsa-") {
+			return f.name
+		}
+	}
+	return ""
 }
 
 // ImportHostKeys installs private host keys that partners know already, so that no client warns.
@@ -194,7 +203,7 @@ func importHostKey(tmp, file string) (hk model.HostKey, err error) {
 	if err != nil {
 		return hk, fault.E(op, fault.NotFound, "The key cannot be read: %v.", fault.InWords(err))
 	}
-	s, err := hostSigner(text)
+	s, err := ssh.ParsePrivateKey(text)
 	var locked *ssh.PassphraseMissingError
 	if errors.As(err, &locked) {
 		return hk, fault.E(op, fault.Invalid, "%s has a passphrase; host keys have none.", file).
@@ -202,13 +211,7 @@ func importHostKey(tmp, file string) (hk model.HostKey, err error) {
 	} else if err != nil {
 		return hk, fault.E(op, fault.Invalid, "%s is not a private host key.", file)
 	}
-	name := ""
-	for _, f := range hostKeyFiles {
-		if f.kind == s.PublicKey().Type() || strings.HasPrefix(s.PublicKey().Type(), "ecdsa-") &&
-			strings.HasPrefix(f.kind, "ecdsa-") {
-			name = f.name
-		}
-	}
+	name := hostKeyFile(s.PublicKey().Type())
 	hk = DescribeHostKey(s.PublicKey())
 	if name == "" || hk.Type == ssh.KeyAlgoRSA && hk.Bits < 2048 {
 		return hk, fault.E(op, fault.Invalid, "%s: host keys of type %s with %d bits are not taken.", file, hk.Type, hk.Bits)
@@ -221,9 +224,10 @@ func importHostKey(tmp, file string) (hk model.HostKey, err error) {
 	return hk, nil
 }
 
-// DescribeHostKey describes a host key for people and programs.
+// DescribeHostKey describes a host key that is in use, for people and programs.
 func DescribeHostKey(k ssh.PublicKey) model.HostKey {
-	hk := model.HostKey{Type: k.Type(), Fingerprint: ssh.FingerprintSHA256(k), MD5: ssh.FingerprintLegacyMD5(k),
+	hk := model.HostKey{State: model.HostKeyActive,
+		Type: k.Type(), Fingerprint: ssh.FingerprintSHA256(k), MD5: ssh.FingerprintLegacyMD5(k),
 		Public: strings.TrimSpace(string(ssh.MarshalAuthorizedKey(k)))}
 	if c, ok := k.(ssh.CryptoPublicKey); ok {
 		switch p := c.CryptoPublicKey().(type) {

@@ -10,7 +10,7 @@ import (
 
 // buildGuide builds the service that writes partners' guides.
 func (n *Node) buildGuide() *guide.Service {
-	o := guide.Options{Store: n.store, Accounts: n.accounts, Clock: n.clock, HostKeys: n.hostKeys, Retention: n.retain,
+	o := guide.Options{Store: n.store, Accounts: n.accounts, Clock: n.clock, HostKeys: n.ring.List, Retention: n.retain,
 		Operator: n.operator, Endpoint: n.endpoint, FeedsMay: n.feedsMay, Larger: n.cfg.Expect.Larger,
 		Later: n.cfg.Expect.Later, Probes: n.probes}
 	if len(n.listeners) > 0 {

@@ -17,8 +17,6 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/crypto/ssh"
-
 	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/acme"
 	"github.com/sallyport-sftp/sallyport/internal/announce"
@@ -125,7 +123,7 @@ type Node struct {
 	api          *http.Server
 	listeners    []net.Listener
 	socket       net.Listener
-	hostKeys     []model.HostKey
+	ring         *identity.Ring
 	operator     exchange.Operator
 	probes       *exchange.Probes // log-ins of our own
 	background   sync.WaitGroup
@@ -172,8 +170,7 @@ func Start(o Options) (n *Node, err error) {
 	n.background.Go(func() { n.watchLease(ctx) })
 	keeper := identity.Keeper{Store: n.store, Clock: n.clock, IDs: n.ids, Log: n.log, Data: n.cfg.Data,
 		Host: n.cfg.Endpoint.Host, Node: n.name, NewSigningKey: o.NewSigningKey, NewHostKeys: o.NewHostKeys}
-	signers, err := keeper.HostKeys(ctx)
-	if err != nil {
+	if n.ring, err = keeper.OpenRing(ctx); err != nil {
 		return n, fault.Wrap("node.Start", fault.Invalid, err)
 	}
 	if n.key, err = keeper.SigningKey(ctx); err != nil {
@@ -182,7 +179,7 @@ func Start(o Options) (n *Node, err error) {
 	if err := n.buildServices(ctx); err != nil {
 		return n, err
 	}
-	if err := n.buildListeners(ctx, signers); err != nil {
+	if err := n.buildListeners(ctx); err != nil {
 		return n, err
 	}
 	if o.AcceptLog != "" {
@@ -253,14 +250,13 @@ func (n *Node) startServices(ctx context.Context) {
 	n.background.Go(func() { n.announced.Keep(ctx) })
 	n.background.Go(func() { n.requests.Keep(ctx) })
 	n.background.Go(func() { n.operators.Keep(ctx) })
+	n.background.Go(func() { n.ring.Keep(ctx) })
 	n.background.Go(func() { n.accounts.KeepInactive(ctx, n.log, n.ssh.HasSession) })
 }
 
-func (n *Node) buildListeners(ctx context.Context, signers []ssh.Signer) error {
-	for _, s := range signers {
-		n.hostKeys = append(n.hostKeys, identity.DescribeHostKey(s.PublicKey()))
-	}
-	n.ssh = sshd.New(sshd.Options{HostKeys: signers, Authority: authority{n}, Handler: n.serveSFTP, Clock: n.clock,
+func (n *Node) buildListeners(ctx context.Context) error {
+	n.ssh = sshd.New(sshd.Options{HostKeys: func() sshd.HostKeys { return sshd.HostKeys(n.ring.Keys()) },
+		Learnt: n.ring.Learnt, Authority: authority{n}, Handler: n.serveSFTP, Clock: n.clock,
 		IDs: n.ids, Log: n.log, Banner: func(region,
 			reference string) string {
 			return n.announced.Public(region) + n.words.Banner(n.helpAt(region), reference)
@@ -349,7 +345,7 @@ func (n *Node) Addresses() []string {
 }
 
 // HostKeys returns the server's host keys.
-func (n *Node) HostKeys() []model.HostKey { return n.hostKeys }
+func (n *Node) HostKeys() []model.HostKey { return n.ring.List() }
 
 // answersLast is how long HTTP requests in progress may take after Close was called.
 const answersLast = 5 * time.Second

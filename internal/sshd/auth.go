@@ -58,6 +58,7 @@ type attempt struct {
 	hello   sshwire.Hello
 	pre     ssh.ServerPreAuthConn
 	wire    *sshwire.Conn
+	keys    HostKeys
 	session *session
 
 	bannered  bool
@@ -95,8 +96,8 @@ func (a *attempt) config() *ssh.ServerConfig {
 	if a.hello.Offers(ssh.CipherAES128GCM) {
 		c.Ciphers = gcmCiphers
 	}
-	for _, k := range a.s.o.HostKeys {
-		c.AddHostKey(k)
+	for _, k := range a.keys.Offered {
+		c.AddHostKey(hostSigner(k, sha2))
 	}
 	return c
 }

@@ -19,10 +19,10 @@ import (
 )
 
 // channels serves the session channels that the client opens, at most Limits.Channels at
-// a time, and refuses all else. It returns when the connection has ended and all
+// a time, proves host keys, and refuses all else. It returns when the connection has ended and all
 // work on its channels is done.
 func (s *Server) channels(ctx context.Context, sess *session, chans <-chan ssh.NewChannel,
-	requests <-chan *ssh.Request) {
+	requests <-chan *ssh.Request, p *proofs) {
 	var open sync.WaitGroup
 	defer open.Wait()
 	for {
@@ -32,38 +32,41 @@ func (s *Server) channels(ctx context.Context, sess *session, chans <-chan ssh.N
 				requests = nil
 				continue
 			}
-			if r.WantReply {
-				_ = r.Reply(false, nil)
-			}
+			p.reply(r)
 		case nc, ok := <-chans:
 			if !ok {
 				return
 			}
-			if nc.ChannelType() != "session" {
-				_ = nc.Reject(ssh.Prohibited, "only SFTP is offered here")
-				continue
-			}
-			if int(sess.channels.Load()) >= s.o.Limits.Channels {
-				_ = nc.Reject(ssh.ResourceShortage,
-					fmt.Sprintf("at most %d channels at a time on one connection", s.o.Limits.Channels))
-				sess.refused(model.ReasonChannels, "")
-				continue
-			}
-			ch, reqs, err := nc.Accept()
-			if err != nil {
-				continue // the connection is ending
-			}
-			sess.channels.Add(1)
-			open.Go(func() {
-				defer sess.channels.Add(-1)
-				if err := fault.Guard(s.o.Log, "a channel",
-					func() error { s.session(ctx, sess, ch, reqs); return nil }); err != nil {
-					_ = ch.Close()
-					_ = sess.wire.Close()
-				}
-			})
+			s.channel(ctx, sess, nc, &open)
 		}
 	}
+}
+
+// channel serves a channel on a goroutine of its own, or refuses it.
+func (s *Server) channel(ctx context.Context, sess *session, nc ssh.NewChannel, open *sync.WaitGroup) {
+	if nc.ChannelType() != "session" {
+		_ = nc.Reject(ssh.Prohibited, "only SFTP is offered here")
+		return
+	}
+	if int(sess.channels.Load()) >= s.o.Limits.Channels {
+		_ = nc.Reject(ssh.ResourceShortage,
+			fmt.Sprintf("at most %d channels at a time on one connection", s.o.Limits.Channels))
+		sess.refused(model.ReasonChannels, "")
+		return
+	}
+	ch, reqs, err := nc.Accept()
+	if err != nil {
+		return // the connection is ending
+	}
+	sess.channels.Add(1)
+	open.Go(func() {
+		defer sess.channels.Add(-1)
+		if err := fault.Guard(s.o.Log, "a channel",
+			func() error { s.session(ctx, sess, ch, reqs); return nil }); err != nil {
+			_ = ch.Close()
+			_ = sess.wire.Close()
+		}
+	})
 }
 
 // session serves one channel: it waits for the request for the sftp subsystem and serves

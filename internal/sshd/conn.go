@@ -24,8 +24,9 @@ import (
 // handle serves one connection from its first byte until its record is written.
 func (s *Server) handle(l Listener, nc net.Conn, from netip.Addr, place *halfOpen) {
 	defer nc.Close()
-	a := &attempt{s: s, ctx: s.ctx, place: place, from: from, region: l.Region, rec: Record{From: from,
-		Connection: model.Connection{Reference: fault.NewReference(), At: s.o.Clock(), Address: from.String()}}}
+	a := &attempt{s: s, ctx: s.ctx, place: place, from: from, region: l.Region, keys: s.o.HostKeys(),
+		rec: Record{From: from,
+			Connection: model.Connection{Reference: fault.NewReference(), At: s.o.Clock(), Address: from.String()}}}
 	if !s.admit(a, l, nc) {
 		s.gate.done(place)
 		return
@@ -54,7 +55,7 @@ func (s *Server) handle(l Listener, nc net.Conn, from netip.Addr, place *halfOpe
 	s.o.Log.Info("logged in", "reference", a.rec.Reference, "user", sess.login.User.Name, "address", from,
 		"client", a.rec.Client, "key", sess.login.Fingerprint, "session", sess.login.Session)
 	s.o.Authority.Ended(a.rec) // records the log-in; ended records the end of the session
-	s.serve(a.ctx, sess, conn, chans, requests)
+	s.serve(a, sess, conn, chans, requests)
 	if sess.wire.Overrun() { // asked here, because conn.Wait would wait for a client that reads nothing
 		sess.refused(model.ReasonUnread, "")
 		s.o.Log.Warn("a session was ended: its client sent more than is read", "user", sess.login.User.Name, "session",
@@ -171,7 +172,7 @@ func (s *Server) handshake(a *attempt, nc net.Conn) (
 		return nil, nil, nil, err
 	}
 	config, end := a.config(), func(bool) {}
-	if _, dear := offers(hello); dear || s.signsRSA(hello) {
+	if _, dear := offers(hello); dear || signsRSA(hello, a.keys.Offered) {
 		end = s.gateKex(a, config)
 	}
 	conn, chans, requests, err := ssh.NewServerConn(wire, config)
@@ -204,12 +205,13 @@ func tune(nc net.Conn, l Limits) {
 }
 
 // serve answers a logged-in connection until it ends.
-func (s *Server) serve(ctx context.Context, sess *session, conn *ssh.ServerConn, chans <-chan ssh.NewChannel,
+func (s *Server) serve(a *attempt, sess *session, conn *ssh.ServerConn, chans <-chan ssh.NewChannel,
 	requests <-chan *ssh.Request) {
+	ctx := a.ctx
 	watch := s.watch(sess, conn)
 	defer watch.stop()
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
-	s.channels(ctx, sess, chans, requests)
+	s.channels(ctx, sess, chans, requests, s.tellKeys(conn, a.keys, sess.login))
 	_ = conn.Close()
 }

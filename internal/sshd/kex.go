@@ -54,9 +54,9 @@ const curveOld = "curve25519-sha256@libssh.org"
 
 // signsRSA reports whether the server will sign with an RSA host key, which costs as much
 // as a costly key exchange.
-func (s *Server) signsRSA(h sshwire.Hello) bool {
+func signsRSA(h sshwire.Hello, keys []ssh.Signer) bool {
 	for _, wanted := range h.HostKeys {
-		for _, k := range s.o.HostKeys {
+		for _, k := range keys {
 			switch kind := k.PublicKey().Type(); {
 			case kind == ssh.KeyAlgoRSA && strings.HasPrefix(wanted, "rsa-sha2-"):
 				return true

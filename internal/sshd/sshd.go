@@ -21,8 +21,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/crypto/ssh"
-
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fair"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
@@ -93,7 +91,7 @@ type Handler func(ctx context.Context, sub Subsystem) error
 
 // Options configure a Server.
 type Options struct {
-	HostKeys  []ssh.Signer
+	HostKeys  func() HostKeys // asked once for each connection
 	Authority Authority
 	Handler   Handler
 	Clock     exchange.Clock
@@ -106,8 +104,10 @@ type Options struct {
 	// nothing. May be nil.
 	Greeting func(ctx context.Context, account string) string
 	Turned   func(region, reference string, until time.Time) string
-	Proxies  []netip.Prefix // proxies, whose connections must begin with a PROXY header
-	Limits   Limits
+	// Learnt is told of host keys that a session's client did not know and asked a proof of. May be nil.
+	Learnt  func(l exchange.Login, fingerprints []string)
+	Proxies []netip.Prefix // proxies, whose connections must begin with a PROXY header
+	Limits  Limits
 	// Used is told how much processor time a user's connection took, and returns for how
 	// long nothing more is read from it. user is an id. May be nil.
 	Used func(user string, took time.Duration) (pause time.Duration)

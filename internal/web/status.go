@@ -231,6 +231,10 @@ func (s *server) settings(r *http.Request, p *statusPage, user string) error {
 	p.Card = []fact{{"Server address", c.Host, true}, {"Port", strconv.Itoa(c.Port), true}, {"Protocol", "SFTP", false},
 		{"Username", c.User, true}, {"Log-in", "your private key file, no password", false}, {"Starts in", c.StartDir, true}}
 	p.fingerprints(c.HostKeys)
+	for _, k := range c.Coming {
+		p.Prints = append(p.Prints, fact{"Fingerprint (" + guide.PlainType(k.Type) + ") from " +
+			k.From.Format("2 January 2006") + " on", k.Fingerprint, true})
+	}
 	p.Programs, err = downloads(&c, p.Path)
 	p.Guide = p.Path + "/guide"
 	return err

@@ -191,6 +191,13 @@ var changes = map[string]change{
 		request: asks("POST", "/retention/runs/{id}/cancel", body{"reason": "too early"}), again: fault.Conflict},
 	"note-told": {begin: (*lossy).planned, request: asks("POST", "/retention/runs/{id}/told/{name}", nil),
 		again: fault.NotFound},
+	"rotate-hostkeys": {begin: (*lossy).unrotated,
+		request: asks("POST", "/hostkeys/rotation", body{"no_mail": true, "types": []string{"ed25519"}}),
+		again:   fault.Exists},
+	"cancel-rotation": {begin: func(l *lossy) {
+		l.unrotated()
+		l.does(asks("POST", "/hostkeys/rotation", body{"no_mail": true, "types": []string{"ed25519"}}))
+	}, request: asks("DELETE", "/hostkeys/rotation", nil), again: fault.NotFound},
 	"make-checkpoint": {request: asks("POST", "/audit/checkpoint", nil)},
 }
 
@@ -249,6 +256,15 @@ func answered[T any](l *lossy, method, path string, b any) T {
 	l.t.Helper()
 	r := asks(method, path, b)(l)
 	return testkit.Call[T](l.Node, r.Method, r.Path, r.Body)
+}
+
+// unrotated takes a rotation of host keys back, if one is under way.
+func (l *lossy) unrotated() {
+	l.t.Helper()
+	err := l.send(change{request: asks("DELETE", "/hostkeys/rotation", nil)})
+	if err != nil && !fault.Is(err, fault.NotFound) {
+		l.t.Fatal(err)
+	}
 }
 
 // insert makes a row that no request makes.
