@@ -45,6 +45,32 @@ func (c *Client) ListHostkeyClients(ctx context.Context, q model.HostKeyClientFi
 	return get[model.Page[model.HostKeyClient]](ctx, c, "/hostkeys/clients", q)
 }
 
+// ListEndpoints lists listeners with old algorithms.
+func (c *Client) ListEndpoints(ctx context.Context, q model.EveryFilter) (model.Page[model.Endpoint], error) {
+	return get[model.Page[model.Endpoint]](ctx, c, "/endpoints", q)
+}
+
+// AddEndpoint opens a listener of its own for programs that know only old algorithms.
+func (c *Client) AddEndpoint(ctx context.Context, in model.NewEndpoint) (model.Endpoint, error) {
+	return send[model.Endpoint](ctx, c, "POST", "/endpoints", in)
+}
+
+// EditEndpoint changes who may connect to a listener with old algorithms, and until when.
+func (c *Client) EditEndpoint(ctx context.Context, name string, in model.EditEndpoint) (model.Endpoint, error) {
+	return send[model.Endpoint](ctx, c, "PATCH", at("/endpoints/%s", name), in)
+}
+
+// CloseEndpoint closes a listener with old algorithms for good.
+func (c *Client) CloseEndpoint(ctx context.Context, name string) (model.Endpoint, error) {
+	return send[model.Endpoint](ctx, c, "DELETE", at("/endpoints/%s", name), nil)
+}
+
+// ListEndpointUses lists who logged in through listeners with old algorithms.
+func (c *Client) ListEndpointUses(ctx context.Context, q model.EndpointUseFilter) (
+	model.Page[model.EndpointUse], error) {
+	return get[model.Page[model.EndpointUse]](ctx, c, "/endpoints/uses", q)
+}
+
 // ListSessions lists live sessions.
 func (c *Client) ListSessions(ctx context.Context, q model.EveryFilter) (model.Page[model.Session], error) {
 	return get[model.Page[model.Session]](ctx, c, "/sessions", q)

@@ -9,6 +9,7 @@ var AuditActions = []string{
 	"contact.remove", "contact.set", "delivery.collect", "delivery.open", "delivery.remind",
 	"delivery.withdraw", "dir.add", "dir.make", "dir.remove", "dir.rename", "dir.set", "drop.ack",
 	"drop.claim", "drop.clear", "drop.fetch", "drop.reject", "drop.release", "drop.renew", "drop.unscan",
+	"endpoint.add", "endpoint.close", "endpoint.set",
 	"expectation.add", "expectation.meet", "expectation.miss", "expectation.remove", "feed.add",
 	"feed.backfill", "feed.publish", "feed.remove", "feed.sequence.accept", "feed.sequence.forget",
 	"feed.sequence.set", "feed.set", "feed.subscribe", "feed.subscription", "feed.unsubscribe", "file.expire",

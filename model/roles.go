@@ -30,7 +30,7 @@ type Duty struct {
 // decided what a role may do.
 var Duties = []Duty{
 	{Name: "Know the server: its name, its keys, names that complete what is typed",
-		Roles:      []Role{RoleOnboarding, RoleSupport, RolePublisher, RoleAuditor},
+		Roles: []Role{RoleOnboarding, RoleSupport, RolePublisher, RoleAuditor},
 		Operations: []string{"show-server", "complete", "list-hostkeys", "show-rotation", "show-signing-key",
 			"show-identity"}},
 	{Name: "See feeds, deliveries and received files: names and states",
@@ -43,9 +43,8 @@ var Duties = []Duty{
 			"show-vendor", "list-users", "show-user", "show-user-page", "list-directories", "list-contacts", "show-contact",
 			"list-keys", "show-key", "key-activity", "list-burned-keys", "list-pending-keys", "list-links", "list-notices",
 			"list-notes", "list-announcements", "list-subscriptions", "list-files", "list-versions", "list-name-policies",
-			"list-sessions",
-			"list-hostkey-clients", "list-bans", "explain", "trace", "find", "show-status", "list-messages", "show-message",
-			"show-queue", "list-mail-kinds", "show-guide", "show-key-sheet", "show-sites", "list-policies", "forecast",
+			"list-sessions", "list-hostkey-clients", "list-endpoints", "list-endpoint-uses", "list-bans", "explain", "trace",
+			"find", "show-status", "list-messages", "show-message", "show-queue", "list-mail-kinds", "show-guide", "show-key-sheet", "show-sites", "list-policies", "forecast",
 			"list-holds", "list-runs", "show-run", "list-run-files", "list-run-notices", "list-requests", "count-requests",
 			"show-request", "judge-request"}},
 	{Name: "Publish files", Roles: []Role{RolePublisher},
@@ -80,7 +79,8 @@ var Duties = []Duty{
 			"remove-webhook", "test-webhook", "replay-dead", "test-mail", "set-policy", "add-hold", "release-hold",
 			"run-retention", "confirm-run", "cancel-run", "make-checkpoint", "add-token", "revoke-token", "add-operator",
 			"edit-operator", "reset-operator", "disable-operator", "enable-operator", "remove-operator", "end-operator-session",
-			"make-review", "sign-review", "first-operator", "rotate-hostkeys", "cancel-rotation"}},
+			"make-review", "sign-review", "first-operator", "rotate-hostkeys", "cancel-rotation",
+			"add-endpoint", "edit-endpoint", "close-endpoint"}},
 }
 
 // DutyOf returns the row of the table of roles that has an operation; false if there is none.

@@ -19,6 +19,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/announce"
 	"github.com/sallyport-sftp/sallyport/internal/audit"
 	"github.com/sallyport-sftp/sallyport/internal/connection"
+	"github.com/sallyport-sftp/sallyport/internal/endpoint"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/expect"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
@@ -75,6 +76,7 @@ type Services struct {
 	Sessions  Sessions
 	Names     Names
 	HostKeys  *identity.Ring
+	Endpoints *endpoint.Service
 	Server    model.Server
 	Operator  string // its name; may be ""
 	Clock     exchange.Clock

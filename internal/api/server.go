@@ -64,6 +64,18 @@ func (rt *routes) server() {
 	list(rt, "list-hostkey-clients", "/hostkeys/clients",
 		"List from where users log in while host keys are rotated, and who knows the new keys",
 		model.HostKeyClient.Mark, rt.HostKeys.Clients)
+	listWhole(rt, "list-endpoints", "/endpoints", "List listeners with old algorithms",
+		func(ctx context.Context, _ model.EveryFilter) ([]model.Endpoint, error) {
+			return rt.Endpoints.List(ctx)
+		})
+	create(rt, "add-endpoint", "/endpoints", "Open a listener of its own for programs that know only old algorithms",
+		rt.Endpoints.Add)
+	edit(rt, "edit-endpoint", "PATCH", "/endpoints/{id}",
+		"Change who may connect to a listener with old algorithms, and until when", rt.Endpoints.Edit)
+	act(rt, "close-endpoint", "DELETE", "/endpoints/{id}", "Close a listener with old algorithms for good",
+		rt.Endpoints.Close)
+	list(rt, "list-endpoint-uses", "/endpoints/uses", "List who logged in through listeners with old algorithms",
+		model.EndpointUse.Mark, rt.Endpoints.Uses)
 	listWhole(rt, "list-sessions", "/sessions", "List live sessions",
 		func(context.Context, model.EveryFilter) ([]model.Session, error) { return rt.Sessions.Sessions(), nil })
 	act(rt, "end-session", "DELETE", "/sessions/{id}", "End a live session", rt.endSession)

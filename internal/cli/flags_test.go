@@ -13,6 +13,8 @@ import (
 var cannotChange = map[string]string{
 	"user add --account":     "keys, files and receipts belong to the account",
 	"user add --vendor":      "a vendor's user of an account is another user",
+	"endpoint add --legacy":  "it stays one",
+	"endpoint add --listen":  "another address is another endpoint",
 	"user add --service":     "a service user has no mailbox",
 	"user add --name":        "it is user rename",
 	"key add --confirmed-by": "it is about the moment of adding",

@@ -63,7 +63,7 @@ func (r *Ring) Rotate(ctx context.Context, actor string, n model.NewRotation) (m
 	if err != nil {
 		return model.Rotation{}, fault.E("identity.Rotate", fault.KindIn(err),
 			"The rotation has begun, but nobody was told: %s", fault.PublicText(err)).
-			WithHint("tell the partners with: sallyport announce send; or take it back: sallyport hostkey cancel")
+			WithHint("announce it yourself, or take it back").WithAction("cancel-rotation")
 	}
 	state.Announcement = told.Announcement.ID
 	if err := r.save(ctx, &state, func(*store.Tx) error { return nil }); err != nil {
@@ -87,7 +87,8 @@ func (r *Ring) planned(ctx context.Context, actor string, n model.NewRotation) (
 		return state, nil, err
 	case have != nil && have.DoneAt == nil:
 		return state, nil, fault.E(op, fault.Exists, "A rotation is under way: the new keys are used from %s on.",
-			have.On.In(r.o.Zone).Format("2006-01-02 15:04 MST")).WithHint("take it back first: sallyport hostkey cancel")
+			have.On.In(r.o.Zone).Format("2006-01-02 15:04 MST")).WithHint("take it back first").
+			WithAction("cancel-rotation")
 	case state.On.Before(now):
 		return state, nil, fault.E(op, fault.Invalid, "That time is over.")
 	case state.On.Sub(now) > mostNotice:
@@ -95,7 +96,7 @@ func (r *Ring) planned(ctx context.Context, actor string, n model.NewRotation) (
 	case state.On.Sub(now) < leastNotice && !n.Urgent:
 		return state, nil, fault.E(op, fault.Invalid,
 			"That is less than a week away: unattended jobs that do not know the new keys by then will fail.").
-			WithHint("choose a later day, or add --urgent if the keys must go now")
+			WithHint("choose a later day, or say that it is urgent, if the keys must go now")
 	}
 	kinds := slices.Clone(n.Types)
 	if len(kinds) == 0 {

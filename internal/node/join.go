@@ -49,7 +49,7 @@ func (a authority) Ended(r sshd.Record) {
 	c.User, c.Client, c.Detail = clip(c.User), clip(c.Client), clip(c.Detail)
 	a.n.records.Note(connection.Record{From: r.From, Connection: c})
 	if c.LoggedIn && c.EndedAt == nil {
-		a.n.ring.LoggedIn(c.UserID, c.Address, c.Client)
+		a.n.loggedIn(r)
 	}
 	if !a.n.cfg.Keys.Pending || c.LoggedIn {
 		return

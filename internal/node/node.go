@@ -26,6 +26,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/connection"
 	"github.com/sallyport-sftp/sallyport/internal/datadir"
 	"github.com/sallyport-sftp/sallyport/internal/deposit"
+	"github.com/sallyport-sftp/sallyport/internal/endpoint"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/expect"
 	"github.com/sallyport-sftp/sallyport/internal/fair"
@@ -124,6 +125,7 @@ type Node struct {
 	listeners    []net.Listener
 	socket       net.Listener
 	ring         *identity.Ring
+	endpoints    *endpoint.Service
 	operator     exchange.Operator
 	probes       *exchange.Probes // log-ins of our own
 	background   sync.WaitGroup
@@ -251,6 +253,7 @@ func (n *Node) startServices(ctx context.Context) {
 	n.background.Go(func() { n.requests.Keep(ctx) })
 	n.background.Go(func() { n.operators.Keep(ctx) })
 	n.background.Go(func() { n.ring.Keep(ctx) })
+	n.background.Go(func() { n.endpoints.Keep(ctx) })
 	n.background.Go(func() { n.accounts.KeepInactive(ctx, n.log, n.ssh.HasSession) })
 }
 

@@ -71,6 +71,7 @@ func (n *Node) buildExchange(ctx context.Context) (err error) {
 		Keep: n.cfg.Audit.Keep, Head: identity.HeadOf(n.cfg.Data), To: n.cfg.Audit.Checkpoints,
 		Mail: n.tell.MailCheckpoint, Post: n.tell.PostCheckpoint})
 	n.announced = n.buildAnnounce(zone)
+	n.endpoints = n.buildEndpoints()
 	n.ring.Join(identity.RingOptions{Host: n.cfg.Endpoint.Host, Zone: zone, Announce: n.announced.Announce,
 		End: n.announced.End})
 	n.requests = n.buildOnboard()

@@ -39,7 +39,8 @@ func (n *Node) openSocket() error {
 	n.guides = n.buildGuide()
 	n.operations = api.New(api.Services{Operators: n.operators, Guides: n.guides, Records: n.records,
 		HandOver: n.links, Account: n.accounts,
-		Feed: n.feeds, Inbox: n.inbox, Tree: n.tree, Sessions: n.ssh, HostKeys: n.ring, Server: n.server(), Log: n.log,
+		Feed: n.feeds, Inbox: n.inbox, Tree: n.tree, Sessions: n.ssh, HostKeys: n.ring,
+		Endpoints: n.endpoints, Server: n.server(), Log: n.log,
 		Trace: n.traces, Audit: n.audits, Notify: n.tell, Retain: n.retain, Naming: n.naming, Expect: n.expect,
 		Names: n.store, Clock: n.clock, Overview: n.buildOverview(), HelpOf: n.helpOf, Announce: n.announced,
 		Onboard: n.requests, Operator: n.operator.Name,

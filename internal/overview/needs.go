@@ -235,6 +235,23 @@ func (a *asked) dead() error {
 	return err
 }
 
+// endpoints looks for listeners with old algorithms that cannot be opened, or close while they are needed.
+func (a *asked) endpoints() error {
+	all, err := a.s.o.Endpoints(a.ctx)
+	for _, e := range all {
+		switch {
+		case e.State == model.EndpointFailed:
+			a.need("endpoints", model.UrgencyNow, model.Do("list-endpoints"),
+				"The address for old algorithms %s (%s) is not open: %s", e.Name, e.Listen, e.Error)
+		case e.State == model.EndpointOpen && e.Needing > 0 && e.Until.Sub(a.now) < endpointCloses:
+			a.few("endpoints", model.UrgencyToday, model.Do("list-endpoint-uses", "endpoint", e.Name), e.Needing, false, nil,
+				fmt.Sprintf("The address for old algorithms %s closes on %s, and %s still %s it.", e.Name,
+					a.s.minute(e.Until), count(e.Needing, false, "user", "users"), verb(e.Needing, "needs", "need")))
+		}
+	}
+	return err
+}
+
 // certificate looks at the certificate of the pages for partners.
 func (a *asked) certificate() error {
 	if a.s.o.Certificate == nil {

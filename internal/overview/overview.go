@@ -44,6 +44,8 @@ type Options struct {
 	Review string
 	// Certificate returns when the certificate of the pages for partners expires; zero if there is none.
 	Certificate func() (time.Time, error)
+	// Endpoints lists the listeners with old algorithms.
+	Endpoints func(ctx context.Context) ([]model.Endpoint, error)
 	// Ordered says that the certificate comes from an authority by itself (web.acme).
 	Ordered bool
 }

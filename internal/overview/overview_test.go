@@ -25,14 +25,17 @@ type world struct {
 	expected []model.Expectation
 	partials []model.Partial
 	until    time.Time // of the certificate
-	notice   time.Duration
-	sessions []model.Session
+	// endpoints are the listeners with old algorithms.
+	endpoints []model.Endpoint
+	notice    time.Duration
+	sessions  []model.Session
 }
 
 func begin(w *world, t testing.TB) *world {
 	w.Begin(t)
 	w.free, w.audit, w.queue, w.expected, w.partials, w.until = 1e12, model.AuditStatus{}, model.Queue{}, nil, nil,
 		time.Time{}
+	w.endpoints = nil
 	w.open(false)
 	return w
 }
@@ -52,6 +55,7 @@ func (w *world) open(checkpoints bool) {
 		Audit:        func(context.Context) (model.AuditStatus, error) { return w.audit, nil },
 		Queue:        func(context.Context) (model.Queue, error) { return w.queue, nil },
 		Expectations: func(context.Context) ([]model.Expectation, error) { return w.expected, nil },
+		Endpoints:    func(context.Context) ([]model.Endpoint, error) { return w.endpoints, nil },
 		Certificate:  func() (time.Time, error) { return w.until, nil }})
 }
 
@@ -225,6 +229,11 @@ var statusStories = testkit.Stories[*world]{
 		w.audit = model.AuditStatus{Waiting: 3, OldestAt: &old, Sealed: 10}
 		w.queue = model.Queue{Events: 1, Waiting: 2, OldestAt: &old}
 		w.until = at.Add(testkit.Day)
+		w.endpoints = []model.Endpoint{{Name: "old", Listen: ":2200", State: model.EndpointFailed,
+			Error: "Port 2200 is taken."},
+			{Name: "acme-old", State: model.EndpointOpen, Needing: 2, Until: at.Add(10 * testkit.Day)},
+			{Name: "unused", State: model.EndpointOpen, Until: at.Add(10 * testkit.Day)},
+			{Name: "later", State: model.EndpointOpen, Needing: 2, Until: at.Add(20 * testkit.Day)}}
 		w.expected = []model.Expectation{{Name: "daily", State: model.ExpectMissed, DueAt: &old},
 			{Name: "weekly", State: model.ExpectMet, NextAt: new(at.Add(time.Hour))},
 			{Name: "monthly", State: model.ExpectMet, NextAt: new(at.Add(40 * testkit.Day))}}
@@ -243,15 +252,17 @@ var statusStories = testkit.Stories[*world]{
 		w.Person("acme", "jo@acme.example")
 		w.partials = []model.Partial{{UserID: u.ID, DirID: u.ID, Path: "half.csv", At: at.Add(-2 * testkit.Day)}}
 		topics, says, _ := w.status()
-		want := []string{"audit", "retention", "expectations_missed", "bans", "queue", "webhooks", "messages_dead",
-			"certificate", "bans", "expectations_due", "unfinished"}
+		want := []string{"audit", "retention", "expectations_missed", "bans", "queue", "webhooks", "endpoints",
+			"messages_dead", "certificate", "endpoints", "bans", "expectations_due", "unfinished"}
 		if !slices.Equal(topics, want) {
 			t.Errorf("%v, want %v", topics, want)
 		}
 		for topic, part := range map[string]string{"audit": "3 rows of the audit log are not sealed",
 			"retention": "7 files (7.0 KB), due 2026-01-07 09:00 UTC, waits for your confirmation: the policy was shortened",
 			"bans":      "192.0.2.8", "queue": "3 webhooks and mails wait", "messages_dead": "to erp (1)",
-			"unfinished": "acme:/half.csv", "expectations_due": "weekly (10:00 UTC)"} {
+			"unfinished":       "acme:/half.csv",
+			"endpoints":        "acme-old closes on 2026-01-15 09:00 UTC, and 2 users still need it",
+			"expectations_due": "weekly (10:00 UTC)"} {
 			if !strings.Contains(says[topic], part) {
 				t.Errorf("%s: %q, want %q", topic, says[topic], part)
 			}

@@ -15,19 +15,21 @@ const counted = 10_000
 
 // Ages from which something needs a person, unless it is asked for another.
 const (
-	expiringKeys  = 30 * 24 * time.Hour // before they expire
-	certificate   = 14 * 24 * time.Hour // before it expires
-	confirmSoon   = 3 * 24 * time.Hour  // before a run that waits for a confirmation
-	scannerLate   = time.Hour
-	queueStuck    = 15 * time.Minute
-	unsealed      = 10 * time.Minute
-	checkpointAge = 49 * time.Hour // they are sent once a day
-	oldPartial    = 24 * time.Hour
-	untoldAfter   = time.Hour
-	growthWindow  = 7 * 24 * time.Hour
-	fullWithin    = 14 * 24 * time.Hour // the disk, at the present growth
-	unusedToken   = 90 * 24 * time.Hour
-	partnerWithin = 90 * 24 * time.Hour // an address from which somebody logged in is a partner's
+	expiringKeys = 30 * 24 * time.Hour // before they expire
+	certificate  = 14 * 24 * time.Hour // before it expires
+	// before a listener with old algorithms closes
+	endpointCloses = 14 * 24 * time.Hour
+	confirmSoon    = 3 * 24 * time.Hour // before a run that waits for a confirmation
+	scannerLate    = time.Hour
+	queueStuck     = 15 * time.Minute
+	unsealed       = 10 * time.Minute
+	checkpointAge  = 49 * time.Hour // they are sent once a day
+	oldPartial     = 24 * time.Hour
+	untoldAfter    = time.Hour
+	growthWindow   = 7 * 24 * time.Hour
+	fullWithin     = 14 * 24 * time.Hour // the disk, at the present growth
+	unusedToken    = 90 * 24 * time.Hour
+	partnerWithin  = 90 * 24 * time.Hour // an address from which somebody logged in is a partner's
 )
 
 // asked is one question for what needs a person.
@@ -54,7 +56,8 @@ func (s *Service) Status(ctx context.Context, f model.StatusQuery) (model.Status
 		return out, err
 	}
 	for _, look := range []func() error{a.disk, a.audit, a.runs, a.missed, a.gaps, a.bans, a.queue, a.scanner, a.claims,
-		a.unclaimedDrops, a.dead, a.certificate, a.keysPending, a.keysFlagged, a.unreachable, a.bounced, a.late, a.untold,
+		a.unclaimedDrops, a.dead, a.certificate, a.endpoints, a.keysPending, a.keysFlagged, a.unreachable, a.bounced, a.late,
+		a.untold,
 		a.keysExpiring, a.tokens, a.review, a.dueToday, a.partials, a.limits, a.requests} {
 		if err := look(); err != nil {
 			return out, err

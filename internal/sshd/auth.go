@@ -59,6 +59,7 @@ type attempt struct {
 	pre     ssh.ServerPreAuthConn
 	wire    *sshwire.Conn
 	keys    HostKeys
+	old     []string // old algorithms that the listener offers
 	session *session
 
 	bannered  bool
@@ -96,8 +97,12 @@ func (a *attempt) config() *ssh.ServerConfig {
 	if a.hello.Offers(ssh.CipherAES128GCM) {
 		c.Ciphers = gcmCiphers
 	}
+	rsa := sha2
+	if len(a.old) > 0 {
+		rsa = a.addOld(c)
+	}
 	for _, k := range a.keys.Offered {
-		c.AddHostKey(hostSigner(k, sha2))
+		c.AddHostKey(hostSigner(k, rsa))
 	}
 	return c
 }

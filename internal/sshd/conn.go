@@ -24,8 +24,8 @@ import (
 // handle serves one connection from its first byte until its record is written.
 func (s *Server) handle(l Listener, nc net.Conn, from netip.Addr, place *halfOpen) {
 	defer nc.Close()
-	a := &attempt{s: s, ctx: s.ctx, place: place, from: from, region: l.Region, keys: s.o.HostKeys(),
-		rec: Record{From: from,
+	a := &attempt{s: s, ctx: s.ctx, place: place, from: from, region: l.Region, keys: s.o.HostKeys(), old: l.Old,
+		rec: Record{From: from, Listener: l.Name,
 			Connection: model.Connection{Reference: fault.NewReference(), At: s.o.Clock(), Address: from.String()}}}
 	if !s.admit(a, l, nc) {
 		s.gate.done(place)
@@ -184,6 +184,7 @@ func (s *Server) handshake(a *attempt, nc net.Conn) (
 		n := alg.Algorithms()
 		a.rec.Algorithms = strings.Join([]string{n.KeyExchange, n.HostKey, n.Write.Cipher, cmp.Or(n.Write.MAC, "AEAD"),
 			a.signature}, " ")
+		a.rec.Old = a.used(n)
 	}
 	_ = nc.SetDeadline(time.Time{}) // fails if the client is gone already; the log-in counts all the same
 	return conn, chans, requests, nil

@@ -67,6 +67,9 @@ type Record struct {
 	model.Connection
 	From    netip.Addr
 	Unknown []string // unknown keys offered for an existing user, as authorized_keys lines
+	// Listener is the name of one with old algorithms, Old are those that were used.
+	Listener string
+	Old      []string
 }
 
 // Listener is a net.Listener with its endpoint's settings.
@@ -74,6 +77,10 @@ type Listener struct {
 	net.Listener
 	Region   string         // region of the endpoint that partners are told; "" is the default
 	AllowIPs []netip.Prefix // addresses that may connect; empty allows all
+	// Name and Old are of a listener for programs that know only old algorithms: names of model.OldAlgorithms, which
+	// it offers to those that have nothing better.
+	Name string
+	Old  []string
 }
 
 // Subsystem is one channel on which the client asked for SFTP.

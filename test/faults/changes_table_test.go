@@ -191,6 +191,11 @@ var changes = map[string]change{
 		request: asks("POST", "/retention/runs/{id}/cancel", body{"reason": "too early"}), again: fault.Conflict},
 	"note-told": {begin: (*lossy).planned, request: asks("POST", "/retention/runs/{id}/told/{name}", nil),
 		again: fault.NotFound},
+	"add-endpoint": {request: opened("{name}"), again: fault.Exists},
+	"edit-endpoint": {begin: func(l *lossy) { l.does(opened("{name}-e")) },
+		request: asks("PATCH", "/endpoints/{name}-e", body{"note": "until they upgrade"})},
+	"close-endpoint": {begin: func(l *lossy) { l.does(opened("{name}-c")) },
+		request: asks("DELETE", "/endpoints/{name}-c", nil), again: fault.Conflict},
 	"rotate-hostkeys": {begin: (*lossy).unrotated,
 		request: asks("POST", "/hostkeys/rotation", body{"no_mail": true, "types": []string{"ed25519"}}),
 		again:   fault.Exists},
@@ -256,6 +261,14 @@ func answered[T any](l *lossy, method, path string, b any) T {
 	l.t.Helper()
 	r := asks(method, path, b)(l)
 	return testkit.Call[T](l.Node, r.Method, r.Path, r.Body)
+}
+
+// opened opens a listener with old algorithms.
+func opened(name string) func(l *lossy) client.Request {
+	return func(l *lossy) client.Request {
+		return asks("POST", "/endpoints", body{"name": name, "listen": "127.0.0.1:" + testkit.FreePort(l.t),
+			"allow_ips": []string{"127.0.0.1"}, "until": time.Now().Add(time.Hour)})(l)
+	}
 }
 
 // unrotated takes a rotation of host keys back, if one is under way.
