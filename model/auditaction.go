@@ -12,7 +12,7 @@ var AuditActions = []string{
 	"expectation.add", "expectation.meet", "expectation.miss", "expectation.remove", "feed.add",
 	"feed.backfill", "feed.publish", "feed.remove", "feed.sequence.accept", "feed.sequence.forget",
 	"feed.sequence.set", "feed.set", "feed.subscribe", "feed.subscription", "feed.unsubscribe", "file.expire",
-	"file.remove", "file.rename", "file.store", "file.view", "key.add", "key.bar", "key.burn", "key.expire",
+	"file.move_in", "file.remove", "file.rename", "file.store", "file.view", "key.add", "key.bar", "key.burn", "key.expire",
 	"key.exposed", "key.flag", "key.freeze", "key.refuse", "key.retire", "key.revoke", "key.rotate",
 	"key.set", "key.thaw", "link.expire", "link.mail", "link.make", "link.open", "link.revoke",
 	"mail.bounced", "mail.report_refused", "message.replay", "names.set", "names.unset", "note.add",

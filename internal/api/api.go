@@ -26,6 +26,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/guide"
 	"github.com/sallyport-sftp/sallyport/internal/handover"
 	"github.com/sallyport-sftp/sallyport/internal/inbox"
+	"github.com/sallyport-sftp/sallyport/internal/movein"
 	"github.com/sallyport-sftp/sallyport/internal/naming"
 	"github.com/sallyport-sftp/sallyport/internal/notify"
 	"github.com/sallyport-sftp/sallyport/internal/onboard"
@@ -70,6 +71,7 @@ type Services struct {
 	Partners  *partners.Service
 	Onboard   *onboard.Service
 	Operators *operator.Service
+	MoveIn    *movein.Service
 	Tree      *tree.Tree
 	Sessions  Sessions
 	Names     Names
@@ -160,6 +162,7 @@ func build(r Services) (*http.ServeMux, huma.API) {
 	rt.retention()
 	rt.records()
 	rt.support()
+	rt.moveIn()
 	rt.requests()
 	rt.audit()
 	rt.operators()
