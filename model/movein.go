@@ -19,7 +19,7 @@ type MoveIn struct {
 	Dirs         []MovedDir  `json:"dirs,omitempty" doc:"Parents before their children"`
 	Files        []MovedFile `json:"files,omitempty"`
 	Drops        bool        `json:"drops,omitempty" doc:"The files are received files, as if they were uploaded now"`
-	FromOriginal bool        `json:"from_original,omitempty" doc:"Retention counts from the files' own dates; else from now"`
+	FromOriginal bool        `json:"from_original,omitempty" doc:"Retention counts from the files' dates; else from now"`
 }
 
 // MovedDir is a directory of an old server.

@@ -43,7 +43,7 @@ func addedUser(actor string, u model.User) model.AuditRow {
 // addUser stores a user, with the mailbox of its kind.
 func (r *Service) addUser(tx *store.Tx, row *model.AuditRow, u model.User, n model.NewUser) error {
 	const op = "account.AddUser"
-	t := r.policy.Templates[u.Kind]     // there is none for service users, who see the platform's tree
+	t := r.policy.Templates[u.Kind] // there is none for service users, who see the platform's tree
 	if n.RootRights != nil {
 		t.Dirs = nil
 		t.Root, _ = exchange.ParseRights(*n.RootRights) // newUser has read them

@@ -11,8 +11,8 @@ import (
 // maxMoveIn is the largest body of a batch that is moved in: movein.MaxBatch paths, the longest there are.
 const maxMoveIn = 32 << 20
 
-// moveIn adds the operations that move files in from an old server. They name files of this machine, so they are open on
-// its sockets alone.
+// moveIn adds the operations that move files in from an old server. They name files of this machine, so they are open
+// on its sockets alone.
 func (rt *routes) moveIn() {
 	service := rt.MoveIn
 	route(rt, "begin-move-in", "POST", "/move-in", "Begin to move in from an old server on the same machine",

@@ -7,9 +7,9 @@ type Landed struct {
 }
 
 // Lander is a Store on a disk of this machine. Another process of the machine, which the operator has started, lays
-// whole files into a landing folder of the store, and the store makes blobs of them without copying. A folder belongs to
-// one run of that process, which holds a lock on it: when the run has ended, in whatever way, the folder is abandoned
-// and can be removed.
+// whole files into a landing folder of the store, and the store makes blobs of them without copying. A folder belongs
+// to one run of that process, which holds a lock on it: when the run has ended, in whatever way, the folder is
+// abandoned and can be removed.
 type Lander interface {
 	// Landing makes the folder of a run and returns its path. The run then locks the file LandingLock in it.
 	Landing(run string) (path string, err error)
@@ -25,5 +25,5 @@ type Lander interface {
 	TakeBack(run string, files []Landed) error
 }
 
-// LandingLock is the name of the file in a landing folder that its run locks (flock).
+// LandingLock is the name of the file in a landing folder that its run locks (flock), and then writes something into.
 const LandingLock = "lock"

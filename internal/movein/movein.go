@@ -1,10 +1,10 @@
 // Package movein takes files of an old server into mailboxes, while this server runs. The command that moves them
 // (package oldserver reads what they were, cli sends them) runs on the same machine. It lays whole files into a landing
-// folder of the blob store, and asks for a batch of them to be taken. A batch is one transaction with one audit row: its
-// files become blobs by a rename, and are recorded together, or none is.
+// folder of the blob store, and asks for a batch of them to be taken. A batch is one transaction with one audit row:
+// its files become blobs by a rename, and are recorded together, or none is.
 //
-// What was moved in is recorded as it was on the old server (table moved_in). A repeated run asks what is new or changed by
-// that record, and transfers only this. What a partner has changed here since stays.
+// What was moved in is recorded as it was on the old server (table moved_in). A repeated run asks what is new or
+// changed by that record, and transfers only this. What a partner has changed here since stays.
 //
 // A run can end at any moment. Its landing folder is then abandoned, and removed at the next start of a run or of the
 // server, or within an hour.
@@ -27,11 +27,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// Bounds of a batch, and how long a run may take to lock its folder after it was made.
-const (
-	MaxBatch = 2000
-	lockTime = time.Minute
-)
+// MaxBatch is how many directories and files a batch has at most.
+const MaxBatch = 2000
 
 // Options configure the service.
 type Options struct {
@@ -55,12 +52,11 @@ type Options struct {
 // Service takes files of an old server.
 type Service struct {
 	o    Options
-	turn sync.Mutex           // held while a batch is taken or folders are removed
-	made map[string]time.Time // runs whose folders this process has made; guarded by turn
+	turn sync.Mutex // held while a batch is taken or folders are removed
 }
 
 // New makes the service.
-func New(o Options) *Service { return &Service{o: o, made: map[string]time.Time{}} }
+func New(o Options) *Service { return &Service{o: o} }
 
 func (s *Service) now() time.Time { return s.o.Clock().UTC().Truncate(time.Microsecond) }
 
@@ -81,13 +77,9 @@ func (s *Service) tidy() error {
 		return err
 	}
 	for _, run := range runs {
-		if made, mine := s.made[run]; mine && s.now().Sub(made).Abs() < lockTime {
-			continue // its command has not locked it yet
-		}
 		if err := s.o.Blobs.RemoveLanding(run); err != nil {
 			return err
 		}
-		delete(s.made, run)
 	}
 	return nil
 }
@@ -104,7 +96,6 @@ func (s *Service) Begin(context.Context) (model.MoveInRun, error) {
 	if err != nil {
 		return model.MoveInRun{}, err
 	}
-	s.made[run] = s.now()
 	return model.MoveInRun{Run: run, Folder: path, UID: os.Geteuid(), GID: os.Getegid(), FreeFloor: s.o.FreeFloor}, nil
 }
 
@@ -115,7 +106,6 @@ func (s *Service) End(_ context.Context, run string) error {
 	}
 	s.turn.Lock()
 	defer s.turn.Unlock()
-	delete(s.made, run)
 	return s.o.Blobs.RemoveLanding(run)
 }
 

@@ -110,7 +110,8 @@ func (b *batch) plan(ctx context.Context) (err error) {
 	return nil
 }
 
-// commit gives the files their keys and writes the rows. If nothing is new, only what was recorded of the old server is.
+// commit gives the files their keys and writes the rows. If nothing is new, only what was recorded of the old server
+// is.
 func (b *batch) commit() error {
 	if len(b.landed) == 0 {
 		return b.s.o.Store.Write(context.Background(), b.record)
@@ -137,8 +138,8 @@ func (b *batch) Settle() error { return nil }
 // Revert is deposit.Staged's: of the whole batch.
 func (b *batch) Revert() error { return b.s.o.Blobs.TakeBack(b.in.Run, b.files()) }
 
-// record writes the rows of the batch. If the mailbox has changed since the plan, it fails as Conflict, and the batch is
-// to be sent again.
+// record writes the rows of the batch. If the mailbox has changed since the plan, it fails as Conflict, and the batch
+// is to be sent again.
 func (b *batch) record(tx *store.Tx) error {
 	box, err := mailbox.Lock(tx, b.user.ID)
 	if err != nil {
@@ -209,7 +210,8 @@ func (w *writing) dir(d model.MovedDir) error {
 		r, _ := exchange.ParseRights(*d.Rights) // check has read them
 		n.Rights, n.Fixed = &r, true
 	} else if w.made++; w.s.o.Directories > 0 && w.box.Dirs+w.made > w.s.o.Directories {
-		return fault.E("movein.dir", fault.Quota, "Limit reached: this mailbox has %d of %d directories.", w.box.Dirs+w.made-1,
+		return fault.E("movein.dir", fault.Quota, "Limit reached: this mailbox has %d of %d directories.",
+			w.box.Dirs+w.made-1,
 			w.s.o.Directories).WithHint("raise storage.directories in the configuration")
 	}
 	w.j.dirs[p] = &place{id: n.ID}
@@ -272,7 +274,7 @@ func (w *writing) contents() error {
 func full(err error, user string) error {
 	if e := new(fault.Error); errors.As(err, &e) && e.Kind == fault.Quota {
 		return fault.E("movein.contents", fault.Quota, "The files do not fit into the quota of %s.", user).
-			WithHint("raise it: sallyport user set %s --quota SIZE --quota-files NUMBER", user)
+			WithAction("edit-user", "user", user, "quota_bytes", "SIZE")
 	}
 	return err
 }

@@ -33,7 +33,8 @@ const movedColumns = `path, size, mtime, ctime, file_id, version_id`
 func (q *Q) MovedAt(userID string, paths []string) (map[string]Moved, error) {
 	out := make(map[string]Moved, len(paths))
 	for part := range slices.Chunk(paths, rowsAtOnce) {
-		list, err := collect(q, "MovedAt", scanMoved, `SELECT `+movedColumns+` FROM moved_in WHERE user_id = $1 AND path IN (`+
+		list, err := collect(q, "MovedAt", scanMoved, `SELECT `+movedColumns+` FROM moved_in
+			WHERE user_id = $1 AND path IN (`+
 			places(2, len(part))+`)`, bytesArgs(userID, part)...)
 		if err != nil {
 			return nil, err
@@ -124,7 +125,8 @@ func (tx *Tx) PutMoved(list []Moved) error {
 }
 
 var (
-	blobInserts = inserts(7, `INSERT INTO blobs (id, key, size, sha256, created_at, owner, refs, state) VALUES`, ", 'live'")
+	blobInserts = inserts(7, `INSERT INTO blobs (id, key, size, sha256, created_at, owner, refs, state)
+		VALUES`, ", 'live'")
 	fileInserts = inserts(7, `INSERT INTO files (`+fileColumns+`) VALUES`, "")
 )
 

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/blob"
 )
@@ -38,20 +39,26 @@ func (s *Store) Abandoned() (runs []string, err error) {
 	}
 	for _, e := range entries {
 		run, is := strings.CutPrefix(e.Name(), landingHead)
-		if is && e.IsDir() && !locked(filepath.Join(s.staging.path, e.Name(), blob.LandingLock)) {
+		if is && e.IsDir() && !s.inUse(filepath.Join(s.staging.path, e.Name(), blob.LandingLock)) {
 			runs = append(runs, run)
 		}
 	}
 	return runs, nil
 }
 
-// locked reports whether another process has locked a file.
-func locked(path string) bool {
+// lockTime is how long a run may take to lock its folder after it was made.
+const lockTime = time.Minute
+
+// inUse reports whether a run has locked a file, or is about to: then nothing is written in it yet.
+func (s *Store) inUse(path string) bool {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		return false
 	}
 	defer f.Close() // releases the lock
+	if info, err := f.Stat(); err == nil && info.Size() == 0 && s.clock().Sub(info.ModTime()).Abs() < lockTime {
+		return true
+	}
 	return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil
 }
 
