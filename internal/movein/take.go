@@ -187,7 +187,7 @@ func (w *writing) all() error {
 	}
 	for i, f := range w.in.Files { // the same bytes under another date are not compared again
 		was, earlier := w.j.moved[string(f.Path)]
-		if w.out.Files[i].Does == model.MovedSame && earlier {
+		if w.out.Files[i].Does == model.MovedSame && earlier && !unchanged(was, f) {
 			was.UserID, was.Mtime, was.Ctime = w.user.ID, f.Mtime, f.Ctime
 			w.moved = append(w.moved, was)
 		}
