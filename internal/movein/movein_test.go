@@ -98,7 +98,8 @@ func TestFilesAreMovedIn(t *testing.T) {
 		w.Must(err)
 		found, err := w.Store.Read(ctx).Look(u.ID, []string{"in", "x"})
 		w.Must(err)
-		if !found.File.Mtime.Equal(old) || found.File.Mode != 0o640 || !found.Content.StoredAt.Equal(w.Clock().Truncate(time.Microsecond)) ||
+		if !found.File.Mtime.Equal(old) || found.File.Mode != 0o640 ||
+			!found.Content.StoredAt.Equal(w.Clock().Truncate(time.Microsecond)) ||
 			found.Dirs[1].Mtime.Unix() != old.Unix() {
 			t.Errorf("%+v", found)
 		}

@@ -16,9 +16,12 @@ Nov 29 03:00:01 old sshd[100]: debug1: kex: algorithm: diffie-hellman-group14-sh
 Nov 29 03:00:01 old sshd[100]: debug1: kex: client->server cipher: aes256-cbc MAC: hmac-sha1 compression: none [preauth]
 Nov 29 03:00:02 old sshd[100]: Accepted publickey for alice from 192.0.2.1 port 4000 ssh2: RSA SHA256:abc
 2026-11-29T03:00:02.123456+01:00 old sshd[101]: Accepted password for bob from 192.0.2.2 port 4001 ssh2
-2026-11-29T03:00:02+0100 old sshd-session[102]: userauth_pubkey: signature algorithm ssh-rsa not in PubkeyAcceptedAlgorithms [preauth]
-2026-11-29T03:00:02+0100 old sshd-session[102]: Accepted publickey for carol from 192.0.2.3 port 4002 ssh2: RSA SHA256:def
-Nov 29 03:00:03 old sshd[103]: Unable to negotiate with 192.0.2.4 port 4003: no matching key exchange method found. Their offer: diffie-hellman-group1-sha1 [preauth]
+2026-11-29T03:00:02+0100 old sshd-session[102]: userauth_pubkey: signature algorithm ssh-rsa ` +
+	`not in PubkeyAcceptedAlgorithms [preauth]
+2026-11-29T03:00:02+0100 old sshd-session[102]: Accepted publickey for carol ` +
+	`from 192.0.2.3 port 4002 ssh2: RSA SHA256:def
+Nov 29 03:00:03 old sshd[103]: Unable to negotiate with 192.0.2.4 port 4003: ` +
+	`no matching key exchange method found. Their offer: diffie-hellman-group1-sha1 [preauth]
 Starting session: command for dave from 192.0.2.5 port 4004 id 0
 Nov 29 03:00:04 old sshd[104]: Starting session: subsystem 'sftp' for erin from 192.0.2.6 port 4005 id 0
 Nov 29 03:00:04 old sshd[104]: Accepted publickey for erin from 192.0.2.6 port 4005 ssh2: ED25519 SHA256:ghi

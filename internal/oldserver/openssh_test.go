@@ -44,12 +44,14 @@ func TestAConfigurationOfOpenSSH(t *testing.T) {
 	write(t, top, map[string]string{
 		"etc/passwd": people, "etc/group": "sftp:x:2000:a,b\nc:x:1003:\n",
 		"etc/ssh/sshd_config": "Port 22\nPort=2222\nInclude sshd_config.d/*.conf\nDenyUsers d\nMatch Group sftp\n" +
-			"\tChrootDirectory \"/srv/%u\"\n\tForceCommand internal-sftp -d /in -l INFO -u 0077\nMatch User b\n\tForceCommand internal-sftp -R\n" +
+			"\tChrootDirectory \"/srv/%u\"\n\tForceCommand internal-sftp -d /in -l INFO -u 0077\n" +
+			"Match User b\n\tForceCommand internal-sftp -R\n" +
 			"Match Address 10.0.0.0/8\n  PasswordAuthentication yes\nMatch User d\n ChrootDirectory %h\n",
 		"etc/ssh/sshd_config.d/1.conf": "AuthorizedKeysFile /etc/keys/%u\nKexAlgorithms +diffie-hellman-group14-sha1\n",
 		"etc/ssh/ssh_host_rsa_key":     "", "srv/a/in/x": "1", "srv/b/in/x": "2",
 		"etc/keys/a": "# mine\n" + line + " jo@host\n",
-		"etc/keys/b": "from=\"192.0.2.7,*.example.com\" " + line + "\n" + `command="/bin/date" ` + line + "\ncert-authority " + line +
+		"etc/keys/b": "from=\"192.0.2.7,*.example.com\" " + line + "\n" + `command="/bin/date" ` + line +
+			"\ncert-authority " + line +
 			"\nssh-dss AAAAB3NzaC1kc3MAAAAB\n-----BEGIN OPENSSH PRIVATE KEY-----\n",
 	})
 	o := OpenSSH{Config: filepath.Join(top, "etc/ssh/sshd_config"), Root: top}
@@ -59,12 +61,14 @@ func TestAConfigurationOfOpenSSH(t *testing.T) {
 		len(p.Users[0].Keys) != 1 || len(p.Users[1].Keys) != 0 {
 		t.Errorf("%+v", p.Users)
 	}
-	if got := strings.Join(p.Listen, " ") + " " + strings.Join(p.HostKeys, " "); got != ":22 :2222 "+top+"/etc/ssh/ssh_host_rsa_key" {
+	got := strings.Join(p.Listen, " ") + " " + strings.Join(p.HostKeys, " ")
+	if got != ":22 :2222 "+top+"/etc/ssh/ssh_host_rsa_key" {
 		t.Error(got)
 	}
-	got := strings.ReplaceAll(said(p), top, "")
+	got = strings.ReplaceAll(said(p), top, "")
 	for _, want := range []string{"/etc/keys/b:1 b from= has *.example.com", "/etc/keys/b:2 b The key runs a command",
-		"/etc/keys/b:3 b The key is an authority", "/etc/keys/b:4 b The line is broken", "/etc/keys/b:5 b This is a part of a private",
+		"/etc/keys/b:3 b The key is an authority", "/etc/keys/b:4 b The line is broken",
+		"/etc/keys/b:5 b This is a part of a private",
 		"/etc/passwd:6  The line is not", "sshd_config:10  The block depends on address", "diffie-hellman-group14-sha1",
 		"or may not log in: c, d", "srv/b b The user has no key"} {
 		if !strings.Contains(got, want) {
