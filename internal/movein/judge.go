@@ -119,8 +119,8 @@ func (j *judge) dir(p string) (*place, error) {
 
 // ofDir judges a directory. One of the partner's that was moved in, and is gone, stays gone.
 func (j *judge) ofDir(d model.MovedDir) model.MovedOutcome {
-	at, p := j.dirs[string(d.Path)], string(d.Path)
-	_, was := j.moved[p]
+	at := j.dirs[string(d.Path)]
+	_, was := j.moved[string(d.Path)]
 	switch {
 	case at.id != "":
 		return model.MovedOutcome{Does: model.MovedSame}

@@ -36,7 +36,6 @@ type logUser struct {
 	keys, passwords    int
 	addresses, clients map[string]bool
 	problems           map[string]string // what would fail → what to do
-	failed             int
 }
 
 // logConnection is what is known of a connection so far.
