@@ -42,14 +42,16 @@ type PartnerContact struct {
 
 // PartnerUser is a log-in as a file of partners has it.
 type PartnerUser struct {
-	Line     int           `json:"line,omitempty" doc:"Where the file has it"`
-	Name     string        `json:"name,omitempty" doc:"By default the account ID, or account ID and vendor"`
-	Vendor   string        `json:"vendor,omitempty" doc:"Vendor short name"`
-	StartDir string        `json:"start_dir,omitempty"`
-	AllowIPs []string      `json:"allow_ips,omitempty"`
-	Tags     []string      `json:"tags,omitempty"`
-	Keys     []PartnerKey  `json:"keys,omitempty"`
-	Feeds    []PartnerFeed `json:"feeds,omitempty"`
+	Line     int          `json:"line,omitempty" doc:"Where the file has it"`
+	Name     string       `json:"name,omitempty" doc:"By default the account ID, or account ID and vendor"`
+	Vendor   string       `json:"vendor,omitempty" doc:"Vendor short name"`
+	StartDir string       `json:"start_dir,omitempty"`
+	AllowIPs []string     `json:"allow_ips,omitempty"`
+	Tags     []string     `json:"tags,omitempty"`
+	Keys     []PartnerKey `json:"keys,omitempty"`
+	// RootRights is NewUser's. It is not compared with what a user has who exists.
+	RootRights *[]string     `json:"root_rights,omitempty" doc:"Rights in its root, and no directories of its template"`
+	Feeds      []PartnerFeed `json:"feeds,omitempty"`
 }
 
 // PartnerKey is a public key as a file of partners has it.

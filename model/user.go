@@ -47,12 +47,14 @@ type NewUser struct {
 	StartDir string   `json:"start_dir,omitempty" doc:"Must exist in the template, unless make_start_dir is set"`
 	AllowIPs []string `json:"allow_ips,omitempty" doc:"Addresses or networks; none allows all"`
 
-	MakeStartDir bool   `json:"make_start_dir,omitempty" doc:"Make start_dir if it is missing"`
-	FeedsMay     string `json:"feeds_may,omitempty" doc:"look, remove; empty: as its template says"`
-	QuotaBytes   int64  `json:"quota_bytes,omitempty" doc:"0: the configured default"`
-	QuotaFiles   int64  `json:"quota_files,omitempty" doc:"0: the configured default"`
-	KeepBytes    int64  `json:"keep_bytes,omitempty" doc:"Limit on what it keeps alive; 0: the default"`
-	KeepItems    int64  `json:"keep_items,omitempty" doc:"Limit on how much that is; 0: the default"`
+	MakeStartDir bool `json:"make_start_dir,omitempty" doc:"Make start_dir if it is missing"`
+	// RootRights is for a user of another server, whose directories are moved in.
+	RootRights *[]string `json:"root_rights,omitempty" doc:"Rights in its root, and no directories of its template"`
+	FeedsMay   string    `json:"feeds_may,omitempty" doc:"look, remove; empty: as its template says"`
+	QuotaBytes int64     `json:"quota_bytes,omitempty" doc:"0: the configured default"`
+	QuotaFiles int64     `json:"quota_files,omitempty" doc:"0: the configured default"`
+	KeepBytes  int64     `json:"keep_bytes,omitempty" doc:"Limit on what it keeps alive; 0: the default"`
+	KeepItems  int64     `json:"keep_items,omitempty" doc:"Limit on how much that is; 0: the default"`
 
 	Tags []string `json:"tags,omitempty"`
 }

@@ -43,7 +43,11 @@ func addedUser(actor string, u model.User) model.AuditRow {
 // addUser stores a user, with the mailbox of its kind.
 func (r *Service) addUser(tx *store.Tx, row *model.AuditRow, u model.User, n model.NewUser) error {
 	const op = "account.AddUser"
-	t := r.policy.Templates[u.Kind]     // there is none for service users, who see the platform's tree
+	t := r.policy.Templates[u.Kind] // there is none for service users, who see the platform's tree
+	if n.RootRights != nil {
+		t.Dirs = nil
+		t.Root, _ = exchange.ParseRights(*n.RootRights) // newUser has read them
+	}
 	a, err := tx.LockAccount(u.Account) // so that it is not closed or removed meanwhile
 	if err != nil {
 		return fault.Missing(op, err, "There is no account %q.", u.Account)
@@ -96,7 +100,14 @@ func (r *Service) newUser(q *store.Q, n model.NewUser) (u model.User, err error)
 	if err := valid.CheckUserName("username", u.Name); err != nil {
 		return u, fault.InField("name", err)
 	}
-	if u.StartDir, err = startDir(cmp.Or(n.StartDir, r.policy.Templates[u.Kind].StartDir, "/")); err != nil {
+	first := r.policy.Templates[u.Kind].StartDir
+	if n.RootRights != nil {
+		first = "/"
+		if _, err := exchange.ParseRights(*n.RootRights); err != nil {
+			return u, fault.InField("root_rights", err)
+		}
+	}
+	if u.StartDir, err = startDir(cmp.Or(n.StartDir, first, "/")); err != nil {
 		return u, fault.InField("start_dir", err)
 	}
 	if u.Tags, err = cleanTags(u.Name, n.Tags); err != nil {

@@ -28,6 +28,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/handover"
 	"github.com/sallyport-sftp/sallyport/internal/identity"
 	"github.com/sallyport-sftp/sallyport/internal/inbox"
+	"github.com/sallyport-sftp/sallyport/internal/movein"
 	"github.com/sallyport-sftp/sallyport/internal/naming"
 	"github.com/sallyport-sftp/sallyport/internal/notify"
 	"github.com/sallyport-sftp/sallyport/internal/onboard"
@@ -72,6 +73,7 @@ type Services struct {
 	Partners  *partners.Service
 	Onboard   *onboard.Service
 	Operators *operator.Service
+	MoveIn    *movein.Service
 	Tree      *tree.Tree
 	Sessions  Sessions
 	Names     Names
@@ -163,6 +165,7 @@ func build(r Services) (*http.ServeMux, huma.API) {
 	rt.retention()
 	rt.records()
 	rt.support()
+	rt.moveIn()
 	rt.requests()
 	rt.audit()
 	rt.operators()

@@ -116,7 +116,7 @@ Manage it:       the other commands; on the server's own machine they need only
 		a.filesCommand(), a.keyCommand(), a.feedCommand(), a.publishCommand(), a.inboxCommand(), a.deliveryCommand(),
 		a.receiptCommand(), a.traceCommand(), a.expectCommand(), a.retentionCommand(), a.namesCommand(), a.auditCommand(),
 		a.webhookCommand(), a.messageCommand(), a.mailCommand(),
-		a.sessionCommand(), a.announceCommand(), a.partnersCommand(), a.requestCommand(),
+		a.sessionCommand(), a.announceCommand(), a.partnersCommand(), a.importCommand(), a.requestCommand(),
 		a.operatorCommand(), a.tokenCommand(), a.reviewCommand(),
 		a.contactCommand(), a.linkCommand(), a.noticeCommand(), a.guideCommand(), a.sitesCommand(),
 		a.explainCommand(), a.banCommand(), a.unbanCommand(), a.hostkeyCommand(),

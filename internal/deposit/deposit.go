@@ -68,9 +68,16 @@ func (d *Desk) Close() {
 	d.late.Wait()
 }
 
+// Staged is the part of a stage that a commit needs. Each is as blob.Stage says.
+type Staged interface {
+	Commit(key string, size int64) error
+	Settle() error
+	Revert() error
+}
+
 // Deposit is staged bytes with the rows that are to be written for them.
 type Deposit struct {
-	Stage blob.Stage
+	Stage Staged
 	Blob  store.Blob   // ID, Key, Size and SHA256 as Record writes them
 	Guard *store.Guard // of the login that makes it; nil for others
 	// Record writes the blob's row (store.Tx.AddBlob) and what refers to it. Like every function of a

@@ -57,7 +57,7 @@ func (d *desk) wantStored(in deposit.Deposit, text string) {
 	if got := d.Bytes(in.Blob.Key); got != text {
 		d.Fatalf("stored %q", got)
 	}
-	if err := in.Stage.Discard(); !errors.Is(err, blob.ErrSealed) {
+	if err := in.Stage.(blob.Stage).Discard(); !errors.Is(err, blob.ErrSealed) {
 		d.Fatalf("stored bytes were discarded: %v", err)
 	}
 }
@@ -68,7 +68,7 @@ func (d *desk) wantStage(in deposit.Deposit, text string) {
 	if is, err := d.desk.Look(in.Blob); err != nil || is {
 		d.Fatalf("there is a row: %v", err)
 	}
-	_, err := in.Stage.WriteAt([]byte(text), 0)
+	_, err := in.Stage.(blob.Stage).WriteAt([]byte(text), 0)
 	d.Must(err)
 	d.Must(d.desk.Commit(in))
 	d.wantStored(in, text)
@@ -128,7 +128,7 @@ func TestADatabaseThatGoesAwayBehindACommit(t *testing.T) {
 			if err := d.desk.Commit(in); !errors.Is(err, deposit.ErrUnknown) || !fault.Is(err, fault.Unavailable) {
 				t.Fatalf("the outcome is %v", err)
 			}
-			if err := in.Stage.Discard(); !errors.Is(err, blob.ErrSealed) {
+			if err := in.Stage.(blob.Stage).Discard(); !errors.Is(err, blob.ErrSealed) {
 				t.Fatalf("bytes of unknown outcome were discarded: %v", err)
 			}
 			p.Down(false)
@@ -203,7 +203,7 @@ func TestLeftoversWithARowAreSettled(t *testing.T) {
 		d := newDesk(t, url)
 		stored, half := d.staged("01STORED", "stored"), d.staged("01HALF", "half")
 		for _, in := range []deposit.Deposit{stored, half} {
-			testkit.Must(t, in.Stage.Sync(in.Blob.Size, []byte("note"), in.Blob.Key))
+			testkit.Must(t, in.Stage.(blob.Stage).Sync(in.Blob.Size, []byte("note"), in.Blob.Key))
 			testkit.Must(t, in.Stage.Commit(in.Blob.Key, in.Blob.Size))
 		}
 		testkit.Must(t, d.Store.Write(context.Background(), stored.Record)) // and the process dies

@@ -39,6 +39,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/inbox"
 	"github.com/sallyport-sftp/sallyport/internal/keys"
 	"github.com/sallyport-sftp/sallyport/internal/memory"
+	"github.com/sallyport-sftp/sallyport/internal/movein"
 	"github.com/sallyport-sftp/sallyport/internal/naming"
 	"github.com/sallyport-sftp/sallyport/internal/notify"
 	"github.com/sallyport-sftp/sallyport/internal/notify/mail"
@@ -107,6 +108,7 @@ type Node struct {
 	links      *handover.Service
 	announced  *announce.Service
 	requests   *onboard.Service
+	movedIn    *movein.Service
 	offered    chan model.PendingKey // unknown keys, to be recorded
 	operators  *operator.Service
 	vault      *keys.Vault
@@ -229,6 +231,8 @@ func (n *Node) buildServices(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	n.movedIn = n.buildMoveIn()
+	n.background.Go(func() { n.movedIn.Keep(ctx) })
 	sweeper := retention.NewSweeper(n.store, n.blobs, n.clock, n.log)
 	n.background.Go(func() { sweeper.Run(ctx) })
 	n.background.Go(func() { n.accounts.Keep(ctx, n.log) })

@@ -43,7 +43,7 @@ func (n *Node) openSocket() error {
 		Endpoints: n.endpoints, Server: n.server(), Log: n.log,
 		Trace: n.traces, Audit: n.audits, Notify: n.tell, Retain: n.retain, Naming: n.naming, Expect: n.expect,
 		Names: n.store, Clock: n.clock, Overview: n.buildOverview(), HelpOf: n.helpOf, Announce: n.announced,
-		Onboard: n.requests, Operator: n.operator.Name,
+		Onboard: n.requests, MoveIn: n.movedIn, Operator: n.operator.Name,
 		Partners: partners.New(n.store, n.accounts, n.feeds)})
 	n.api = &http.Server{Handler: httpd.Guard(n.log, named(n.operations), api.Fault), ReadHeaderTimeout: 10 * time.Second,
 		ConnContext: httpd.WithPeer, ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelWarn)}

@@ -123,7 +123,8 @@ func address(m model.Person) string { return (&mail.Address{Name: m.Name, Addres
 func (p *plan) user(a model.Account, u model.PartnerUser) error {
 	name := cmp.Or(u.Name, strings.TrimSuffix(a.ID+"-"+u.Vendor, "-"))
 	what := "user " + name
-	n := model.NewUser{Account: a.ID, Vendor: u.Vendor, Name: name, StartDir: u.StartDir, AllowIPs: u.AllowIPs}
+	n := model.NewUser{Account: a.ID, Vendor: u.Vendor, Name: name, StartDir: u.StartDir, AllowIPs: u.AllowIPs,
+		RootRights: u.RootRights}
 	networks, dir, err := p.s.accounts.CheckUser(n)
 	if err != nil {
 		p.mistake(u.Line, what, err)

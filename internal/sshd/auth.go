@@ -47,6 +47,13 @@ var algorithms = ssh.Config{
 var signatures = []string{ssh.KeyAlgoED25519, ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521,
 	ssh.KeyAlgoRSASHA256, ssh.KeyAlgoRSASHA512}
 
+// Accepted returns the algorithms that are accepted, by kind: kex, cipher, mac, and key for signatures of users' keys.
+func Accepted() map[string][]string {
+	return map[string][]string{"kex": append(slices.Clone(allExchanges), curveOld),
+		"cipher": slices.Clone(algorithms.Ciphers),
+		"mac":    slices.Clone(algorithms.MACs), "key": slices.Clone(signatures)}
+}
+
 // attempt is the state of one connection until it has logged in.
 type attempt struct {
 	s       *Server

@@ -55,7 +55,8 @@ func (tx *Tx) RemoveUser(userID string) error {
 			return err
 		}
 	}
-	for _, table := range []string{"pending_keys", "keys", "links", "notices", "digests", "name_policies", "dirs",
+	for _, table := range []string{"pending_keys", "keys", "links", "notices", "digests", "name_policies", "moved_in",
+		"dirs",
 		"mailboxes"} {
 		if _, err := tx.exec("RemoveUser", `DELETE FROM `+table+` WHERE user_id = $1`, userID); err != nil {
 			return err

@@ -47,6 +47,8 @@ var changes = map[string]change{
 	"add-user": {request: asks("POST", "/users", body{"account": "{name}", "name": "{name}-b"}),
 		again: fault.Exists},
 	"edit-user": {request: asks("PATCH", "/users/{name}", body{"quota_files": 10})},
+	"move-in": {request: asks("POST", "/users/{name}/move-in", body{"run": "01RUN",
+		"dirs": []body{{"path": []byte("/old"), "mtime": "2020-01-02T03:04:05Z"}}})},
 	"import-partners": {request: asks("POST", "/partners/import", body{"vendors": []body{{"short": "{name}-v",
 		"name": "V"}}})},
 	// Without mails: contacts of later rows would get them, and could not be removed.

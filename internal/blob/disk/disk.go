@@ -198,6 +198,9 @@ func (s *Store) Leftovers() ([]blob.Leftover, error) {
 	}
 	var out []blob.Leftover
 	for _, e := range entries {
+		if e.IsDir() {
+			continue // a landing folder
+		}
 		id, isNote := strings.CutSuffix(e.Name(), noteTail)
 		path := s.stagePath(id)
 		info, err := os.Stat(path)

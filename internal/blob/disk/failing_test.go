@@ -88,6 +88,13 @@ func (s *failing) SyncDir(path string) error {
 	return s.OS.SyncDir(path)
 }
 
+func (s *failing) SyncAll(path string) error {
+	if err := s.asked("syncall", path); err != nil {
+		return err
+	}
+	return s.OS.SyncAll(path)
+}
+
 type failingFile struct {
 	disk.File
 	s    *failing

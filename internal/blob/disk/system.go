@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"errors"
 	"io"
 	"os"
 
@@ -19,6 +20,8 @@ type System interface {
 	Remove(path string) error
 	// SyncDir makes the entries of a folder durable (fsync).
 	SyncDir(path string) error
+	// SyncAll makes all that was written to the file system of a path durable (syncfs).
+	SyncAll(path string) error
 }
 
 // File is one open file.
@@ -73,6 +76,19 @@ func (OS) SyncDir(path string) error {
 		err = closeErr
 	}
 	return err
+}
+
+// SyncAll makes all that was written to the file system of a path durable (syncfs).
+func (OS) SyncAll(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	for {
+		if err = unix.Syncfs(int(d.Fd())); err != unix.EINTR {
+			return errors.Join(err, d.Close())
+		}
+	}
 }
 
 type osFile struct{ *os.File }

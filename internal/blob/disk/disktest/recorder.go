@@ -263,6 +263,20 @@ func (r *Recorder) SyncDir(path string) error {
 	return nil
 }
 
+// SyncAll is disk.System's.
+func (r *Recorder) SyncAll(string) error {
+	r.mu.Lock()
+	nodes := map[*node]bool{}
+	for _, n := range r.names {
+		nodes[n] = true
+	}
+	r.mu.Unlock()
+	for n := range nodes {
+		r.sync(n, true)
+	}
+	return nil
+}
+
 // file is one open file.
 type file struct {
 	disk.File
