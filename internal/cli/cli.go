@@ -119,7 +119,8 @@ Manage it:       the other commands; on the server's own machine they need only
 		a.sessionCommand(), a.announceCommand(), a.partnersCommand(), a.requestCommand(),
 		a.operatorCommand(), a.tokenCommand(), a.reviewCommand(),
 		a.contactCommand(), a.linkCommand(), a.noticeCommand(), a.guideCommand(), a.sitesCommand(),
-		a.explainCommand(), a.banCommand(), a.unbanCommand(), a.hostkeyCommand(), a.configCommand(), a.manCommand(),
+		a.explainCommand(), a.banCommand(), a.unbanCommand(), a.hostkeyCommand(),
+		a.backupCommand(), a.restoreCommand(), a.configCommand(), a.manCommand(),
 		a.versionCommand())
 	root.InitDefaultCompletionCmd()
 	root.SetHelpCommand(helpCommand(root))

@@ -44,6 +44,13 @@ type Options struct {
 	Review string
 	// Certificate returns when the certificate of the pages for partners expires; zero if there is none.
 	Certificate func() (time.Time, error)
+	// Backups returns when the newest backup was made, and the newest that is whole; zero for none. why is why the
+	// newest failed.
+	Backups func(ctx context.Context) (newest, good time.Time, why string, err error)
+	// BackupExpected says that there should be backups, even if there was none yet. BackupAge is how old the newest may
+	// be.
+	BackupExpected bool
+	BackupAge      time.Duration
 	// Ordered says that the certificate comes from an authority by itself (web.acme).
 	Ordered bool
 }
