@@ -33,7 +33,7 @@ const journalSetting = "journal:"
 
 const (
 	journalPage = 200              // rows of an entry
-	journalRow  = proof.MaxJournal // bytes of details that an entry has at most
+	journalSize = proof.MaxJournal // bytes of details that an entry has at most
 )
 
 // files lists the checkpoint files.
@@ -45,6 +45,9 @@ func (r *Service) files() (paths []string) {
 	}
 	return paths
 }
+
+// KeepJournals appends what was sealed since and takes something back. One goroutine calls it at a time.
+func (r *Service) KeepJournals(ctx context.Context) error { return r.keepJournals(ctx, false) }
 
 // keepJournals appends what was sealed since. An entry is written at once for rows that take something back; with
 // always, one is written even if there are none, so that the journal is as long as the checkpoint.
@@ -81,7 +84,7 @@ func (r *Service) keepJournal(ctx context.Context, path string, sealed int64, al
 		j := proof.Journal{From: from, To: sealed, At: r.now()}
 		bytes := 0
 		for _, row := range rows {
-			if bytes += len(row.Detail) + len(row.Subject) + 200; bytes > journalRow && len(j.Rows) > 0 {
+			if bytes += len(row.Detail) + len(row.Subject) + 200; bytes > journalSize && len(j.Rows) > 0 {
 				j.To = row.Seq
 				break
 			}
@@ -121,14 +124,19 @@ func (r *Service) journaled(ctx context.Context, path string, sealed int64) (int
 	if err != nil {
 		return 0, err
 	}
-	if text == "" {
-		return sealed, r.setJournaled(ctx, path, sealed)
-	}
 	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || n > sealed { // written by hand
-		return sealed, r.setJournaled(ctx, path, sealed)
+	if text != "" && err == nil && n <= sealed {
+		return n, nil
 	}
-	return n, nil
+	// A first entry shows where the journal begins, so that one without rows is not taken for one that is lost.
+	note, err := r.o.Key.SignJournal(proof.Journal{From: sealed, To: sealed, At: r.now()})
+	if err != nil {
+		return 0, err
+	}
+	if err := appendCheckpoint(path+JournalEnd, note); err != nil {
+		return 0, err
+	}
+	return sealed, r.setJournaled(ctx, path, sealed)
 }
 
 func (r *Service) setJournaled(ctx context.Context, path string, n int64) error {

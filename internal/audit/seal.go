@@ -39,7 +39,7 @@ func (r *Service) Keep(ctx context.Context) {
 			r.alarm(ctx, err)
 		}
 		if err == nil {
-			err = r.keepJournals(ctx, false)
+			err = r.KeepJournals(ctx)
 		}
 		if now := r.now(); err == nil && now.Sub(kept) >= keepEvery {
 			kept = now

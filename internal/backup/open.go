@@ -124,9 +124,8 @@ func (o OpenOptions) journals(ctx context.Context, mark *Mark, out *Opened) (row
 		for _, f := range faults {
 			gaps = append(gaps, path+", "+f)
 		}
-		if next < mark.LogRows {
-			gaps = append(gaps, fmt.Sprintf("%s ends before row %d, and the backup has %d rows", path, max(next, 0),
-				mark.LogRows))
+		if next < 0 && len(faults) == 0 {
+			gaps = append(gaps, path+" has no entry")
 		}
 		gaps = append(gaps, o.behind(path, next)...)
 	}

@@ -115,7 +115,7 @@ func (r *restoringTo) begin(ctx context.Context) error {
 	}
 	begun := slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == restoring })
 	for _, e := range entries {
-		if !begun && e.Name() != "lock" && e.Name() != "lost+found" {
+		if !begun && !slices.Contains([]string{"lock", "lost+found", restoring + ".new"}, e.Name()) {
 			return fault.E(op, fault.Conflict, "The folder %s is not empty: it has %s.", r.Data, valid.Printable(e.Name())).
 				WithHint("restore into an empty one: --to FOLDER")
 		}

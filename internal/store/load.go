@@ -75,7 +75,8 @@ func LoadedAs(ctx context.Context, url string) (mark string, err error) {
 		return "", fault.Wrap(op, fault.Unavailable, err)
 	}
 	defer db.Close()
-	if have, err := schemaOf(ctx, db, postgresDialect); err != nil || have == 0 {
+	there := false // not if migrations were cut short
+	if err := db.QueryRowContext(ctx, `SELECT to_regclass('settings') IS NOT NULL`).Scan(&there); err != nil || !there {
 		return "", fault.Wrap(op, fault.Unavailable, err)
 	}
 	err = db.QueryRowContext(ctx, `SELECT COALESCE((SELECT value FROM settings WHERE name = $1), '')`, loadedSetting).
