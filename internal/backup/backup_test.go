@@ -279,7 +279,8 @@ func TestAStoredFileThatIsDamagedHere(t *testing.T) {
 // FuzzReadManifest: whatever a file has, a manifest that is read names files below its folders alone.
 func FuzzReadManifest(f *testing.F) {
 	f.Add([]byte(`{"form":"sallyport backup v1","snapshot":"s"}` + "\n" + `{"files":0,"sha256":""}` + "\n"))
-	f.Add([]byte(`{"form":"sallyport backup v1"}` + "\n" + `{"name":"../x","size":1,"sha256":"` + strings.Repeat("0", 64) + "\"}\n"))
+	f.Add([]byte(`{"form":"sallyport backup v1"}` + "\n" + `{"name":"../x","size":1,"sha256":"` +
+		strings.Repeat("0", 64) + "\"}\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		m, err := backup.ReadManifest(io.MultiReader(bytes.NewReader(text)))
 		if err != nil {

@@ -55,7 +55,8 @@ func Identities(files []string) (out []age.Identity, err error) {
 	for _, file := range files {
 		f, err := os.Open(file)
 		if err != nil {
-			return nil, fault.E(op, fault.Invalid, "The identity cannot be read: %v.", fault.InWords(err)).WithField("--identity")
+			return nil, fault.E(op, fault.Invalid, "The identity cannot be read: %v.", fault.InWords(err)).
+				WithField("--identity")
 		}
 		i, err := age.ParseIdentities(f)
 		if err = errors.Join(err, f.Close()); err != nil {

@@ -17,8 +17,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// TestWhatWasTakenBackStaysTakenBack: everything of which the journal tells is taken back again after a restore, a second
-// time, too, on both databases. What was allowed again stays allowed.
+// TestWhatWasTakenBackStaysTakenBack: everything of which the journal tells is taken back again after a restore,
+// on both databases. What was allowed again stays allowed.
 func TestWhatWasTakenBackStaysTakenBack(t *testing.T) {
 	testkit.Long(t, "it needs PostgreSQL")
 	pg := testkit.Postgres(t)
@@ -58,7 +58,8 @@ func takenBack(t *testing.T, url, again string) {
 
 	fingerprint := func(user string) string { return testkit.List[model.Key](n, "/users/"+user+"/keys")[0].Fingerprint }
 	testkit.Call[any](n, "POST", "/keys/revoke", model.RevokeKey{Fingerprint: fingerprint("lost"), Reason: "lost"})
-	testkit.Call[any](n, "POST", "/keys/revoke", model.RevokeKey{Fingerprint: fingerprint("blocked"), Reason: "found", Burn: true})
+	testkit.Call[any](n, "POST", "/keys/revoke", model.RevokeKey{Fingerprint: fingerprint("blocked"), Reason: "found",
+		Burn: true})
 	off, on := false, true
 	testkit.Call[any](n, "PATCH", "/users/leaver", model.EditUser{Enabled: &off})
 	testkit.Call[any](n, "PATCH", "/users/paused", model.EditUser{Enabled: &off})
@@ -90,7 +91,8 @@ func takenBack(t *testing.T, url, again string) {
 	testkit.Must(t, err)
 	done, err := open(node.OpenRequest{})
 	testkit.Must(t, err)
-	if len(dry.Differences) != len(done.Differences) || len(done.Differences) != 5 || len(done.Warnings) > 0 || !done.Open {
+	if len(dry.Differences) != len(done.Differences) || len(done.Differences) != 5 || len(done.Warnings) > 0 ||
+		!done.Open {
 		t.Fatalf("dry: %+v\ndone: %+v", dry, done)
 	}
 	for _, d := range done.Differences {

@@ -54,8 +54,8 @@ func older(t *testing.T, driver, source string) {
 	}
 }
 
-// TestAnUpgradeKeepsTheWayBack: a SQLite database is copied before its schema changes, once; where upgrades are by hand,
-// the server does not start, and changes nothing.
+// TestAnUpgradeKeepsTheWayBack: a SQLite database is copied before its schema changes, once; where upgrades are by
+// hand, the server does not start, and changes nothing.
 func TestAnUpgradeKeepsTheWayBack(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, url string) {
 		data := filepath.Join(t.TempDir(), "data")

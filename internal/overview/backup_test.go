@@ -9,8 +9,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 )
 
-// TestBackupsThatAreDue: an operator who makes backups is told when one is too old or failed; one who makes none is told
-// only if they are expected.
+// TestBackupsThatAreDue: an operator who makes backups is told when one is too old or failed; one who makes none is
+// told only if they are expected.
 func TestBackupsThatAreDue(t *testing.T) {
 	w := &world{World: testkit.NewWorld(t, "")}
 	says := func(want string) {

@@ -94,7 +94,8 @@ func TestABackupInABucket(t *testing.T) {
 	was := testkit.MustRead(t, blobs[0])
 	was[0] ^= 1
 	testkit.Must(t, os.WriteFile(blobs[0], was, 0o600))
-	if out, err := in("correct horse", "restore", "s3://bucket/a", "--verify"); err == nil || !strings.Contains(out, "FAULT") {
+	if out, err := in("correct horse", "restore", "s3://bucket/a", "--verify"); err == nil ||
+		!strings.Contains(out, "FAULT") {
 		t.Errorf("a flipped bit: %v, %s", err, out)
 	}
 	testkit.Must(t, os.Remove(blobs[0]))

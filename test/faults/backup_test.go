@@ -134,7 +134,8 @@ func loseMachine(t *testing.T, from, to string) {
 		}
 	}
 	testkit.Must(t, put(c, "/upload/after", []byte("after")))
-	if says := mustProduct(t, "audit", "verify", "--data", again, "--config", config); !strings.Contains(says, "is what was sealed") {
+	says := mustProduct(t, "audit", "verify", "--data", again, "--config", config)
+	if !strings.Contains(says, "is what was sealed") {
 		t.Errorf("the log: %s", says)
 	}
 	s.term()
@@ -234,11 +235,13 @@ func TestABackupOrRestoreIsKilled(t *testing.T) {
 		again := filepath.Join(t.TempDir(), "again")
 		finished := false
 		for i := 0; !finished; i++ {
-			finished = killedAfter(t, time.Duration(i*40)*time.Millisecond, "restore", backup, "--to", again, "--config", config)
+			finished = killedAfter(t, time.Duration(i*40)*time.Millisecond, "restore", backup, "--to", again, "--config",
+				config)
 		}
 		opened := false
 		for i := 0; !opened; i++ {
-			opened = killedAfter(t, time.Duration(i*20)*time.Millisecond, "restore", "--open", "--to", again, "--config", config)
+			opened = killedAfter(t, time.Duration(i*20)*time.Millisecond, "restore", "--open", "--to", again, "--config",
+				config)
 		}
 		if out, err := product(t, "restore", "--open", "--to", again, "--config", config); err == nil ||
 			!strings.Contains(out, "is open already") {
@@ -255,8 +258,8 @@ func TestABackupOrRestoreIsKilled(t *testing.T) {
 	}
 }
 
-// killedAfter runs a command and kills it, unless it has ended by then. It reports whether there was nothing left to do:
-// the command succeeded, or found it done by the one that was killed before.
+// killedAfter runs a command and kills it, unless it has ended by then. It reports whether there was nothing left to
+// do: the command succeeded, or found it done by the one that was killed before.
 func killedAfter(t *testing.T, d time.Duration, args ...string) (finished bool) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], args...)
