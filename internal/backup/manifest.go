@@ -25,7 +25,7 @@ type Sum [sha256.Size]byte
 
 // File is one file of a backup, as it was before it was encrypted.
 type File struct {
-	Name string // "" in Manifest.Files stands for none
+	Name string
 	Size int64
 	Sum  Sum
 }
@@ -165,16 +165,6 @@ func checkName(name string) error {
 		return fault.E("backup.checkName", fault.Invalid, "%q is no name of a file in a backup.", valid.Printable(name))
 	}
 	return nil
-}
-
-// find returns a file of the manifest.
-func (m *Manifest) find(name string) (File, bool) {
-	for _, f := range m.Files {
-		if f.Name == name {
-			return f, true
-		}
-	}
-	return File{}, false
 }
 
 // part returns the name of a file of the manifest's own snapshot.
