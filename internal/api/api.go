@@ -116,6 +116,9 @@ func Fault(w http.ResponseWriter, reference string) {
 	p.write(w)
 }
 
+// Refuse answers a request with an error.
+func Refuse(w http.ResponseWriter, err error) { asProblem(err).write(w) }
+
 // write writes a Problem as the answer.
 func (p *Problem) write(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", p.ContentType(""))

@@ -45,6 +45,8 @@ type Service struct {
 	mu   sync.Mutex
 	head *proof.Checkpoint // the content of Options.Head; nil: not read yet
 
+	looked map[string]int64 // by checkpoint file: rows below this are in its journal, or take nothing back
+
 	stopped atomic.Value // string: why sealing has stopped; "" or nil: it works
 }
 

@@ -38,6 +38,9 @@ func (r *Service) Keep(ctx context.Context) {
 		if err == nil || errors.Is(err, errBroken) {
 			r.alarm(ctx, err)
 		}
+		if err == nil {
+			err = r.KeepJournals(ctx)
+		}
 		if now := r.now(); err == nil && now.Sub(kept) >= keepEvery {
 			kept = now
 			err = r.tidy(ctx, now)

@@ -39,7 +39,7 @@ func (r *Service) SendCheckpoint(ctx context.Context) error {
 	} else if err != nil {
 		return err
 	}
-	var errs []error
+	errs := []error{r.keepJournals(ctx, true)}
 	for _, to := range r.o.To {
 		errs = append(errs, r.send(ctx, to, c.Note))
 	}

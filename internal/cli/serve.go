@@ -24,6 +24,16 @@ func (a *app) serveCommand() *cobra.Command {
 			return err
 		}
 		datadir.Umask()
+		if closed, err := node.IsClosed(cfg); err != nil {
+			return err
+		} else if closed {
+			if err := node.ServeClosed(ctx, cfg, a.logger(cfg)); err != nil {
+				if ctx.Err() != nil { // told to stop
+					return nil
+				}
+				return err
+			}
+		}
 		n, err := node.Start(node.Options{Config: cfg, Log: a.logger(cfg), Clock: a.Clock, NewSigningKey: newSigning,
 			NewHostKeys: newHost, AcceptLog: acceptLog})
 		if err != nil {

@@ -43,6 +43,7 @@ type Config struct {
 	Folder   Folder            `yaml:"folder" envPrefix:"FOLDER_"`
 	Retain   Retention         `yaml:"retention" envPrefix:"RETENTION_"`
 	Audit    Audit             `yaml:"audit" envPrefix:"AUDIT_"`
+	Backup   Backup            `yaml:"backup" envPrefix:"BACKUP_"`
 	Log      Log               `yaml:"log" envPrefix:"LOG_"`
 
 	// TemporaryNames are globs of names that clients use while they write. They, DoubtfulNames and
@@ -71,7 +72,20 @@ type Config struct {
 
 // Database has the URL of a PostgreSQL database. Empty means the SQLite file in the data folder.
 type Database struct {
-	URL string `yaml:"url" env:"URL"`
+	URL     string `yaml:"url" env:"URL"`
+	Upgrade string `yaml:"upgrade" env:"UPGRADE"` // UpgradeAuto, UpgradeManual
+}
+
+// What serve does with a database of an older release.
+const (
+	UpgradeAuto   = "auto"   // brings it up to date; SQLite is copied first
+	UpgradeManual = "manual" // refuses to start
+)
+
+// Backup says when an operator is reminded of backups.
+type Backup struct {
+	Expected  bool     `yaml:"expected" env:"EXPECTED"`     // even if there was none yet
+	WarnAfter Duration `yaml:"warn_after" env:"WARN_AFTER"` // age of the newest good one
 }
 
 // Socket is the socket of the API that members of a group may use, besides that in the data folder.

@@ -93,6 +93,8 @@ func defaultExchange(c *Config) {
 		Reminder: Duration(7 * 24 * time.Hour), AfterClose: Duration(30 * 24 * time.Hour), CloseAccess: model.CloseReadOnly,
 		RequireNotice: true}
 	c.Audit.Keep = "7y"
+	c.Backup.WarnAfter = Duration(26 * time.Hour)
+	c.Database.Upgrade = UpgradeAuto
 }
 
 // FolderDir returns the folder of files to publish.

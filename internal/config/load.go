@@ -180,7 +180,7 @@ func (c *Config) checkPositive(f *findings) {
 		{"storage.keep_partials", int64(c.Storage.KeepPartials)}, {"keys.overlap", int64(c.Keys.Overlap)},
 		{"access.ban_within", int64(c.Access.BanWithin)}, {"access.ban_for", int64(c.Access.BanFor)},
 		{"records.keep", int64(c.Records.Keep)}, {"records.failed", c.Records.Failed},
-		{"records.activity", c.Records.Activity}} {
+		{"records.activity", c.Records.Activity}, {"backup.warn_after", int64(c.Backup.WarnAfter)}} {
 		if n.value <= 0 {
 			f.bad(n.name, "must be more than zero.")
 		}
@@ -201,6 +201,9 @@ func (c *Config) check(f *findings) {
 		}
 	}
 	c.checkPositive(f)
+	if u := c.Database.Upgrade; u != UpgradeAuto && u != UpgradeManual {
+		f.bad("database.upgrade", "must be auto or manual.")
+	}
 	if c.Storage.KeptPercent < 100 {
 		f.bad("storage.kept_percent", "must be at least 100, which is the quota itself.")
 	}

@@ -10,6 +10,9 @@ var meanings = map[string]string{
 	"database":     "The database.",
 	"database.url": "postgres://user:password@host/name, one server's at a time. Empty: SQLite, in the data folder.",
 
+	"database.upgrade": "What serve does with a database of an older release. auto: it brings the schema up to date, " +
+		"and copies a SQLite database first. manual: it refuses to start.",
+
 	"socket": "The socket in the data folder, through which commands reach the server.",
 	"socket.group": "Members of this group of the machine may manage the server, each under their own name. " +
 		"Empty: only root and the server's own user.",
@@ -222,7 +225,12 @@ var meanings = map[string]string{
 	"audit":      "The audit log.",
 	"audit.keep": "How long its rows are kept: 7y. Empty: without end.",
 	"audit.checkpoints": "Where a signed checkpoint goes once a day: mail:ADDRESS, webhook:NAME or file:PATH. " +
-		"It should be another machine, or another disk.",
+		"It should be another machine, or another disk. " +
+		"Beside a file, PATH.journal has at once what a restore must not bring back.",
+
+	"backup":            "Reminders of backups: status says when one is due.",
+	"backup.expected":   "Whether status says so even if no backup was ever made.",
+	"backup.warn_after": "Age of the newest good backup from which status says so.",
 
 	"log":        "What the server writes to standard error.",
 	"log.level":  "debug, info, warn or error.",

@@ -19,8 +19,10 @@ type Options struct {
 	Sessions func() int // live ones on this node
 	Queue    func(ctx context.Context) (model.Queue, error)
 	Audit    func(ctx context.Context) (model.AuditStatus, error)
-	Clock    exchange.Clock
-	Ping     func(ctx context.Context) error // asks the database for an answer
+	// Backups returns when the newest backup was made, and the newest that is whole; zero for none.
+	Backups func(ctx context.Context) (newest, good time.Time, why string, err error)
+	Clock   exchange.Clock
+	Ping    func(ctx context.Context) error // asks the database for an answer
 }
 
 // New makes the handler.
@@ -44,6 +46,7 @@ func New(o Options) http.Handler {
 type gauges struct {
 	o                                                        Options
 	events, waiting, dead, oldest, sealed, unsealed, session *prometheus.Desc
+	tried, backup                                            *prometheus.Desc
 }
 
 func newGauges(o Options) *gauges {
@@ -55,12 +58,15 @@ func newGauges(o Options) *gauges {
 		d("messages_dead", "Webhooks and mails that were given up."),
 		d("queue_oldest_seconds", "Age of the oldest of what waits to be sent."),
 		d("audit_sealed_rows", "Rows in the audit log."), d("audit_unsealed_rows", "Audit rows that are not sealed yet."),
-		d("sessions", "Live SSH log-ins on this node.")}
+		d("sessions", "Live SSH log-ins on this node."),
+		d("backup_tried_timestamp_seconds", "When the newest backup was made, whether it succeeded or not; 0: never."),
+		d("backup_good_timestamp_seconds", "When the newest backup was made that is whole; 0: never.")}
 }
 
 // Describe sends the descriptions of what Collect collects.
 func (g *gauges) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{g.events, g.waiting, g.dead, g.oldest, g.sealed, g.unsealed, g.session} {
+	for _, d := range []*prometheus.Desc{g.events, g.waiting, g.dead, g.oldest, g.sealed, g.unsealed, g.session,
+		g.tried, g.backup} {
 		out <- d
 	}
 }
@@ -83,8 +89,20 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 		}
 		put(g.oldest, age)
 	}
+	if newest, good, _, err := g.o.Backups(ctx); err == nil {
+		put(g.tried, seconds(newest))
+		put(g.backup, seconds(good))
+	}
 	if s, err := g.o.Audit(ctx); err == nil {
 		put(g.sealed, float64(s.Sealed))
 		put(g.unsealed, float64(s.Waiting))
 	}
+}
+
+// seconds is a time as Prometheus has it; 0 for none.
+func seconds(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return float64(t.Unix())
 }

@@ -20,7 +20,7 @@ func (n *Node) openMetrics() error {
 		return busy(n.cfg.Metrics.Listen, err)
 	}
 	handler := metrics.New(metrics.Options{Sessions: func() int { return len(n.ssh.Sessions()) }, Queue: n.tell.Queue,
-		Audit: n.audits.Status, Clock: n.clock, Ping: n.store.Ping})
+		Audit: n.audits.Status, Backups: n.lastBackups, Clock: n.clock, Ping: n.store.Ping})
 	n.metrics = &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second,
 		MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelWarn)}
 	n.background.Go(func() {

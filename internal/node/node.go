@@ -165,6 +165,9 @@ func Start(o Options) (n *Node, err error) {
 			}
 		}
 	}
+	if err := n.beforeUpgrade(ctx); err != nil {
+		return n, err
+	}
 	n.name = n.dir.NodeName(n.ids)
 	holder := store.Holder{Name: n.name + " (" + n.cfg.Data + ")", Lock: n.dir.LockIdentity(), Log: n.log}
 	if n.store, err = store.Open(ctx,
@@ -234,6 +237,7 @@ func (n *Node) buildServices(ctx context.Context) (err error) {
 	n.movedIn = n.buildMoveIn()
 	n.background.Go(func() { n.movedIn.Keep(ctx) })
 	sweeper := retention.NewSweeper(n.store, n.blobs, n.clock, n.log)
+	sweeper.YieldTo(n.holdBlobs)
 	n.background.Go(func() { sweeper.Run(ctx) })
 	n.background.Go(func() { n.accounts.Keep(ctx, n.log) })
 	n.background.Go(func() { n.links.Keep(ctx, n.log) })

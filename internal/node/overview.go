@@ -19,6 +19,7 @@ func (n *Node) buildOverview() *overview.Service {
 		Review: n.cfg.SignIn.Review, Flush: n.records.Flush, Notice: time.Duration(n.cfg.Retain.Notice),
 		Audit: n.audits.Status, Checkpoints: len(n.cfg.Audit.Checkpoints) > 0, Queue: n.tell.Queue,
 		Endpoints: n.endpoints.List,
+		Backups: n.lastBackups, BackupExpected: n.cfg.Backup.Expected, BackupAge: time.Duration(n.cfg.Backup.WarnAfter),
 		Expectations: func(ctx context.Context) ([]model.Expectation, error) {
 			return n.expect.List(ctx, model.EveryFilter{})
 		}}

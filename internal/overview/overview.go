@@ -46,6 +46,13 @@ type Options struct {
 	Certificate func() (time.Time, error)
 	// Endpoints lists the listeners with old algorithms.
 	Endpoints func(ctx context.Context) ([]model.Endpoint, error)
+	// Backups returns when the newest backup was made, and the newest that is whole; zero for none. why is why the
+	// newest failed.
+	Backups func(ctx context.Context) (newest, good time.Time, why string, err error)
+	// BackupExpected says that there should be backups, even if there was none yet. BackupAge is how old the newest may
+	// be.
+	BackupExpected bool
+	BackupAge      time.Duration
 	// Ordered says that the certificate comes from an authority by itself (web.acme).
 	Ordered bool
 }

@@ -29,6 +29,9 @@ type world struct {
 	endpoints []model.Endpoint
 	notice    time.Duration
 	sessions  []model.Session
+
+	tried, good  time.Time // backups
+	expectBackup bool
 }
 
 func begin(w *world, t testing.TB) *world {
@@ -36,6 +39,7 @@ func begin(w *world, t testing.TB) *world {
 	w.free, w.audit, w.queue, w.expected, w.partials, w.until = 1e12, model.AuditStatus{}, model.Queue{}, nil, nil,
 		time.Time{}
 	w.endpoints = nil
+	w.tried, w.good, w.expectBackup = time.Time{}, time.Time{}, false
 	w.open(false)
 	return w
 }
@@ -56,7 +60,10 @@ func (w *world) open(checkpoints bool) {
 		Queue:        func(context.Context) (model.Queue, error) { return w.queue, nil },
 		Expectations: func(context.Context) ([]model.Expectation, error) { return w.expected, nil },
 		Endpoints:    func(context.Context) ([]model.Endpoint, error) { return w.endpoints, nil },
-		Certificate:  func() (time.Time, error) { return w.until, nil }})
+		Backups: func(context.Context) (newest, good time.Time, why string, err error) {
+			return w.tried, w.good, "The disk is full.", nil
+		}, BackupAge: 26 * time.Hour, BackupExpected: w.expectBackup,
+		Certificate: func() (time.Time, error) { return w.until, nil }})
 }
 
 // status returns the topics of what needs a person, in order, and the sentences by topic.

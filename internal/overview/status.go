@@ -55,9 +55,9 @@ func (s *Service) Status(ctx context.Context, f model.StatusQuery) (model.Status
 	if a.unclaimed, err = ago(a.now, f.Unclaimed); err != nil {
 		return out, err
 	}
-	for _, look := range []func() error{a.disk, a.audit, a.runs, a.missed, a.gaps, a.bans, a.queue, a.scanner, a.claims,
-		a.unclaimedDrops, a.dead, a.certificate, a.endpoints, a.keysPending, a.keysFlagged, a.unreachable, a.bounced, a.late,
-		a.untold,
+	for _, look := range []func() error{a.disk, a.audit, a.backups, a.runs, a.missed, a.gaps, a.bans, a.queue, a.scanner,
+		a.claims, a.unclaimedDrops, a.dead, a.certificate, a.endpoints, a.keysPending, a.keysFlagged, a.unreachable,
+		a.bounced, a.late, a.untold,
 		a.keysExpiring, a.tokens, a.review, a.dueToday, a.partials, a.limits, a.requests} {
 		if err := look(); err != nil {
 			return out, err

@@ -2,6 +2,7 @@ package retention
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -24,12 +25,20 @@ type Sweeper struct {
 	blobs blob.Store
 	clock exchange.Clock
 	log   *slog.Logger
+	hold  func() (release func(), err error)
 }
 
 // NewSweeper returns a sweeper.
 func NewSweeper(s *store.Store, b blob.Store, clock exchange.Clock, log *slog.Logger) *Sweeper {
-	return &Sweeper{s, b, clock, log}
+	return &Sweeper{store: s, blobs: b, clock: clock, log: log}
 }
+
+// ErrHeld means that a backup may still copy blobs which are dead by now: its snapshot names them.
+var ErrHeld = errors.New("a backup holds the stored files")
+
+// YieldTo makes the sweeper call hold before it removes some blobs, and release after that. hold returns
+// ErrHeld while a backup is under way; the sweeper then removes nothing.
+func (w *Sweeper) YieldTo(hold func() (release func(), err error)) { w.hold = hold }
 
 // Run sweeps every hour until ctx ends.
 func (w *Sweeper) Run(ctx context.Context) {
@@ -56,10 +65,11 @@ func (w *Sweeper) Sweep(ctx context.Context) (removed int, err error) {
 			}
 			break
 		}
-		for _, b := range dead {
-			if err := w.blobs.Remove(b.Key); err != nil {
-				return removed, err
-			}
+		if err := w.remove(dead); errors.Is(err, ErrHeld) {
+			w.log.Info("dead blobs stay until the backup that is under way has ended")
+			break
+		} else if err != nil {
+			return removed, err
 		}
 		if err := w.store.Write(ctx, func(tx *store.Tx) error { return mailbox.Forget(tx, dead) }); err != nil {
 			return removed, err
@@ -67,6 +77,23 @@ func (w *Sweeper) Sweep(ctx context.Context) (removed int, err error) {
 		removed += len(dead)
 	}
 	return removed, w.claimOrphans(ctx, now)
+}
+
+// remove deletes the bytes of some blobs.
+func (w *Sweeper) remove(dead []store.Blob) error {
+	if w.hold != nil {
+		release, err := w.hold()
+		if err != nil {
+			return err
+		}
+		defer release()
+	}
+	for _, b := range dead {
+		if err := w.blobs.Remove(b.Key); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (w *Sweeper) claimOrphans(ctx context.Context, now time.Time) error {

@@ -1,6 +1,7 @@
 package retention_test
 
 import (
+	"context"
 	"log/slog"
 	"testing"
 	"time"
@@ -48,4 +49,37 @@ func TestSweep(t *testing.T) {
 		}
 	}
 	testkit.Must(t, w.Store.Write(ctx, func(tx *store.Tx) error { return tx.RefBlob(stored["LIVE"].ID, 1) }))
+}
+
+// TestABackupHoldsDeadBlobs: what a backup's snapshot names stays until the backup has ended, however long it has been
+// dead.
+func TestABackupHoldsDeadBlobs(t *testing.T) {
+	w := testkit.NewWorld(t, "")
+	w.OpenBlobs()
+	w.Write(func(tx *store.Tx) error {
+		if err := tx.AddBlob(store.Blob{ID: "b", Key: "x/2026/01/b", SHA256: []byte{1}}, 1, w.Clock()); err != nil {
+			return err
+		}
+		return tx.ReleaseBlob("b", w.Clock())
+	})
+	w.Pass(3 * testkit.Day)
+	sweeper := retention.NewSweeper(w.Store, w.Blobs, w.Clock, slog.New(slog.DiscardHandler))
+	held, released := true, 0
+	sweeper.YieldTo(func() (func(), error) {
+		if held {
+			return nil, retention.ErrHeld
+		}
+		return func() { released++ }, nil
+	})
+	for _, want := range []int{0, 1} {
+		n, err := sweeper.Sweep(context.Background())
+		w.Must(err)
+		if there, err := w.Store.Read(context.Background()).HasBlob("b"); err != nil || n != want || there != held {
+			t.Fatalf("held %v: %d were removed, the row is there: %v, %v", held, n, there, err)
+		}
+		held = false
+	}
+	if released != 1 {
+		t.Errorf("the hold was released %d times", released)
+	}
 }

@@ -98,6 +98,16 @@ func (q *Q) LogRows(from int64, limit int) ([]LogRow, error) {
 	return collect(q, "LogRows", scanLogRow, logColumns+` WHERE seq >= $1 ORDER BY seq LIMIT $2`, from, limit)
 }
 
+// LogActions lists up to limit sealed rows with numbers in [from, to) and one of some actions, in the log's order.
+func (q *Q) LogActions(from, to int64, actions []string, limit int) ([]LogRow, error) {
+	args, marks := []any{from, to, limit}, make([]string, len(actions))
+	for i, a := range actions {
+		args, marks[i] = append(args, a), fmt.Sprintf("$%d", i+4)
+	}
+	return collect(q, "LogActions", scanLogRow, logColumns+` WHERE seq >= $1 AND seq < $2 AND action IN (`+
+		strings.Join(marks, ", ")+`) ORDER BY seq LIMIT $3`, args...)
+}
+
 // LogFilter selects audit rows. An empty field selects all.
 type LogFilter struct {
 	Since, Until         time.Time // Since is inclusive, Until is exclusive

@@ -1,15 +1,10 @@
 package store
 
 import (
-	"context"
 	"database/sql"
 	"embed"
 	"errors"
-	"fmt"
 	"net/url"
-	"path"
-	"strconv"
-	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/pressly/goose/v3"
@@ -85,49 +80,6 @@ func openSQLite(file string, conns int) (*sql.DB, error) {
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
 	return db, db.Ping()
-}
-
-// migrate brings the schema up to the newest version.
-func migrate(ctx context.Context, db *sql.DB, d dialect) error {
-	files, err := migrations.ReadDir("migrations")
-	if err != nil {
-		return err
-	}
-	var steps []*goose.Migration
-	for _, f := range files {
-		number, _, _ := strings.Cut(f.Name(), "_")
-		version, err := strconv.ParseInt(number, 10, 64)
-		if err != nil {
-			return fmt.Errorf("migration %s has no number", f.Name())
-		}
-		text, err := migrations.ReadFile(path.Join("migrations", f.Name()))
-		if err != nil {
-			return err
-		}
-		steps = append(steps, goose.NewGoMigration(version, &goose.GoFunc{RunTx: d.step(string(text))}, nil))
-	}
-	p, err := goose.NewProvider(d.goose, db, nil, goose.WithGoMigrations(steps...), goose.WithDisableGlobalRegistry(true))
-	if err != nil {
-		return err
-	}
-	_, err = p.Up(ctx)
-	return err
-}
-
-// step runs one migration's statements, fitted to the dialect.
-func (d dialect) step(text string) func(context.Context, *sql.Tx) error {
-	text = strings.ReplaceAll(text, "/*clustered*/", d.clustered)
-	return func(ctx context.Context, tx *sql.Tx) error {
-		for stmt := range strings.SplitSeq(text, ";\n") {
-			if strings.TrimSpace(stmt) == "" {
-				continue
-			}
-			if _, err := tx.ExecContext(ctx, stmt); err != nil {
-				return fmt.Errorf("%w in: %.80s", err, stmt)
-			}
-		}
-		return nil
-	}
 }
 
 // wrap gives a database error its kind: a taken key is Exists, a missing row NotFound, a full disk

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -87,7 +86,7 @@ func (s *Store) probed(statement string, ran bool) error {
 // openFile opens the SQLite file of a data folder.
 func (s *Store) openFile(ctx context.Context, o Options) (err error) {
 	s.dialect = sqliteDialect
-	file := filepath.Join(o.Dir, "sallyport.db")
+	file := sqliteFile(o.Dir)
 	if s.write, err = openSQLite(file, 1); err != nil {
 		return err
 	}
@@ -108,22 +107,50 @@ func (s *Store) openFile(ctx context.Context, o Options) (err error) {
 // which must be that of this release.
 func Inspect(ctx context.Context, o Options) (*Store, error) {
 	s := newStore()
-	var err error
-	if o.URL != "" {
-		s.dialect = postgresDialect
-		s.read, err = s.openPostgres(o.URL, 4)
-	} else {
-		s.dialect = sqliteDialect
-		file := filepath.Join(o.Dir, "sallyport.db")
-		if _, err = os.Stat(file); err != nil {
-			return nil, fault.E("store.Inspect", fault.NotFound, "There is no database in %s.", o.Dir)
-		}
-		s.read, err = openSQLite(file, 4)
+	err := s.openExisting(o)
+	if err == nil {
+		err = exactly(ctx, s.read, s.dialect)
 	}
 	if err != nil {
 		return nil, fault.Wrap("store.Inspect", fault.Unavailable, errors.Join(err, s.Close()))
 	}
-	return s, fault.Wrap("store.Inspect", fault.Unavailable, s.read.PingContext(ctx))
+	return s, nil
+}
+
+// openExisting opens the reading pool of a database.
+func (s *Store) openExisting(o Options) (err error) {
+	if o.URL != "" {
+		s.dialect = postgresDialect
+		s.read, err = s.openPostgres(o.URL, 4)
+		return err
+	}
+	s.dialect = sqliteDialect
+	file := sqliteFile(o.Dir)
+	if _, err = os.Stat(file); err != nil {
+		return fault.E("store.Inspect", fault.NotFound, "There is no database in %s.", o.Dir)
+	}
+	s.read, err = openSQLite(file, 4)
+	return err
+}
+
+// Beside opens an existing database for reading and for a few small changes, while a server may be using it. Its
+// schema must be that of this release. It takes no lease, so its transactions are not fenced: what they write must not
+// depend on who serves the database.
+func Beside(ctx context.Context, o Options) (*Store, error) {
+	s, err := Inspect(ctx, o)
+	if err != nil || !s.dialect.single {
+		if err == nil {
+			s.write = s.read
+		}
+		return s, err
+	}
+	if s.write, err = openSQLite(sqliteFile(o.Dir), 1); err == nil {
+		s.conn, err = s.write.Conn(context.Background())
+	}
+	if err != nil {
+		return nil, fault.Wrap("store.Beside", fault.Unavailable, errors.Join(err, s.Close()))
+	}
+	return s, nil
 }
 
 // Close waits for the queued functions and closes the database.

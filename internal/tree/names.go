@@ -177,6 +177,7 @@ func (s *Session) Remove(file string) error {
 		if err := rows.Remove(f); err != nil {
 			return older{}, err
 		}
+		row.Detail["version"] = f.VersionID
 		// Versions that are no longer needed are dropped: the newest here, the others later.
 		last, err := rows.LetGo(f.FileID, "", row.At, s.t.hooks.OnGone)
 		return older{f.FileID, last}, err

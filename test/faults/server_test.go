@@ -26,7 +26,7 @@ const asServer = "TEST_BINARY_IS_SALLYPORT"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asServer) != "" {
-		os.Exit(cli.Run(cli.IO{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}, os.Args[1:]))
+		os.Exit(cli.Run(cli.IO{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Environ()}, os.Args[1:]))
 	}
 	testkit.LongMain(m, "kill -9, full disks and lost databases")
 }

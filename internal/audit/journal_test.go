@@ -1,0 +1,88 @@
+package audit_test
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/sallyport-sftp/sallyport/internal/audit"
+	"github.com/sallyport-sftp/sallyport/internal/proof"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
+)
+
+// TestAJournalTellsOfWhatWasTakenBack: of that alone, once, without a gap; while its disk is away, it waits.
+func TestAJournalTellsOfWhatWasTakenBack(t *testing.T) {
+	testkit.OnBoth(t, func(t *testing.T, url string) {
+		w := &world{World: testkit.NewWorld(t, url)}
+		dir := filepath.Join(t.TempDir(), "elsewhere")
+		path := filepath.Join(dir, "checkpoints")
+		service := audit.New(audit.Options{Store: w.Store, Clock: w.Clock, IDs: w.IDs, Log: slog.New(slog.DiscardHandler),
+			Key: w.Key, To: []string{"file:" + path}})
+		write := func(action string, n int) {
+			t.Helper()
+			w.Must(w.Store.Write(ctx, func(tx *store.Tx) error {
+				for i := range n {
+					if err := tx.Audit(model.AuditRow{ID: w.IDs.New(), At: w.Clock(), Actor: "local:root(0)", Action: action,
+						Subject: fmt.Sprint(action, i), Detail: map[string]string{"why": strings.Repeat("x", 3000)}}); err != nil {
+						return err
+					}
+				}
+				return nil
+			}))
+			w.Must(service.Seal(ctx))
+		}
+		write("user.add", 3)
+		if err := service.KeepJournals(ctx); err == nil {
+			t.Fatal("its folder is not there, and nothing is said")
+		}
+		w.Must(os.Mkdir(dir, 0o700))
+		w.Must(service.KeepJournals(ctx))
+		write("user.add", 5)
+		write("key.revoke", 450)
+		write("user.add", 5)
+		w.Must(service.KeepJournals(ctx))
+		w.Must(service.KeepJournals(ctx))
+		write("user.add", 5)
+		w.Must(service.SendCheckpoint(ctx))
+
+		f, err := os.Open(path + audit.JournalEnd)
+		w.Must(err)
+		defer f.Close()
+		next, rows := int64(3), 0
+		faults, err := proof.ReadJournal(f, w.Key.Public(), func(j proof.Journal) error {
+			if j.From != next {
+				t.Errorf("an entry begins with row %d, and the one before ends before %d", j.From, next)
+			}
+			next = j.To
+			for _, r := range j.Rows {
+				if r.Subject != fmt.Sprint("key.revoke", rows) || r.Action != "key.revoke" {
+					t.Fatalf("row %d is %+v", rows, r)
+				}
+				rows++
+			}
+			return nil
+		})
+		w.Must(err)
+		if len(faults) > 0 || rows != 450 || next != 3+5+450+5+5 {
+			t.Errorf("%d rows up to %d, faults %q", rows, next, faults)
+		}
+	})
+}
+
+// TestTheJournalsActionsExist: an action that is renamed must not fall out of the journal.
+func TestTheJournalsActionsExist(t *testing.T) {
+	for _, a := range audit.TakenBack {
+		known := a == "account.active" || a == "account.closed" || a == "account.read_only" || a == "account.suspended"
+		for _, k := range model.AuditActions {
+			known = known || a == k
+		}
+		if !known {
+			t.Errorf("there is no action %s", a)
+		}
+	}
+}
