@@ -30,8 +30,9 @@ type Duty struct {
 // decided what a role may do.
 var Duties = []Duty{
 	{Name: "Know the server: its name, its keys, names that complete what is typed",
-		Roles:      []Role{RoleOnboarding, RoleSupport, RolePublisher, RoleAuditor},
-		Operations: []string{"show-server", "complete", "list-hostkeys", "show-signing-key", "show-identity"}},
+		Roles: []Role{RoleOnboarding, RoleSupport, RolePublisher, RoleAuditor},
+		Operations: []string{"show-server", "check-health", "complete", "list-hostkeys", "show-signing-key",
+			"show-identity"}},
 	{Name: "See feeds, deliveries and received files: names and states",
 		Roles: []Role{RoleOnboarding, RoleSupport, RolePublisher, RoleAuditor},
 		Operations: []string{"list-feeds", "show-feed", "list-sequences", "list-deliveries", "show-delivery",
@@ -78,7 +79,7 @@ var Duties = []Duty{
 			"remove-webhook", "test-webhook", "replay-dead", "test-mail", "set-policy", "add-hold", "release-hold",
 			"run-retention", "confirm-run", "cancel-run", "make-checkpoint", "add-token", "revoke-token", "add-operator",
 			"edit-operator", "reset-operator", "disable-operator", "enable-operator", "remove-operator", "end-operator-session",
-			"make-review", "sign-review", "first-operator"}},
+			"make-review", "sign-review", "first-operator", "reload-server"}},
 }
 
 // DutyOf returns the row of the table of roles that has an operation; false if there is none.
