@@ -47,7 +47,8 @@ func (a *app) serveCommand() *cobra.Command {
 	c.Flags().StringArrayVar(&listen, "ssh-listen", nil, "address to serve SFTP on, such as :2022 (repeatable)")
 	c.Flags().StringVar(&acceptLog, "accept-log", "",
 		"go on although the audit log is shorter than what was signed, since the database was restored; say why")
-	c.Flags().StringVar(&newSigning, "new-signing-key", "", "begin a new signing key, since the old one is lost; say why")
+	c.Flags().StringVar(&newSigning, "new-signing-key", "",
+		"begin a new signing key, since the old one is lost; say why")
 	c.Flags().StringVar(&newHost, "new-host-keys", "", "make new host keys, since the old ones are lost; say why")
 	return c
 }

@@ -12,19 +12,23 @@ import (
 // What a reload changes is changed, and what needs a restart stays and is named.
 func TestReloaded(t *testing.T) {
 	was := config.Default()
-	was.Regions = map[string]config.Region{"au": {Host: "old.example", Listen: []string{":3333"}}, "nz": {Host: "nz.example"}}
+	was.Regions = map[string]config.Region{"au": {Host: "old.example", Listen: []string{":3333"}},
+		"nz": {Host: "nz.example"}}
 	fresh := config.Default()
 	fresh.Limits.Idle, fresh.Log.Level, fresh.Log.Format = config.Duration(time.Hour), "debug", "json"
 	fresh.Listen, fresh.Retain.Keep, fresh.TimeZone = []string{":22"}, "6mo", "Europe/Berlin"
-	fresh.Regions = map[string]config.Region{"au": {Host: "new.example", Listen: []string{":4444"}, AllowIPs: []string{"192.0.2.1"}},
+	fresh.Regions = map[string]config.Region{"au": {Host: "new.example", Listen: []string{":4444"},
+		AllowIPs: []string{"192.0.2.1"}},
 		"uk": {Host: "uk.example"}}
 	is := was.Reloaded(fresh)
 	changed, restart := config.Changes(was, is), config.Changes(is, fresh)
-	if want := []string{"limits.idle", "log.level", "regions.au.allow_ips", "regions.au.host", "retention.keep"}; !slices.Equal(
+	if want := []string{"limits.idle", "log.level", "regions.au.allow_ips", "regions.au.host",
+		"retention.keep"}; !slices.Equal(
 		changed, want) {
 		t.Errorf("changed: %v", changed)
 	}
-	for _, want := range []string{"listen", "log.format", "regions.au.listen", "time_zone", "regions.nz.host", "regions.uk.host"} {
+	for _, want := range []string{"listen", "log.format", "regions.au.listen", "time_zone",
+		"regions.nz.host", "regions.uk.host"} {
 		if !slices.Contains(restart, want) {
 			t.Errorf("%s is not said to need a restart: %v", want, restart)
 		}

@@ -35,18 +35,21 @@ func (n *Node) allowedAt(region string) func() []netip.Prefix {
 	}
 }
 
-// Reload reads the configuration again for somebody, and puts in force what needs no restart. A configuration with a
+// Reload reads the configuration again for somebody, and puts in force what needs no restart. A
+// configuration with a
 // mistake changes nothing: the error has all of its mistakes. No session ends.
 func (n *Node) Reload(ctx context.Context, who string) (model.Reloaded, error) {
 	const op = "node.Reload"
 	if n.o.Read == nil {
-		return model.Reloaded{}, fault.E(op, fault.Unsupported, "This server has no configuration that could be read again.")
+		return model.Reloaded{}, fault.E(op, fault.Unsupported,
+			"This server has no configuration that could be read again.")
 	}
 	n.reloading.Lock()
 	defer n.reloading.Unlock()
 	fresh, err := n.o.Read()
 	if err != nil {
-		n.log.Error("the configuration was not read again: it has mistakes, and the old one stays", "actor", who, "err", err)
+		n.log.Error("the configuration was not read again: it has mistakes, and the old one stays", "actor",
+			who, "err", err)
 		var all config.Mistakes
 		if errors.As(err, &all) {
 			words := strings.TrimSuffix(strings.ReplaceAll(all.Error(), "\n", " "), ".")
@@ -57,7 +60,8 @@ func (n *Node) Reload(ctx context.Context, who string) (model.Reloaded, error) {
 	was := *n.inForce()
 	is := was.Reloaded(fresh)
 	if err := n.putInForce(&is); err != nil {
-		n.log.Error("the configuration was not read again: it cannot be used, and the old one stays", "actor", who, "err", err)
+		n.log.Error("the configuration was not read again: it cannot be used, and the old one stays",
+			"actor", who, "err", err)
 		return model.Reloaded{}, err
 	}
 	out := model.Reloaded{Changed: slices.Concat([]string{}, config.Changes(was, is)),

@@ -1,8 +1,10 @@
 //go:build linux
 
 // Package sandbox confines this process, with Linux's Landlock, to the files that a server needs: whoever gets the
-// process to do what it should not reaches nothing else. It holds for every thread, for good, and for programs that the
-// process would start. Ports are not confined: Landlock knows those of TCP, and whoever uses MPTCP, as Go's listeners do,
+// process to do what it should not reaches nothing else. It holds for every thread, for good, and for
+// programs that the
+// process would start. Ports are not confined: Landlock knows those of TCP, and whoever uses MPTCP, as
+// Go's listeners do,
 // is not held by it.
 package sandbox
 
@@ -35,9 +37,11 @@ type Grants struct {
 	Read  []string // files and folders
 }
 
-// system is what the system's libraries read: names of hosts, users and groups, certificates, time zones, the memory
+// system is what the system's libraries read: names of hosts, users and groups, certificates, time
+// zones, the memory
 // that the process may use. /etc is granted whole, since programs replace single files of it.
-var system = []string{"/etc", "/usr/share/zoneinfo", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates",
+var system = []string{"/etc", "/usr/share/zoneinfo", "/usr/share/ca-certificates",
+	"/usr/local/share/ca-certificates",
 	"/usr/lib/ssl", "/run/systemd/resolve", "/run/resolvconf", "/proc", "/sys/fs/cgroup", "/dev/urandom"}
 
 // For returns what a server with a configuration needs. file is the configuration's; it may be "".
@@ -84,7 +88,8 @@ func Enter(mode string, g Grants) (words string, err error) {
 	abi, err := ll.LandlockGetABIVersion()
 	if err != nil || abi < 1 {
 		if mode == Require {
-			return "", fault.E(op, fault.Unsupported, "The kernel of this machine has no Landlock, and sandbox is \"require\".").
+			return "", fault.E(op, fault.Unsupported,
+				"The kernel of this machine has no Landlock, and sandbox is \"require\".").
 				WithHint("Landlock is in Linux 5.13 and later, if it is switched on; or set sandbox: on, which does without")
 		}
 		return "off: the kernel of this machine has no Landlock", nil

@@ -23,7 +23,8 @@ const inside = "TEST_BINARY_IS_CONFINED"
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(inside); dir != "" {
 		c := config.Default()
-		c.Data, c.Listen, c.Operator.Logo = filepath.Join(dir, "data"), []string{"127.0.0.1:0"}, filepath.Join(dir, "logo/logo.svg")
+		c.Data, c.Listen, c.Operator.Logo = filepath.Join(dir, "data"), []string{"127.0.0.1:0"},
+			filepath.Join(dir, "logo/logo.svg")
 		g := sandbox.For(c, "")
 		g.Write = []string{c.Data} // not the folder for temporary files, in which the test has everything
 		words, err := sandbox.Enter(os.Args[1], g)
@@ -70,7 +71,8 @@ func confined(t *testing.T, mode string) string {
 	return string(out)
 }
 
-// A confined server reaches its data folder, its configured files and what the system's libraries read, and no more.
+// A confined server reaches its data folder, its configured files and what the system's libraries
+// read, and no more.
 func TestWhatAConfinedServerReaches(t *testing.T) {
 	abi, err := ll.LandlockGetABIVersion()
 	if err != nil || abi < 1 {

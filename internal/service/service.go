@@ -1,4 +1,5 @@
-// Package service talks to the service manager (systemd) that started this process: the sockets that it opened for us,
+// Package service talks to the service manager (systemd) that started this process: the sockets that
+// it opened for us,
 // how the service is doing, and its watchdog. Started by anything else, it does nothing.
 package service
 
@@ -48,7 +49,8 @@ func (m Manager) Stopping(within time.Duration) {
 		"STATUS=Running transfers are finished.")
 }
 
-// Watch feeds the manager's watchdog, if it has one, until ctx ends: twice in its period, as long as alive succeeds. A
+// Watch feeds the manager's watchdog, if it has one, until ctx ends: twice in its period, as long as
+// alive succeeds. A
 // service whose database or disk does not answer for the whole period is started anew.
 func (m Manager) Watch(ctx context.Context, alive func(context.Context) error) error {
 	period, err := daemon.SdWatchdogEnabled(false)
@@ -97,7 +99,8 @@ func Inherited() (*Sockets, error) {
 		l, err := net.FileListener(f)
 		name := f.Name()
 		if err = errors.Join(err, f.Close()); err != nil {
-			return nil, fault.E(op, fault.Invalid, "The service manager passed something that is no listening socket (%s).", name)
+			return nil, fault.E(op, fault.Invalid,
+				"The service manager passed something that is no listening socket (%s).", name)
 		}
 		s.left = append(s.left, Socket{Name: name, Listener: l})
 	}
@@ -117,7 +120,8 @@ func (s *Sockets) Listen(addr string) (net.Listener, error) {
 	return net.Listen("tcp", addr)
 }
 
-// Close closes what nobody took. It returns an error if there was any: the manager would let clients connect, and nobody
+// Close closes what nobody took. It returns an error if there was any: the manager would let clients
+// connect, and nobody
 // would ever answer them.
 func (s *Sockets) Close() error {
 	if s == nil || len(s.left) == 0 {
@@ -131,7 +135,8 @@ func (s *Sockets) Close() error {
 	s.left = nil
 	return fault.E("service.Sockets", fault.Invalid, "The service manager opened sockets that no setting names: %s.",
 		strings.Join(names, ", ")).
-		WithHint("the addresses of listen, regions.NAME.listen, web.listen, web.acme.http_listen and metrics.listen must be " +
+		WithHint("the addresses of listen, regions.NAME.listen, web.listen, web.acme.http_listen and " +
+			"metrics.listen must be " +
 			"those of the socket units")
 }
 

@@ -11,8 +11,10 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 )
 
-// The package is installed, upgraded, removed and purged on a Debian: this machine's, with everything that is written
-// kept apart (an overlay in a mount namespace of its own). What the administrator changed and what partners sent stays.
+// The package is installed, upgraded, removed and purged on a Debian: this machine's, with everything
+// that is written
+// kept apart (an overlay in a mount namespace of its own). What the administrator changed and what
+// partners sent stays.
 func TestDebianPackage(t *testing.T) {
 	testkit.Needs(t, "dpkg-deb", "unshare", "lintian", "adduser")
 	if os.Getuid() != 0 {
@@ -80,7 +82,8 @@ dpkg -P sallyport
 [ ! -e /var/lib/sallyport ] || say "an empty data folder stayed"
 ! id sallyport || say "the user stayed though it owns nothing"
 echo done with the package`
-	if got := run("unshare", "--mount", "sh", "-c", story, "sh", t.TempDir(), older, newer, inside); !strings.Contains(got,
+	if got := run("unshare", "--mount", "sh", "-c", story, "sh", t.TempDir(), older, newer,
+		inside); !strings.Contains(got,
 		"done with the package") {
 		t.Errorf("%s", got)
 	}
@@ -107,7 +110,8 @@ func TestUnits(t *testing.T) {
 		testkit.Must(t, os.WriteFile(filepath.Join(dir, unit), text, 0o600))
 	}
 	if out, err := exec.Command("systemd-analyze", "verify", "--man=no", filepath.Join(dir, "sallyport.service"),
-		filepath.Join(dir, "sallyport.socket"), filepath.Join(dir, "sallyport-web.socket")).CombinedOutput(); err != nil ||
+		filepath.Join(dir, "sallyport.socket"), filepath.Join(dir,
+			"sallyport-web.socket")).CombinedOutput(); err != nil ||
 		len(out) > 0 {
 		t.Errorf("%v: %s", err, out)
 	}

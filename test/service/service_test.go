@@ -1,4 +1,5 @@
-// Package service tests the server as a service manager runs it: with sockets that were opened for it, told to read its
+// Package service tests the server as a service manager runs it: with sockets that were opened for it,
+// told to read its
 // configuration again, replaced while clients come, confined; and as packages install it.
 package service
 
@@ -63,7 +64,8 @@ func newManager(t *testing.T) *manager {
 	m.addr = l.Addr().String()
 	m.socket, err = l.(*net.TCPListener).File()
 	testkit.Must(t, errors.Join(err, l.Close())) // the copy stays open
-	m.notify, err = net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(m.dir, "notify"), Net: "unixgram"})
+	m.notify, err = net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(m.dir, "notify"),
+		Net: "unixgram"})
 	testkit.Must(t, err)
 	var reading sync.WaitGroup
 	reading.Go(func() {
@@ -90,9 +92,10 @@ func newManager(t *testing.T) *manager {
 // configure writes the configuration, with more settings.
 func (m *manager) configure(more string) {
 	m.t.Helper()
-	testkit.Must(m.t, os.WriteFile(filepath.Join(m.dir, "sallyport.yaml"), []byte(fmt.Sprintf("data: %s\nlisten: [%q]\n"+
-		"sandbox: require\nlimits: {sessions_per_user: 100, sessions_per_account: 100, sessions_per_address: 100}\n%s",
-		filepath.Join(m.dir, "data"), m.addr, more)), 0o600))
+	testkit.Must(m.t, os.WriteFile(filepath.Join(m.dir, "sallyport.yaml"),
+		[]byte(fmt.Sprintf("data: %s\nlisten: [%q]\n"+
+			"sandbox: require\nlimits: {sessions_per_user: 100, sessions_per_account: 100, sessions_per_address: 100}\n%s",
+			filepath.Join(m.dir, "data"), m.addr, more)), 0o600))
 }
 
 // heard counts the messages with a line that begins so.
@@ -126,10 +129,13 @@ func (m *manager) start() *process {
 func (m *manager) begin(sockets ...*os.File) *process {
 	m.t.Helper()
 	// The process's own id is known to itself alone: the shell becomes the server.
-	p := &process{Cmd: exec.Command("sh", "-c", `LISTEN_PID=$$ WATCHDOG_PID=$$ exec "$0" "$@"`, os.Args[0], "serve", "--config",
+	p := &process{Cmd: exec.Command("sh", "-c", `LISTEN_PID=$$ WATCHDOG_PID=$$ exec "$0" "$@"`,
+		os.Args[0], "serve", "--config",
 		filepath.Join(m.dir, "sallyport.yaml"))}
-	p.Env = append(os.Environ(), asServer+"=1", "NOTIFY_SOCKET="+filepath.Join(m.dir, "notify"), "WATCHDOG_USEC=1000000",
-		fmt.Sprintf("LISTEN_FDS=%d", len(sockets)), "LISTEN_FDNAMES="+strings.TrimSuffix(strings.Repeat("sftp:", len(sockets)), ":"))
+	p.Env = append(os.Environ(), asServer+"=1", "NOTIFY_SOCKET="+filepath.Join(m.dir, "notify"),
+		"WATCHDOG_USEC=1000000",
+		fmt.Sprintf("LISTEN_FDS=%d", len(sockets)),
+		"LISTEN_FDNAMES="+strings.TrimSuffix(strings.Repeat("sftp:", len(sockets)), ":"))
 	p.ExtraFiles, p.Stderr = sockets, &p.log
 	testkit.Must(m.t, p.Start())
 	m.t.Cleanup(func() {
@@ -165,7 +171,8 @@ func (m *manager) terminate(p *process) {
 	testkit.Must(m.t, p.Wait())
 }
 
-// The server is replaced five times while clients connect without a pause. Nobody's connection is refused, and what was
+// The server is replaced five times while clients connect without a pause. Nobody's connection is
+// refused, and what was
 // acknowledged is there, byte for byte.
 func TestARestartRefusesNobody(t *testing.T) {
 	m := newManager(t)
@@ -215,7 +222,8 @@ func TestARestartRefusesNobody(t *testing.T) {
 		}
 		return true
 	})
-	t.Logf("%d uploads, 5 restarts, %d refused, %d cut off and tried again", uploads.Load(), refused.Load(), cutOff.Load())
+	t.Logf("%d uploads, 5 restarts, %d refused, %d cut off and tried again", uploads.Load(),
+		refused.Load(), cutOff.Load())
 	if m.heard("STOPPING=1") != 5 {
 		t.Errorf("the manager heard of %d stops", m.heard("STOPPING=1"))
 	}
@@ -232,7 +240,8 @@ func TestASocketThatNoSettingNamesStopsTheStart(t *testing.T) {
 	defer f.Close()
 	defer l.Close()
 	p := m.begin(m.socket, f)
-	if p.Wait() == nil || !strings.Contains(p.log.String(), "opened sockets that no setting names: sftp ("+l.Addr().String()) {
+	if p.Wait() == nil || !strings.Contains(p.log.String(),
+		"opened sockets that no setting names: sftp ("+l.Addr().String()) {
 		t.Errorf("%s", p.log.String())
 	}
 }

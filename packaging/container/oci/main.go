@@ -1,5 +1,7 @@
-// Command oci packs the program as a container image, in a tar file as "podman load", "skopeo" and "docker load" read
-// it (OCI image layout). It has the same content as packaging/container/Dockerfile makes, without Docker, and the same
+// Command oci packs the program as a container image, in a tar file as "podman load", "skopeo" and
+// "docker load" read
+// it (OCI image layout). It has the same content as packaging/container/Dockerfile makes, without
+// Docker, and the same
 // bytes from the same program.
 package main
 
@@ -62,7 +64,8 @@ type blob struct {
 }
 
 func newBlob(kind string, content []byte) blob {
-	return blob{MediaType: "application/vnd.oci.image." + kind, Digest: digest(content), Size: len(content), content: content}
+	return blob{MediaType: "application/vnd.oci.image." + kind, Digest: digest(content),
+		Size: len(content), content: content}
 }
 
 func digest(b []byte) string {
@@ -100,14 +103,17 @@ func (i image) pack() ([]byte, error) {
 		return nil, err
 	}
 	config := newBlob("config.v1+json", setup)
-	list, err := json.Marshal(map[string]any{"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
-		"config": config, "layers": []blob{layer}})
+	list, err := json.Marshal(map[string]any{"schemaVersion": 2,
+		"mediaType": "application/vnd.oci.image.manifest.v1+json",
+		"config":    config, "layers": []blob{layer}})
 	if err != nil {
 		return nil, err
 	}
 	manifest := newBlob("manifest.v1+json", list)
-	index, err := json.Marshal(map[string]any{"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json",
-		"manifests": []any{map[string]any{"mediaType": manifest.MediaType, "digest": manifest.Digest, "size": manifest.Size,
+	index, err := json.Marshal(map[string]any{"schemaVersion": 2,
+		"mediaType": "application/vnd.oci.image.index.v1+json",
+		"manifests": []any{map[string]any{"mediaType": manifest.MediaType, "digest": manifest.Digest,
+			"size":        manifest.Size,
 			"platform":    map[string]string{"os": "linux", "architecture": i.arch},
 			"annotations": map[string]string{"org.opencontainers.image.ref.name": "sallyport:" + i.version}}}})
 	if err != nil {
