@@ -1,8 +1,10 @@
 # Two commands matter: make run and make test. The rest is for developers.
 GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-LDFLAGS  = -s -w -X github.com/sallyport-sftp/sallyport/internal/node.Version=$(VERSION)
+LDFLAGS  = -s -w -X github.com/sallyport-sftp/sallyport/internal/exchange.Version=$(VERSION)
 FUZZTIME ?= 20s
+HOSTARCH = $(shell $(GO) env GOHOSTARCH)
+ARCH    ?= $(HOSTARCH)
 
 # The race detector watches our code, not the loops of others' code that hold no locks of ours:
 # SQLite as translated from C, and the functions that make passphrases slow. That is a third of the
@@ -10,7 +12,7 @@ FUZZTIME ?= 20s
 RACE = -race -gcflags=modernc.org/...=-race=false \
 	-gcflags=golang.org/x/crypto/blowfish=-race=false -gcflags=golang.org/x/crypto/argon2=-race=false
 
-.PHONY: run build keygen test twice check journeys fuzz bench
+.PHONY: run build keygen deb release test twice check journeys fuzz bench
 
 run: ## the demo: accounts, keys and files, and how to connect
 	@echo 'Compiling, a minute or two the first time.'
@@ -19,6 +21,14 @@ run: ## the demo: accounts, keys and files, and how to connect
 
 build: keygen ## bin/sallyport, static; what "make run" starts, so that nothing is compiled twice
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/sallyport ./cmd/sallyport
+
+deb: keygen ## the Debian package for this machine, or for ARCH=arm64, in dist/
+	scripts/build linux $(ARCH) dist/sallyport-$(ARCH)
+	scripts/build linux $(HOSTARCH) dist/sallyport-host
+	scripts/deb $(ARCH) dist/sallyport-$(ARCH) dist dist/sallyport-host
+
+release: keygen ## programs, packages, images, checksums and the list of parts, in dist/; the same bytes each time
+	scripts/release dist
 
 # What makes key pairs in a browser, packed to be embedded. It is built anew when its sources change.
 KEYGEN = internal/web/page/dist/keygen.wasm.br

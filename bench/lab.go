@@ -68,7 +68,7 @@ func openLab(ctx context.Context, dir string) (l *lab, err error) {
 		Key: l.key, Node: "bench", Policy: retention.Policy{Keep: "12mo", Day: 1, Hour: 3, Notice: 30 * 24 * time.Hour,
 			Reminder: 7 * 24 * time.Hour, AfterClose: time.Microsecond}})
 	l.feeds = feed.New(feed.Options{Store: l.store, Blobs: l.blobs, Clock: time.Now, IDs: l.ids, Key: l.key,
-		MaxFile: 1 << 40, KeepUploads: time.Hour, Class: l.retain.Class})
+		Bounds: feed.Bounds{MaxFile: 1 << 40, KeepUploads: time.Hour}, Class: l.retain.Class})
 	l.inbox = inbox.New(inbox.Options{Store: l.store, Blobs: l.blobs, Clock: time.Now, IDs: l.ids, Log: quiet, Key: l.key,
 		Lease: time.Minute})
 	l.audits = audit.New(audit.Options{Store: l.store, Clock: time.Now, IDs: l.ids, Log: quiet, Key: l.key})

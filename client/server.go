@@ -14,6 +14,16 @@ func (c *Client) ShowServer(ctx context.Context) (model.Server, error) {
 	return get[model.Server](ctx, c, "/server", nil)
 }
 
+// CheckHealth fails unless the server's database and disk answer.
+func (c *Client) CheckHealth(ctx context.Context) (model.Health, error) {
+	return get[model.Health](ctx, c, "/health", nil)
+}
+
+// ReloadServer has the server read its configuration again.
+func (c *Client) ReloadServer(ctx context.Context) (model.Reloaded, error) {
+	return send[model.Reloaded](ctx, c, "POST", "/server/reload", nil)
+}
+
 // Complete lists names that begin with a text.
 func (c *Client) Complete(ctx context.Context, q model.CompleteQuery) (model.Suggestions, error) {
 	return get[model.Suggestions](ctx, c, "/complete", q)

@@ -16,6 +16,18 @@ type Server struct {
 	Time     time.Time `json:"time" doc:"The server's clock"`
 }
 
+// Reloaded says what became of a configuration that was read again.
+type Reloaded struct {
+	Changed []string `json:"changed" doc:"Settings that were changed in the running server"`
+	Restart []string `json:"restart" doc:"Settings that are set otherwise in the configuration, and need a restart"`
+}
+
+// Health is the answer of a server that can do its work: its database and its disk answer.
+type Health struct {
+	Version string `json:"version"`
+	Sandbox string `json:"sandbox,omitempty" doc:"What confines the server's process, in words"`
+}
+
 // Ended says how many sessions were ended.
 type Ended struct {
 	Ended int `json:"ended"`

@@ -4,6 +4,8 @@ package main
 import (
 	"os"
 
+	_ "golang.org/x/crypto/x509roots/fallback" // certificates of authorities, for a container that has none
+
 	"github.com/sallyport-sftp/sallyport/internal/cli"
 )
 

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
@@ -38,13 +39,18 @@ type Service struct {
 	store  *store.Store
 	clock  exchange.Clock
 	ids    *exchange.IDs
-	policy Policy
+	policy atomic.Pointer[Policy] // it may be replaced
 }
 
 // New returns the service.
 func New(s *store.Store, clock exchange.Clock, ids *exchange.IDs, policy Policy) *Service {
-	return &Service{store: s, clock: clock, ids: ids, policy: policy}
+	r := &Service{store: s, clock: clock, ids: ids}
+	r.policy.Store(&policy)
+	return r
 }
+
+// Replace puts another policy in force, from now on. It ends no session.
+func (r *Service) Replace(p Policy) { r.policy.Store(&p) }
 
 // change runs fn in a transaction, writes the audit row that fn completes, and
 // returns fn's result.
@@ -124,9 +130,9 @@ func (r *Service) checkRegion(region string) error {
 	if err := valid.CheckID("region", region); err != nil {
 		return err
 	}
-	if _, ok := r.policy.Regions[region]; !ok && len(r.policy.Regions) > 0 {
+	if _, ok := r.policy.Load().Regions[region]; !ok && len(r.policy.Load().Regions) > 0 {
 		return fault.E("account.checkRegion", fault.Invalid, "There is no region %q.", region).
-			WithHint("the configuration has %s", strings.Join(slices.Sorted(maps.Keys(r.policy.Regions)), ", "))
+			WithHint("the configuration has %s", strings.Join(slices.Sorted(maps.Keys(r.policy.Load().Regions)), ", "))
 	}
 	return nil
 }

@@ -44,7 +44,7 @@ func (r *Service) Admit(tx *store.Tx, actor string, a Admission) (out Admitted, 
 	if err := r.Accepts(a.Key); err != nil {
 		return out, err
 	}
-	if err := r.policy.checkMaker(out.User.Name, model.OriginSubmitted); err != nil {
+	if err := r.policy.Load().checkMaker(out.User.Name, model.OriginSubmitted); err != nil {
 		return out, err
 	}
 	added, err := r.enrolAll(tx, actor, out.User.Name, model.NewKey{Holder: out.Contact.Email,
@@ -138,12 +138,12 @@ func (r *Service) admitUser(tx *store.Tx, actor, account string, a Admission) (m
 }
 
 // Accepts returns an error for a key that the policy does not allow.
-func (r *Service) Accepts(k keys.Public) error { return r.policy.accepts(k) }
+func (r *Service) Accepts(k keys.Public) error { return r.policy.Load().accepts(k) }
 
 // MayBeNamed returns an error for a username that a partner's new user may not have.
 func (r *Service) MayBeNamed(u model.User) error {
 	if err := valid.CheckUserName("username", u.Name); err != nil {
 		return err
 	}
-	return r.policy.checkUserName(u)
+	return r.policy.Load().checkUserName(u)
 }

@@ -72,7 +72,7 @@ func (r *Service) CheckKeys(text string) ([]keys.Public, error) {
 		return nil, err
 	}
 	for _, p := range found {
-		if err := r.policy.accepts(p); err != nil {
+		if err := r.policy.Load().accepts(p); err != nil {
 			return nil, err
 		}
 	}
@@ -80,4 +80,4 @@ func (r *Service) CheckKeys(text string) ([]keys.Public, error) {
 }
 
 // MaxKeys is the largest number of keys of a user.
-func (r *Service) MaxKeys() int { return r.policy.MaxKeys }
+func (r *Service) MaxKeys() int { return r.policy.Load().MaxKeys }

@@ -66,10 +66,10 @@ func mayLess(old, new model.AccountState) bool {
 // filesUntil returns when the files of an account that is closed now are removed. Nil is the time that
 // retention is configured to.
 func (r *Service) filesUntil(now time.Time, keep string) (*time.Time, error) {
-	if keep == "" && r.policy.AfterClose == 0 {
+	if keep == "" && r.policy.Load().AfterClose == 0 {
 		return nil, nil
 	}
-	until := now.Add(r.policy.AfterClose)
+	until := now.Add(r.policy.Load().AfterClose)
 	if keep != "" {
 		var err error
 		if until, err = valid.After(now, keep); err != nil {
@@ -158,7 +158,7 @@ func (r *Service) Closing(ctx context.Context, ask model.ClosingQuery) (out mode
 	if err != nil {
 		return out, noAccount(op, q, err, ask.Account)
 	}
-	out = model.Closing{Account: a, Access: r.policy.CloseAccess, Users: []string{}}
+	out = model.Closing{Account: a, Access: r.policy.Load().CloseAccess, Users: []string{}}
 	until := a.FilesUntil
 	if a.State != model.AccountClosed {
 		if until, err = r.filesUntil(r.now(), ask.KeepFiles); err != nil {
@@ -227,5 +227,5 @@ func holdsOf(holds []model.Hold, c model.Closing, users []model.User) []string {
 // mayDownload reports whether a user of a closed account may still log in to download.
 func (r *Service) mayDownload(c *store.Credential) bool {
 	a := model.Account{ClosedFrom: c.ClosedFrom, FilesUntil: c.FilesUntil}
-	return c.User.Kind != model.KindService && a.MayDownload(r.policy.CloseAccess, r.clock())
+	return c.User.Kind != model.KindService && a.MayDownload(r.policy.Load().CloseAccess, r.clock())
 }

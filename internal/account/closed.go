@@ -16,7 +16,7 @@ const closedFor = 7 * 24 * time.Hour
 // EndClosed ends the sessions of closed accounts whose last day is over: until then their users log in to
 // download, and a session that is open then would go on.
 func (r *Service) EndClosed(ctx context.Context) error {
-	if r.policy.CloseAccess == model.CloseNone {
+	if r.policy.Load().CloseAccess == model.CloseNone {
 		return nil
 	}
 	now := r.now()

@@ -45,16 +45,16 @@ func (r *Service) idleSince(period string) (time.Time, error) {
 // KeepInactive notifies of inactive users and disables them, as the policy says, until ctx ends. live
 // reports whether a user is logged in.
 func (r *Service) KeepInactive(ctx context.Context, log *slog.Logger, live func(userID string) bool) {
-	if r.policy.Inactive.After == 0 {
-		return
-	}
 	exchange.Task{Every: inactiveEvery, Do: func(ctx context.Context) error { return r.EndInactive(ctx, live) },
 		Failure: "inactive users could not be ended", Log: log}.Run(ctx)
 }
 
 // EndInactive does what KeepInactive does, once.
 func (r *Service) EndInactive(ctx context.Context, live func(userID string) bool) error {
-	p := r.policy.Inactive
+	p := r.policy.Load().Inactive
+	if p.After == 0 {
+		return nil
+	}
 	idle := r.now().Add(p.Notice - p.After)
 	for f := (model.UserFilter{Paging: model.Paging{Limit: inactivePage}}); ; {
 		users, err := r.store.Read(ctx).UsersIdle(f, idle)
@@ -78,7 +78,7 @@ func (r *Service) EndInactive(ctx context.Context, live func(userID string) bool
 
 // endInactive notifies a user's people or, if they were told long enough ago, disables it.
 func (r *Service) endInactive(ctx context.Context, u model.User) error {
-	q, now, p := r.store.Read(ctx), r.now(), r.policy.Inactive
+	q, now, p := r.store.Read(ctx), r.now(), r.policy.Load().Inactive
 	since, err := q.ActiveAt(u.ID)
 	if err != nil {
 		return err
@@ -132,8 +132,8 @@ func (r *Service) endInactive(ctx context.Context, u model.User) error {
 
 // noteInactive tells a user's people that it is going to be disabled.
 func (r *Service) noteInactive(ctx context.Context, u model.User, since time.Time, mark string) error {
-	due := r.now().Add(r.policy.Inactive.Notice)
-	if later := since.Add(r.policy.Inactive.After); later.After(due) {
+	due := r.now().Add(r.policy.Load().Inactive.Notice)
+	if later := since.Add(r.policy.Load().Inactive.After); later.After(due) {
 		due = later
 	}
 	text := fmt.Sprintf("Nobody has logged in as user %s of account %s since %s. If nobody does, we disable it on %s, "+

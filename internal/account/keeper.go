@@ -169,10 +169,10 @@ func (r *Service) addNotice(tx *store.Tx, k model.Key, u model.User, kind, mark,
 
 // help returns the help contact for an account's people.
 func (r *Service) help(q *store.Q, account string) string {
-	if a, err := q.Account(account); err == nil && r.policy.Regions[a.Region] != "" {
-		return r.policy.Regions[a.Region]
+	if a, err := q.Account(account); err == nil && r.policy.Load().Regions[a.Region] != "" {
+		return r.policy.Load().Regions[a.Region]
 	}
-	return r.policy.Help
+	return r.policy.Load().Help
 }
 
 // Notices lists notices with their recipients: present contacts with a fitting role, and the

@@ -30,11 +30,11 @@ func (r *Service) AddKeys(ctx context.Context, actor, user string, n model.NewKe
 		return nil, fault.E(op, fault.Invalid, "There are %d keys in this file; one key replaces one.", len(found))
 	}
 	for _, p := range found {
-		if err := r.policy.accepts(p); err != nil {
+		if err := r.policy.Load().accepts(p); err != nil {
 			return nil, err
 		}
 	}
-	if err := r.policy.checkMaker(user, n.Origin); err != nil {
+	if err := r.policy.Load().checkMaker(user, n.Origin); err != nil {
 		return nil, err
 	}
 	return store.Change(ctx, r.store,
@@ -102,8 +102,8 @@ func (r *Service) newKey(u model.User, n model.NewKey, p keys.Public, holder mod
 	if n.Origin != "" {
 		k.Origin = n.Origin
 	}
-	if k.ExpiresAt == nil && r.policy.KeyExpiry > 0 {
-		at := k.CreatedAt.Add(r.policy.KeyExpiry)
+	if k.ExpiresAt == nil && r.policy.Load().KeyExpiry > 0 {
+		at := k.CreatedAt.Add(r.policy.Load().KeyExpiry)
 		k.ExpiresAt = &at
 	}
 	return k
@@ -195,7 +195,7 @@ func (r *Service) mayHold(tx *store.Tx, u model.User, fingerprint string, replac
 				WithAction("thaw-key", "fingerprint", fingerprint)
 		}
 	}
-	if live >= r.policy.MaxKeys {
+	if live >= r.policy.Load().MaxKeys {
 		return fault.E(op, fault.Busy, "The user %q has %d keys, and no more are allowed.", u.Name, live).
 			WithHint("revoke one first").WithAction("revoke-key")
 	}

@@ -93,10 +93,10 @@ func (r *Service) keyReason(c *store.Credential) string {
 
 // endpointIPs returns the networks from which users of a region may log in.
 func (r *Service) endpointIPs(region string) []string {
-	if list, ok := r.policy.EndpointIPs[region]; ok {
+	if list, ok := r.policy.Load().EndpointIPs[region]; ok {
 		return list
 	}
-	return r.policy.EndpointIPs[""]
+	return r.policy.Load().EndpointIPs[""]
 }
 
 // Confirm reports whether the login is still valid: nothing was revoked since it was checked.

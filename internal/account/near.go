@@ -47,7 +47,7 @@ func (r *Service) FindNear(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	limits, sums := r.policy.Limits, map[string]nearness{}
+	limits, sums := r.policy.Load().Limits, map[string]nearness{}
 	for _, k := range keepers {
 		l := limits.Of(k.StorageLimits)
 		user := nearness{k.KeptBytes, k.KeptItems(), l.KeepBytes, l.KeepItems, k.Near}
@@ -70,8 +70,8 @@ func (r *Service) findNearAccounts(ctx context.Context, sums map[string]nearness
 	}
 	for _, id := range slices.Sorted(maps.Keys(sums)) {
 		sum, own := sums[id], limits[id]
-		sum.keepBytes = cmp.Or(own.KeepBytes, r.policy.Account.Bytes)
-		sum.keepItems = cmp.Or(own.KeepItems, r.policy.Account.Items)
+		sum.keepBytes = cmp.Or(own.KeepBytes, r.policy.Load().Account.Bytes)
+		sum.keepItems = cmp.Or(own.KeepItems, r.policy.Load().Account.Items)
 		sum.told = own.Near
 		set := func(tx *store.Tx, at time.Time) error { return tx.SetAccountNear(id, at) }
 		if err := r.reportNear(ctx, sum, id, "", "The log-ins of account "+id, "account "+id, set); err != nil {

@@ -17,14 +17,14 @@ const pendingKept = 5
 // operator approves it by its fingerprint. The client has not proven that it has the private
 // key. Keys that could not be enrolled are not recorded.
 func (r *Service) Offered(ctx context.Context, p model.PendingKey) error {
-	if r.policy.KeysBy == model.KeysByOperator {
+	if r.policy.Load().KeysBy == model.KeysByOperator {
 		return nil // it could never be approved
 	}
 	found, err := keys.Read([]byte(p.Public))
 	if err != nil {
 		return nil // not a key that can be enrolled
 	}
-	if err := r.policy.accepts(found[0]); err != nil {
+	if err := r.policy.Load().accepts(found[0]); err != nil {
 		return nil
 	}
 	p.Type, p.Bits, p.Fingerprint, p.Public, p.LastAt = found[0].Type, found[0].Bits, found[0].Fingerprint, found[0].Line,

@@ -70,11 +70,13 @@ func (p *Policy) accepts(k keys.Public) error {
 }
 
 // KeysMadeBy says who may make key pairs.
-func (r *Service) KeysMadeBy() model.KeyMakers { return cmp.Or(r.policy.KeysBy, model.KeysByBoth) }
+func (r *Service) KeysMadeBy() model.KeyMakers {
+	return cmp.Or(r.policy.Load().KeysBy, model.KeysByBoth)
+}
 
 // MayIssue fails if no key can be issued for a user: partners make their own here, or the user has too few contacts.
 func (r *Service) MayIssue(u model.User, list []model.Contact) error {
-	if err := r.policy.checkMaker(u.Name, model.OriginIssued); err != nil {
+	if err := r.policy.Load().checkMaker(u.Name, model.OriginIssued); err != nil {
 		return err
 	}
 	return r.EnoughContacts(u, list)
@@ -139,8 +141,8 @@ func (r *Service) EnoughContacts(u model.User, list []model.Contact) error {
 	}
 	var missing []string
 	var first string
-	for _, role := range slices.Sorted(maps.Keys(r.policy.Contacts)) {
-		need, have := r.policy.Contacts[role], 0
+	for _, role := range slices.Sorted(maps.Keys(r.policy.Load().Contacts)) {
+		need, have := r.policy.Load().Contacts[role], 0
 		for _, c := range list {
 			if slices.Contains(c.Roles, role) {
 				have++

@@ -59,7 +59,7 @@ func (r *Service) nameIsFree(tx *store.Tx, userID, name string, now time.Time) e
 	} else if err != nil {
 		return err
 	}
-	if free := was.At.Add(r.policy.KeepNames); now.Before(free) {
+	if free := was.At.Add(r.policy.Load().KeepNames); now.Before(free) {
 		return fault.E("account.nameIsFree", fault.Exists,
 			"%q was the name of the user %s until %s. Nobody else can have it before %s.", was.From, was.To,
 			was.At.Format(time.DateOnly), free.Format(time.DateOnly)).WithHint("choose another username")

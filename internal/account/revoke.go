@@ -204,7 +204,7 @@ func (r *Service) refusePrivate(ctx context.Context, actor, user string, files [
 
 // privateKeyAdvice returns the advice for the sender of a private key.
 func (r *Service) privateKeyAdvice(q *store.Q, user string) string {
-	help := r.policy.Help
+	help := r.policy.Load().Help
 	if u, err := q.User(user); err == nil {
 		help = r.help(q, u.Account)
 	}

@@ -29,7 +29,7 @@ func (r *Service) retire(tx *store.Tx, u model.User, old string, by model.Key) e
 			WithHint("add the new key at the word of a second contact, then revoke the frozen one").
 			WithAction("add-keys", "user", u.Name, "confirmed_by", "")
 	}
-	return tx.ReplaceKey(k.ID, by.ID, by.CreatedAt.Add(r.policy.Overlap))
+	return tx.ReplaceKey(k.ID, by.ID, by.CreatedAt.Add(r.policy.Load().Overlap))
 }
 
 // FreezeKey disables a key for every user that holds it, at the request of a contact of any of

@@ -86,7 +86,7 @@ func applied(u model.User, steps []step, dry bool) model.Applied {
 
 // differences compares a user's directories with its template.
 func (r *Service) differences(q *store.Q, u model.User) (steps []step, err error) {
-	t := r.policy.Templates[u.Kind]
+	t := r.policy.Load().Templates[u.Kind]
 	subs, err := q.SubscriptionsOf(u.ID)
 	if err != nil {
 		return nil, err

@@ -43,7 +43,7 @@ func addedUser(actor string, u model.User) model.AuditRow {
 // addUser stores a user, with the mailbox of its kind.
 func (r *Service) addUser(tx *store.Tx, row *model.AuditRow, u model.User, n model.NewUser) error {
 	const op = "account.AddUser"
-	t := r.policy.Templates[u.Kind] // there is none for service users, who see the platform's tree
+	t := r.policy.Load().Templates[u.Kind] // there is none for service users, who see the platform's tree
 	if n.RootRights != nil {
 		t.Dirs = nil
 		t.Root, _ = exchange.ParseRights(*n.RootRights) // newUser has read them
@@ -100,7 +100,7 @@ func (r *Service) newUser(q *store.Q, n model.NewUser) (u model.User, err error)
 	if err := valid.CheckUserName("username", u.Name); err != nil {
 		return u, fault.InField("name", err)
 	}
-	first := r.policy.Templates[u.Kind].StartDir
+	first := r.policy.Load().Templates[u.Kind].StartDir
 	if n.RootRights != nil {
 		first = "/"
 		if _, err := exchange.ParseRights(*n.RootRights); err != nil {
@@ -116,7 +116,7 @@ func (r *Service) newUser(q *store.Q, n model.NewUser) (u model.User, err error)
 	if err := exchange.CheckFeedsMay(u.FeedsMay); err != nil {
 		return u, err
 	}
-	if err := r.policy.checkUserName(u); err != nil {
+	if err := r.policy.Load().checkUserName(u); err != nil {
 		return u, fault.InField("name", err)
 	}
 	if err := checkLimits(op, u.QuotaBytes, u.QuotaFiles, u.KeepBytes, u.KeepItems); err != nil {
@@ -128,7 +128,7 @@ func (r *Service) newUser(q *store.Q, n model.NewUser) (u model.User, err error)
 
 // limitsOf returns the limits in force for a user.
 func (r *Service) limitsOf(u model.User) *model.StorageLimits {
-	limits := r.policy.Limits.Of(u.OwnLimits())
+	limits := r.policy.Load().Limits.Of(u.OwnLimits())
 	return &limits
 }
 
@@ -258,7 +258,7 @@ func (r *Service) feedRights(tx *store.Tx, u model.User) error {
 		return err
 	}
 	for _, s := range subs {
-		rights := exchange.FeedRights(s.May, u.FeedsMay, r.policy.Templates[u.Kind].FeedsMay)
+		rights := exchange.FeedRights(s.May, u.FeedsMay, r.policy.Load().Templates[u.Kind].FeedsMay)
 		if _, err := rows.FeedDirs(mailbox.NewDirs{Path: s.Dir, Rights: &rights, IDs: r.ids, At: r.now()}); err != nil {
 			return err
 		}

@@ -79,9 +79,13 @@ type Services struct {
 	Names     Names
 	HostKeys  *identity.Ring
 	Endpoints *endpoint.Service
-	Server    model.Server
-	Operator  string // its name; may be ""
-	Clock     exchange.Clock
+	Server    func() model.Server
+	Operator  func() string // its name; may be ""
+	// Health fails if the server cannot do its work.
+	Health func(ctx context.Context) (model.Health, error)
+	// Reload reads the configuration again, for somebody.
+	Reload func(ctx context.Context, who string) (model.Reloaded, error)
+	Clock  exchange.Clock
 	// HelpOf says how an account's people reach support.
 	HelpOf func(ctx context.Context, account string) string
 	Log    *slog.Logger

@@ -34,7 +34,8 @@ func (rt *routes) trace(ctx context.Context, in *model.TraceQuery) (model.Sheet,
 	if err != nil {
 		return model.Sheet{}, err
 	}
-	head := trace.Letterhead{Operator: rt.Operator, Host: rt.Server.Host, Help: rt.Server.Help, Zone: zone}
+	s := rt.Server()
+	head := trace.Letterhead{Operator: rt.Operator(), Host: s.Host, Help: s.Help, Zone: zone}
 	if account := trace.OnlyAccount(t, in.Account); account != "" {
 		head.Help = rt.HelpOf(ctx, account)
 	}
@@ -45,10 +46,14 @@ func (rt *routes) trace(ctx context.Context, in *model.TraceQuery) (model.Sheet,
 func (rt *routes) server() {
 	route(rt, "show-server", "GET", "/server", "Show what this deployment says of itself",
 		func(context.Context, *nothing) (model.Server, error) {
-			s := rt.Server
+			s := rt.Server()
 			s.Time = rt.Clock().UTC()
 			return s, nil
 		})
+	route(rt, "check-health", "GET", "/health", "Fail unless the database and the disk answer",
+		func(ctx context.Context, _ *nothing) (model.Health, error) { return rt.Health(ctx) })
+	route(rt, "reload-server", "POST", "/server/reload", "Read the configuration again, and change what needs no restart",
+		func(ctx context.Context, _ *nothing) (model.Reloaded, error) { return rt.Reload(ctx, actor(ctx)) })
 	route(rt, "complete", "GET", "/complete", "List names that begin with a text, for completion",
 		func(ctx context.Context, in *model.CompleteQuery) (model.Suggestions, error) {
 			list, err := rt.Names.Complete(ctx, *in)

@@ -12,7 +12,7 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/client"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
-	"github.com/sallyport-sftp/sallyport/internal/node"
+	"github.com/sallyport-sftp/sallyport/internal/offline"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
 )
@@ -164,14 +164,14 @@ func (a *app) auditVerify() *cobra.Command {
 			}
 			bar := a.counting("rows")
 			defer bar.finish()
-			var report node.AuditReport
+			var report offline.AuditReport
 			if len(args) == 1 {
 				f, err := os.Open(args[0])
 				if err != nil {
 					return fault.E("cli.auditVerify", fault.NotFound, "The export cannot be read: %v.", fault.InWords(err))
 				}
 				defer f.Close()
-				report, err = node.VerifyAuditExport(f, public, checkpoint, bar.count)
+				report, err = offline.VerifyAuditExport(f, public, checkpoint, bar.count)
 				if err != nil {
 					return err
 				}
@@ -180,7 +180,7 @@ func (a *app) auditVerify() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if report, err = node.VerifyAudit(ctx, cfg, public, checkpoint, bar.count); err != nil {
+				if report, err = offline.VerifyAudit(ctx, cfg, public, checkpoint, bar.count); err != nil {
 					return err
 				}
 			}
@@ -202,7 +202,7 @@ With EXPORT, check a file that "audit export" made, with the public key alone.`
 	return c
 }
 
-func (a *app) showAuditReport(r node.AuditReport) error {
+func (a *app) showAuditReport(r offline.AuditReport) error {
 	if a.json {
 		if err := a.show(r, table{}); err != nil {
 			return err

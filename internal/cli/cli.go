@@ -111,7 +111,8 @@ Manage it:       the other commands; on the server's own machine they need only
 		})
 	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}",
 		"{{if and .Runnable (not .HasAvailableSubCommands)}}", 1))
-	root.AddCommand(a.quickstartCommand(), a.serveCommand(), a.statusCommand(), a.findCommand(), a.accountCommand(),
+	root.AddCommand(a.quickstartCommand(), a.serveCommand(), a.statusCommand(), a.healthCommand(), a.reloadCommand(),
+		a.findCommand(), a.accountCommand(),
 		a.vendorCommand(), a.userCommand(),
 		a.filesCommand(), a.keyCommand(), a.feedCommand(), a.publishCommand(), a.inboxCommand(), a.deliveryCommand(),
 		a.receiptCommand(), a.traceCommand(), a.expectCommand(), a.retentionCommand(), a.namesCommand(), a.auditCommand(),

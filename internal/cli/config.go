@@ -13,7 +13,7 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/config"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
-	"github.com/sallyport-sftp/sallyport/internal/node"
+	"github.com/sallyport-sftp/sallyport/internal/offline"
 )
 
 func (a *app) configCommand() *cobra.Command {
@@ -61,7 +61,7 @@ func (a *app) configCheck() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := node.CheckWords(cfg); err != nil {
+			if err := offline.CheckWords(cfg); err != nil {
 				return err
 			}
 			if printAll {
@@ -93,4 +93,22 @@ func (a *app) printConfig(cfg config.Config) error {
 	}
 	_, err = fmt.Fprintf(a.Out, "%s", text)
 	return err
+}
+
+// config loads the configuration, and overrides it with the command line's flags.
+func (a *app) config(file string, listen []string) (config.Config, error) {
+	if file == "" {
+		file = a.env["SALLYPORT_CONFIG"]
+	}
+	cfg, err := config.Load(file, a.Env)
+	if err != nil {
+		return cfg, err
+	}
+	if a.data != "" {
+		cfg.Data = a.data
+	}
+	if len(listen) > 0 {
+		cfg.Listen = listen
+	}
+	return cfg, nil
 }

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"github.com/sallyport-sftp/sallyport/internal/node"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
 )
 
 // names replaces what differs between runs with placeholders, and remembers what each stands for.
@@ -118,7 +118,7 @@ func cut(line string, starts []int) (cells []string, ok bool) {
 // replace puts placeholders into a text that is not a table.
 func (n *names) replace(text string) string {
 	text = strings.NewReplacer(runtime.Version(), "GO", runtime.GOOS+"/"+runtime.GOARCH, "PLATFORM",
-		"sallyport "+node.Version, "sallyport VERSION").Replace(text)
+		"sallyport "+exchange.Version, "sallyport VERSION").Replace(text)
 	for _, c := range changing {
 		text = c.what.ReplaceAllStringFunc(text, func(found string) string {
 			if strings.HasPrefix(found, example) {

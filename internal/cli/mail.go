@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sallyport-sftp/sallyport/internal/fault"
-	"github.com/sallyport-sftp/sallyport/internal/node"
+	"github.com/sallyport-sftp/sallyport/internal/offline"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
@@ -72,7 +72,7 @@ func bounceText(v model.Bounced) string {
 
 // mailReport reads a delivery report, and sends its content to the server.
 func (a *app) mailReport(ctx context.Context) error {
-	report, err := node.ReadBounce(a.In)
+	report, err := offline.ReadBounce(a.In)
 	if err != nil {
 		return err
 	}
@@ -187,21 +187,21 @@ func writeTemplates(dir string) ([]string, error) {
 			return err
 		})
 	}
-	err := fs.WalkDir(node.MailTemplates(), ".", func(name string, d fs.DirEntry, err error) error {
+	err := fs.WalkDir(offline.MailTemplates(), ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
 		if d.IsDir() {
 			return os.MkdirAll(filepath.Join(dir, name), 0o755)
 		}
-		text, err := fs.ReadFile(node.MailTemplates(), name)
+		text, err := fs.ReadFile(offline.MailTemplates(), name)
 		if err != nil {
 			return err
 		}
 		return put(name, text)
 	})
 	if err == nil {
-		err = put("README.txt", []byte(node.MailManual()))
+		err = put("README.txt", []byte(offline.MailManual()))
 	}
 	return done, fault.Wrap(op, fault.Invalid, err)
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
-	"github.com/sallyport-sftp/sallyport/internal/node"
 )
 
 // exitCodes are what the program's exit codes mean; fault has the same numbers.
@@ -122,7 +122,7 @@ func (m *manPage) verbatim(t string) { m.line(".nf"); m.line(roff(t)); m.line(".
 
 func (m *manPage) head(c *cobra.Command) {
 	m.line(fmt.Sprintf(".TH %s 1 \"\" \"sallyport %s\" \"Sallyport\"", roff(strings.ToUpper(manName(c))),
-		roff(node.Version)))
+		roff(exchange.Version)))
 	m.section("NAME")
 	m.line(roff(manName(c)) + " \\- " + roff(c.Short))
 	if c.Long != "" && !c.HasParent() {

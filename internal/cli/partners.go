@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -134,7 +133,7 @@ func (r *partnersReader) key(line int, user, s string) []model.PartnerKey {
 
 // readRegular reads a file of at most most bytes. It does not wait for a pipe, and reads no device.
 func readRegular(path string, most int64) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	f, err := os.OpenFile(path, os.O_RDONLY|doNotWait, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"syscall"
 
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -46,7 +45,7 @@ func newClaimNote(p pulling) (*claimNote, error) {
 	}
 	n := &claimNote{f}
 	// A file system without locks serves, too: there the note cannot be locked by who finds it either.
-	_ = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	_ = lock(f)
 	if err := n.write(headOf(p)); err != nil {
 		return nil, errors.Join(err, n.remove())
 	}
@@ -111,7 +110,7 @@ func (a *app) takeBackNoted(ctx context.Context, p pulling, name string) (given 
 		return 0, nil //nolint:nilerr // its process has just removed it, or it is not ours to read
 	}
 	defer f.Close()
-	if syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil {
+	if lock(f) != nil {
 		return 0, nil
 	}
 	text, err := io.ReadAll(f)

@@ -1,15 +1,19 @@
+//go:build linux
+
 package cli
 
 import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -95,7 +99,12 @@ func (a *app) quickstart(ctx context.Context, cfg config.Config, web string) (er
 	if err := demoPages(&cfg, web, m); err != nil {
 		return err
 	}
-	n, err := node.Start(node.Options{Config: cfg, Log: a.logger(cfg)})
+	log := served{app: a, Config: cfg, level: new(slog.LevelVar)}.logger()
+	confined, err := enterSandbox(cfg, "", log)
+	if err != nil {
+		return err
+	}
+	n, err := node.Start(node.Options{Config: cfg, Log: log, Sandbox: confined})
 	if err != nil {
 		return err
 	}
@@ -106,14 +115,14 @@ func (a *app) quickstart(ctx context.Context, cfg config.Config, web string) (er
 	switch err := d.prepare(ctx, n.HostKeys()); {
 	case ctx.Err() != nil: // stopped during prepare: the next start continues
 	case err != nil:
-		stop(n, cfg)
+		stop(n, time.Duration(cfg.Drain))
 		return err
 	default:
 		d.explain(n.HostKeys())
 	}
 	<-ctx.Done()
 	fmt.Fprintln(a.Out, "\nStopping.")
-	stop(n, cfg)
+	stop(n, time.Duration(cfg.Drain))
 	fmt.Fprintln(a.Out, "Stopped. Start again with the same command: everything is still there.")
 	return nil
 }
@@ -300,12 +309,4 @@ func (w *oneAtATime) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.to.Write(p)
-}
-
-// shellQuote quotes a path for a shell.
-func shellQuote(s string) string {
-	if strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+,:@%") == "" {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

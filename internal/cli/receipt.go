@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sallyport-sftp/sallyport/internal/fault"
-	"github.com/sallyport-sftp/sallyport/internal/identity"
 	"github.com/sallyport-sftp/sallyport/internal/proof"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -103,7 +102,7 @@ const maxSigned = 4 << 20
 // folder's key.
 func (a *app) publicKey(key string) (string, error) {
 	if key == "" {
-		key = filepath.Join(identity.SigningDir(a.dataDir()), "key.pub")
+		key = filepath.Join(proof.SigningDir(a.dataDir()), "key.pub")
 		if _, err := os.Stat(key); err != nil {
 			return "", fault.E("cli.publicKey", fault.NotFound, "There is no public key in %s.", a.dataDir()).
 				WithHint("give it with --key: a file, or the line that 'sallyport receipt key' prints")

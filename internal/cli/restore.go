@@ -1,3 +1,5 @@
+//go:build linux
+
 package cli
 
 import (
@@ -146,7 +148,7 @@ func (a *app) openRestored(ctx context.Context, f restoreFlags) error {
 	if f.to != "" {
 		cfg.Data = f.to
 	}
-	f.opening.Log, f.opening.Clock = a.logger(cfg), a.Clock
+	f.opening.Log, f.opening.Clock = a.loggerOf(cfg), a.Clock
 	out, err := node.OpenRestored(ctx, cfg, f.opening)
 	if out != nil && !a.json {
 		if err := out.Write(a.Out); err != nil {

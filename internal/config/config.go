@@ -45,6 +45,7 @@ type Config struct {
 	Audit    Audit             `yaml:"audit" envPrefix:"AUDIT_"`
 	Backup   Backup            `yaml:"backup" envPrefix:"BACKUP_"`
 	Log      Log               `yaml:"log" envPrefix:"LOG_"`
+	Sandbox  string            `yaml:"sandbox" env:"SANDBOX"` // on, off, require
 
 	// TemporaryNames are globs of names that clients use while they write. They, DoubtfulNames and
 	// IgnoredNames are matched without regard to case.
@@ -322,6 +323,7 @@ func Default() Config {
 			Inactive: Inactive{Notice: Duration(30 * 24 * time.Hour), Kinds: []string{string(model.KindCustomer)}}},
 		Records:       Records{Keep: Duration(395 * 24 * time.Hour), Failed: 200_000, Activity: 2_000_000},
 		Log:           Log{Level: "info", Format: "text"},
+		Sandbox:       "on",
 		ContentChecks: model.ChecksRefuse,
 		TemporaryNames: []string{".*", "*.filepart", "*.part", "*.tmp", "*.temp", "*.partial", "*.writing", "*.crdownload",
 			"*.swp", "*.lftp", "*.inprogress", "*.in-progress", "*.incomplete", "*.uploading"},

@@ -19,6 +19,7 @@ const exampleHead = `# The configuration of Sallyport: every setting, what it me
 # A setting can be given as a variable, too: limits.idle is SALLYPORT_LIMITS_IDLE. A variable wins
 # over this file. Regions, file types and templates are set here alone.
 # Sizes: 512MiB, 50GB, or a number of bytes. Lengths of time: 90s, 15m, 24h, 7d.
+# What is marked [reload] changes in a running server with "sallyport reload"; the rest needs a restart.
 # Check your changes with: sallyport config check --config FILE
 `
 
@@ -46,8 +47,11 @@ func (e *example) meaning(name string, depth int) {
 		return
 	}
 	e.told[name] = true
-	line := "#"
-	for word := range strings.FieldsSeq(meanings[name]) {
+	line, text := "#", meanings[name]
+	if AtReload(name) && slices.ContainsFunc(Settings(), func(s Setting) bool { return s.Name == name }) {
+		text += " [reload]"
+	}
+	for word := range strings.FieldsSeq(text) {
 		if 2*depth+len(line)+1+len(word) > exampleWidth {
 			e.line(depth, line)
 			line = "#"

@@ -236,6 +236,9 @@ var meanings = map[string]string{
 	"log.level":  "debug, info, warn or error.",
 	"log.format": "text or json.",
 
+	"sandbox": "on: the server confines itself to the files that it needs (Linux's Landlock), as far as the kernel can. " +
+		"require: it does not start without. off: it does not.",
+
 	"temporary_names": "Patterns of names that clients use while they write. A file counts when it is renamed.",
 	"doubtful_names": "Patterns of names that may be temporary. " +
 		"A file that keeps such a name for doubtful_grace counts.",

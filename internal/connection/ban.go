@@ -40,11 +40,11 @@ var notFailures = map[string]bool{model.ReasonTooMany: true, model.ReasonServerO
 // guard counts failures by address, and bans addresses with too many. IPv6 addresses are counted by
 // /64, because that is what one subscriber gets.
 type guard struct {
-	store  *store.Store
-	policy BanPolicy
-	never  *bart.Lite
+	store *store.Store
 
 	mu       sync.Mutex
+	policy   BanPolicy
+	never    *bart.Lite
 	tracks   map[netip.Prefix]*track
 	bans     map[netip.Prefix]*model.Ban
 	fresh    []model.Ban            // bans not yet in the database
@@ -60,13 +60,22 @@ type guard struct {
 type track struct{ at []time.Time }
 
 func newGuard(s *store.Store, p BanPolicy) *guard {
-	g := &guard{store: s, policy: p, never: &bart.Lite{}, allowed: &bart.Lite{}, tracks: map[netip.Prefix]*track{},
+	g := &guard{store: s, allowed: &bart.Lite{}, tracks: map[netip.Prefix]*track{},
 		bans: map[netip.Prefix]*model.Ban{}, refused: map[netip.Prefix]int64{}, recorded: map[netip.Prefix]time.Time{},
 		made: make(chan struct{}, 1)}
-	for _, n := range p.Never {
-		g.never.Insert(n)
-	}
+	g.replace(p)
 	return g
+}
+
+// replace puts another policy in force.
+func (g *guard) replace(p BanPolicy) {
+	never := &bart.Lite{}
+	for _, n := range p.Never {
+		never.Insert(n)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.policy, g.never = p, never
 }
 
 // unitName formats a unit as it is stored and shown.

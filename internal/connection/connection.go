@@ -70,10 +70,11 @@ type Record struct {
 
 // Service records connections.
 type Service struct {
-	o     Options
-	queue chan Record
-	limit *rate.Limiter
-	guard *guard
+	o      Options
+	policy atomic.Pointer[Policy] // in force
+	queue  chan Record
+	limit  *rate.Limiter
+	guard  *guard
 
 	dropped atomic.Int64 // records dropped since the last log line
 	lost    atomic.Int64 // observations, and records of log-ins
@@ -109,9 +110,16 @@ func New(ctx context.Context, o Options) *Service {
 	r := &Service{o: o, queue: make(chan Record, queueLength), limit: rate.NewLimiter(failedRate, failedBurst),
 		guard: newGuard(o.Store, o.Policy.Bans), recent: map[netip.Prefix]seen{}, seen: map[sight]*store.Observation{},
 		refusals: map[upload]*refusal{}}
+	r.policy.Store(&o.Policy)
 	r.guard.load(o.Clock(), o.Log)
 	r.done.Go(func() { r.run(ctx) })
 	return r
+}
+
+// Replace puts another policy in force, from now on. Bans that were made stay.
+func (r *Service) Replace(p Policy) {
+	r.policy.Store(&p)
+	r.guard.replace(p.Bans)
 }
 
 // Wait returns when the service has stopped and everything queued is written.
@@ -301,7 +309,7 @@ func write(tx *store.Tx, batch []Record, recent map[netip.Prefix]seen) error {
 // prune removes records that are too old, and the oldest of those that exceed their limits. It
 // works in small transactions, so that no other commit waits long.
 func (r *Service) prune(now time.Time) {
-	before := now.Add(-r.o.Policy.KeepFor)
+	before := now.Add(-r.policy.Load().KeepFor)
 	ctx := context.Background()
 	for _, old := range []func(tx *store.Tx) (int64, error){
 		func(tx *store.Tx) (int64, error) { return tx.PruneConnections(before) },
@@ -311,18 +319,18 @@ func (r *Service) prune(now time.Time) {
 		r.repeat(old)
 	}
 	q := r.o.Store.Read(ctx)
-	if edge, err := q.FailedEdge(r.o.Policy.KeepFailed); err == nil && !edge.IsZero() {
+	if edge, err := q.FailedEdge(r.policy.Load().KeepFailed); err == nil && !edge.IsZero() {
 		r.repeat(func(tx *store.Tx) (int64, error) { return tx.PruneFailed(edge) })
 	}
-	if edge, err := q.StrangerEdge(r.o.Policy.KeepFailed); err == nil && !edge.IsZero() {
+	if edge, err := q.StrangerEdge(r.policy.Load().KeepFailed); err == nil && !edge.IsZero() {
 		r.repeat(func(tx *store.Tx) (int64, error) { return tx.PruneStrangers(edge) })
 	}
-	edge, err := q.ObservationEdge(r.o.Policy.KeepSeen)
+	edge, err := q.ObservationEdge(r.policy.Load().KeepSeen)
 	if err == nil {
 		edge = max(edge, exchange.FirstID(before))
 		r.repeat(func(tx *store.Tx) (int64, error) { return tx.PruneObservations(edge) })
 	}
-	edge, err = q.RefusedUploadEdge(r.o.Policy.KeepFailed)
+	edge, err = q.RefusedUploadEdge(r.policy.Load().KeepFailed)
 	if err == nil {
 		edge = max(edge, exchange.FirstID(before))
 		r.repeat(func(tx *store.Tx) (int64, error) { return tx.PruneRefusedUploads(edge) })

@@ -182,7 +182,7 @@ func (r asking) standing(q *store.Q, u model.User, out *model.Explained) error {
 // mayDownload reports whether a user of a closed account may still log in, to download its files.
 func (r asking) mayDownload(a model.Account, u model.User) bool {
 	return a.State == model.AccountClosed && u.Kind != model.KindService &&
-		a.MayDownload(r.o.Policy.CloseAccess, r.o.Clock())
+		a.MayDownload(r.policy.Load().CloseAccess, r.o.Clock())
 }
 
 // untilRemoved says until when the users of a closed account may log in.
@@ -195,7 +195,7 @@ func (r asking) untilRemoved(a model.Account, u model.User) string {
 
 // limits adds the mailbox limits that a user has reached, or nearly.
 func (r asking) limits(u model.User, out *model.Explained) {
-	l := r.o.Policy.Limits.Of(u.OwnLimits())
+	l := r.policy.Load().Limits.Of(u.OwnLimits())
 	for _, b := range []struct {
 		have, limit int64
 		what, field string
@@ -279,9 +279,9 @@ func (r asking) similar(q *store.Q, name string) []string {
 
 // lists returns the allow-lists that a user's log-ins must pass.
 func (r asking) lists(u model.User, a model.Account) []allowList {
-	endpoint, ok := r.o.Policy.EndpointIPs[a.Region]
+	endpoint, ok := r.policy.Load().EndpointIPs[a.Region]
 	if !ok {
-		endpoint = r.o.Policy.EndpointIPs[""]
+		endpoint = r.policy.Load().EndpointIPs[""]
 	}
 	return []allowList{{"user", u.AllowIPs}, {"account", a.AllowIPs}, {"server address", endpoint}}
 }

@@ -168,7 +168,7 @@ const quotaFiles = "quota_files"
 
 // roomNow says how much room there is by now, if there is, of what an upload did not fit into.
 func (r *Service) roomNow(f *facts) since {
-	l, u := r.o.Policy.Limits.Of(f.user.OwnLimits()), f.user
+	l, u := r.policy.Load().Limits.Of(f.user.OwnLimits()), f.user
 	for _, refused := range f.uploads {
 		if tooLarge(refused) && refused.Size >= l.QuotaBytes {
 			return since{}

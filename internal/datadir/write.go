@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
 // WriteNew writes and syncs a new file. It fails with fs.ErrExist if path exists.
@@ -66,4 +68,26 @@ func Exists(path string) (bool, error) {
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// Make makes a folder with a mode, whatever the umask is, unless it is there.
+func Make(path string, mode fs.FileMode) error {
+	_, absent := os.Stat(path)
+	err := os.MkdirAll(path, mode)
+	if err == nil && absent != nil {
+		err = os.Chmod(path, mode)
+	}
+	if err != nil {
+		return fault.E("datadir.Make", fault.Invalid, "The folder %s cannot be made: %v.", path, fault.InWords(err))
+	}
+	return nil
+}
+
+// Probe writes a small file to the disk. It fails, or does not return, if the disk does.
+func (d *Dir) Probe() error {
+	path := filepath.Join(d.Path, "alive")
+	if err := Replace(path, []byte("The disk can be written.\n"), 0o600); err != nil {
+		return fault.E("datadir.Probe", fault.Unavailable, "The data folder cannot be written: %v.", fault.InWords(err))
+	}
+	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/blob"
@@ -29,14 +30,13 @@ import (
 
 // Options configure the service.
 type Options struct {
-	Store     *store.Store
-	Blobs     blob.Store
-	Desk      *deposit.Desk // nil: the service makes its own
-	Clock     exchange.Clock
-	IDs       *exchange.IDs
-	Key       *proof.Key // signs receipts
-	MaxFile   int64
-	FreeFloor int64
+	Store  *store.Store
+	Blobs  blob.Store
+	Desk   *deposit.Desk // nil: the service makes its own
+	Clock  exchange.Clock
+	IDs    *exchange.IDs
+	Key    *proof.Key // signs receipts
+	Bounds Bounds
 	// Class returns the retention class of a file that a feed places at a path. nil: always the
 	// default class.
 	Class func(userID, path, feed string) string
@@ -52,14 +52,21 @@ type Options struct {
 	Zone   *time.Location // of dated folders; nil: UTC
 	// Remind mails a letter, in a transaction. nil: mail is not configured.
 	Remind func(tx *store.Tx, l Letter) error
+}
+
+// Bounds limit what is stored.
+type Bounds struct {
+	MaxFile   int64
+	FreeFloor int64 // bytes of the disk that stay free
 	// KeepUploads is how long an unfinished upload or a file on hold is kept after its last write.
 	KeepUploads time.Duration
 }
 
 // Service implements feeds. It is safe for concurrent use.
 type Service struct {
-	o     Options
-	types *types
+	o      Options
+	bounds atomic.Pointer[Bounds] // in force
+	types  *types
 
 	mu      sync.Mutex
 	uploads map[string]*upload
@@ -77,8 +84,13 @@ func New(o Options) *Service {
 	if o.May == nil {
 		o.May = func(model.User) string { return model.FeedsLook }
 	}
-	return &Service{o: o, types: newTypes(o.Types), uploads: map[string]*upload{}, held: map[heldKey]*Held{}}
+	r := &Service{o: o, types: newTypes(o.Types), uploads: map[string]*upload{}, held: map[heldKey]*Held{}}
+	r.bounds.Store(&o.Bounds)
+	return r
 }
+
+// Replace puts other bounds in force, from now on.
+func (r *Service) Replace(b Bounds) { r.bounds.Store(&b) }
 
 func (r *Service) now() time.Time { return r.o.Clock().UTC().Truncate(time.Microsecond) }
 

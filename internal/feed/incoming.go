@@ -57,8 +57,8 @@ func (i *Incoming) ReadAt(p []byte, off int64) (int, error) {
 func (i *Incoming) WriteAt(p []byte, off int64) error {
 	const op = "feed.Incoming"
 	end := off + int64(len(p))
-	if off < 0 || end < off || end > i.r.o.MaxFile {
-		return fault.E(op, fault.TooLarge, "The file is larger than the limit of %d bytes.", i.r.o.MaxFile)
+	if off < 0 || end < off || end > i.r.bounds.Load().MaxFile {
+		return fault.E(op, fault.TooLarge, "The file is larger than the limit of %d bytes.", i.r.bounds.Load().MaxFile)
 	}
 	if off > i.size+maxAhead {
 		return fault.E(op, fault.Invalid, "A file here is written from its start on.")
@@ -75,8 +75,9 @@ func (i *Incoming) WriteAt(p []byte, off int64) error {
 
 // Truncate sets the size, within the limits of WriteAt.
 func (i *Incoming) Truncate(size int64) error {
-	if size < 0 || size > i.r.o.MaxFile {
-		return fault.E("feed.Incoming", fault.TooLarge, "The file is larger than the limit of %d bytes.", i.r.o.MaxFile)
+	if size < 0 || size > i.r.bounds.Load().MaxFile {
+		return fault.E("feed.Incoming", fault.TooLarge, "The file is larger than the limit of %d bytes.",
+			i.r.bounds.Load().MaxFile)
 	}
 	if size > i.size+maxAhead {
 		return fault.E("feed.Incoming", fault.Invalid, "A file here is written from its start on.")

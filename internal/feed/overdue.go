@@ -40,7 +40,7 @@ func (r *Service) Overdue(ctx context.Context, log *slog.Logger) error {
 		}
 		now := r.now()
 		switch {
-		case now.Sub(h.At) > r.o.KeepUploads:
+		case now.Sub(h.At) > r.bounds.Load().KeepUploads:
 			log.Warn("a file under a temporary name has expired", "user", h.User, "path", valid.Printable(h.Path), "size",
 				h.Size)
 			in, err := r.take(h.key(), h.id)

@@ -162,8 +162,8 @@ func (w *world) after(c *testkit.Crash, do func(*feed.Service, *disk.Store)) {
 }
 
 func (w *world) serviceOn(s *store.Store, blobs *disk.Store) *feed.Service {
-	return feed.New(feed.Options{Store: s, Blobs: blobs, Clock: w.Clock, IDs: w.IDs, Key: w.Key, MaxFile: w.maxFile,
-		KeepUploads: 7 * day})
+	return feed.New(feed.Options{Store: s, Blobs: blobs, Clock: w.Clock, IDs: w.IDs, Key: w.Key,
+		Bounds: feed.Bounds{MaxFile: w.maxFile, KeepUploads: 7 * day}})
 }
 
 func (w *world) checkAfter(c *testkit.Crash) {

@@ -287,7 +287,7 @@ func (r *Service) receive(p Publication) (received, error) {
 	}
 	look := r.newContentCheck(p)
 	in, err := deposit.Receive(r.o.Blobs, r.o.IDs.New(), func(w io.Writer) error {
-		_, err := io.Copy(io.MultiWriter(w, look), io.LimitReader(p.Body, r.o.MaxFile+1))
+		_, err := io.Copy(io.MultiWriter(w, look), io.LimitReader(p.Body, r.bounds.Load().MaxFile+1))
 		return fault.Wrap(op, fault.Invalid, err) // the sender aborted, or the disk is full
 	})
 	if err != nil {
@@ -302,7 +302,7 @@ func (r *Service) receive(p Publication) (received, error) {
 
 func (r *Service) checkFree(size int64) error {
 	free, err := r.o.Blobs.Free()
-	if err == nil && free < r.o.FreeFloor+size {
+	if err == nil && free < r.bounds.Load().FreeFloor+size {
 		err = fault.E("feed.checkFree", fault.NoSpace, "The server's storage is full.").
 			WithHint("free space where the data folder is")
 	}
@@ -314,8 +314,8 @@ func (r *Service) checkFree(size int64) error {
 func (r *Service) declared(p Publication, b store.Blob, look *contentCheck) (flag string, err error) {
 	const op = "feed.Publish"
 	switch {
-	case b.Size > r.o.MaxFile:
-		return "", fault.E(op, fault.TooLarge, "The file is larger than the limit of %d bytes.", r.o.MaxFile)
+	case b.Size > r.bounds.Load().MaxFile:
+		return "", fault.E(op, fault.TooLarge, "The file is larger than the limit of %d bytes.", r.bounds.Load().MaxFile)
 	case p.Size >= 0 && b.Size != p.Size:
 		return "", fault.E(op, fault.Invalid, "The file has %d bytes, not the %d that were declared.", b.Size, p.Size)
 	case p.SHA256 != "" && !strings.EqualFold(p.SHA256, hex.EncodeToString(b.SHA256)):

@@ -142,8 +142,9 @@ const maxUploads = 1000
 // BeginUpload starts a file that comes in parts. size is in bytes; < 0 is unknown.
 func (r *Service) BeginUpload(actor string, size int64) (model.Upload, error) {
 	const op = "feed.BeginUpload"
-	if size > r.o.MaxFile {
-		return model.Upload{}, fault.E(op, fault.TooLarge, "The file is larger than the limit of %d bytes.", r.o.MaxFile)
+	if size > r.bounds.Load().MaxFile {
+		return model.Upload{}, fault.E(op, fault.TooLarge, "The file is larger than the limit of %d bytes.",
+			r.bounds.Load().MaxFile)
 	}
 	if err := r.checkFree(max(size, 0)); err != nil {
 		return model.Upload{}, err
@@ -179,7 +180,7 @@ func (u *upload) sync() error {
 }
 
 func (r *Service) describe(u *upload) model.Upload {
-	return model.Upload{ID: u.id, Offset: u.offset, Size: u.size, ExpiresAt: u.at.Add(r.o.KeepUploads)}
+	return model.Upload{ID: u.id, Offset: u.offset, Size: u.size, ExpiresAt: u.at.Add(r.bounds.Load().KeepUploads)}
 }
 
 func (r *Service) upload(id string) (*upload, error) {
@@ -231,7 +232,7 @@ func (r *Service) Append(id string, at int64, body io.Reader) (model.Upload, err
 	if err := u.wake(r.o.Blobs); err != nil {
 		return model.Upload{}, err
 	}
-	limit := r.o.MaxFile
+	limit := r.bounds.Load().MaxFile
 	if u.size >= 0 {
 		limit = u.size
 	}
@@ -365,7 +366,7 @@ func (r *Service) stale() (ids []string) {
 	defer r.mu.Unlock()
 	for id, u := range r.uploads {
 		if u.mu.TryLock() {
-			if r.now().Sub(u.at) > r.o.KeepUploads {
+			if r.now().Sub(u.at) > r.bounds.Load().KeepUploads {
 				ids = append(ids, id)
 			}
 			u.mu.Unlock()

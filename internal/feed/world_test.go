@@ -51,7 +51,7 @@ func (w *world) open() {
 	}
 	w.desk = deposit.New(w.Store, slog.New(slog.DiscardHandler))
 	w.service = feed.New(feed.Options{Store: w.Store, Blobs: w.Blobs, Desk: w.desk, Clock: w.Clock, IDs: w.IDs, Key: w.Key,
-		MaxFile: w.maxFile, KeepUploads: 7 * day, Types: w.types, Zone: w.zone, Remind: w.remind})
+		Bounds: feed.Bounds{MaxFile: w.maxFile, KeepUploads: 7 * day}, Types: w.types, Zone: w.zone, Remind: w.remind})
 	w.Must(w.service.Recover(slog.New(slog.DiscardHandler)))
 }
 

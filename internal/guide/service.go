@@ -31,7 +31,7 @@ type Options struct {
 	Accounts *account.Service
 	Clock    exchange.Clock
 	HostKeys func() []model.HostKey
-	Operator exchange.Operator
+	Operator func() exchange.Operator         // who runs the server; nil: nobody is named
 	Listener string                           // address of the listener; "": none
 	Endpoint func(region string) Endpoint     // from the configuration
 	FeedsMay func(kind model.UserKind) string // what users of a kind may do with delivered files
@@ -60,6 +60,9 @@ type Service struct{ o Options }
 
 // New makes the service.
 func New(o Options) *Service {
+	if o.Operator == nil {
+		o.Operator = func() exchange.Operator { return exchange.Operator{} }
+	}
 	if o.Resolve == nil {
 		o.Resolve = net.DefaultResolver.LookupHost
 	}
@@ -120,7 +123,7 @@ func (s *Service) subject(ctx context.Context, user string) (v subject, err erro
 // fill fills the card.
 func (s *Service) fill(ctx context.Context, q *store.Q, v *subject) (err error) {
 	u, e := v.user, v.endpoint
-	v.card = Card{Operator: s.o.Operator, Account: v.account.Name, User: u.Name, Kind: u.Kind, StartDir: u.StartDir,
+	v.card = Card{Operator: s.o.Operator(), Account: v.account.Name, User: u.Name, Kind: u.Kind, StartDir: u.StartDir,
 		Support: e.Support, KeysBy: s.o.Accounts.KeysMadeBy(), Made: s.o.Clock().UTC()}
 	c := &v.card
 	for _, k := range s.o.keys() {

@@ -75,7 +75,7 @@ func (w *world) begin(t testing.TB) *world {
 func (w *world) open() {
 	w.Helper()
 	w.feeds = feed.New(feed.Options{Store: w.Store, Blobs: w.blobs, Clock: w.Clock, IDs: w.IDs, Key: w.Key,
-		MaxFile: 1 << 20, FreeFloor: w.floor})
+		Bounds: feed.Bounds{MaxFile: 1 << 20, FreeFloor: w.floor}})
 	var err error
 	w.service, err = hotfolder.New(hotfolder.Options{Dir: w.dir, Feeds: w.feeds, Clock: w.Clock,
 		Log: slog.New(slog.DiscardHandler), Every: time.Second, Settle: settle, Keep: keep,

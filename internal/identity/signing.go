@@ -16,11 +16,6 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
-// SigningDir returns the folder of the key that signs receipts, removal reports and the audit log's
-// checkpoints. In key.pub, the first line is its public half; further lines are the public halves
-// of earlier keys.
-func SigningDir(data string) string { return filepath.Join(data, "signing") }
-
 // signingSetting is the database setting with the public half of the signing key.
 const signingSetting = "signing.key"
 
@@ -30,7 +25,7 @@ const signingSetting = "signing.key"
 // notice. With Keeper.NewSigningKey it goes on with another key all the same.
 func (k Keeper) SigningKey(ctx context.Context) (*proof.Key, error) {
 	const op = "identity.SigningKey"
-	dir, q := SigningDir(k.Data), k.Store.Read(ctx)
+	dir, q := proof.SigningDir(k.Data), k.Store.Read(ctx)
 	known, err := q.Setting(signingSetting)
 	if err != nil {
 		return nil, err
@@ -86,7 +81,7 @@ func (k Keeper) SigningKey(ctx context.Context) (*proof.Key, error) {
 // replaceSigningKey makes key the deployment's signing key. The public halves of earlier keys are
 // kept, so that their signatures can still be verified.
 func (k Keeper) replaceSigningKey(ctx context.Context, key *proof.Key, known, note string) (*proof.Key, error) {
-	dir := SigningDir(k.Data)
+	dir := proof.SigningDir(k.Data)
 	public := strings.TrimSpace(key.Public() + "\n" + known)
 	if err := datadir.Replace(filepath.Join(dir, "key.pub"), []byte(public+"\n"), 0o644); err != nil {
 		return nil, err
@@ -114,7 +109,7 @@ func knownAs(known, note string) string {
 type LogHead struct{ path string }
 
 // HeadOf returns the LogHead of a data folder.
-func HeadOf(data string) LogHead { return LogHead{filepath.Join(SigningDir(data), "log")} }
+func HeadOf(data string) LogHead { return LogHead{filepath.Join(proof.SigningDir(data), "log")} }
 
 // Load returns the saved checkpoint; "" if none was saved.
 func (h LogHead) Load() (string, error) {

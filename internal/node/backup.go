@@ -23,6 +23,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/handover"
 	"github.com/sallyport-sftp/sallyport/internal/identity"
 	"github.com/sallyport-sftp/sallyport/internal/operator"
+	"github.com/sallyport-sftp/sallyport/internal/proof"
 	"github.com/sallyport-sftp/sallyport/internal/retention"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -71,8 +72,8 @@ func Backup(ctx context.Context, cfg config.Config, r BackupRequest) (out Backup
 		return out, err
 	}
 	defer s.Close()
-	o := backup.Options{Store: s, Database: kindOf(cfg), Data: cfg.Data, Clock: r.Clock, Program: Version, Keep: r.Keep,
-		Rate: r.Rate, Progress: r.Progress}
+	o := backup.Options{Store: s, Database: kindOf(cfg), Data: cfg.Data, Clock: r.Clock, Program: exchange.Version,
+		Keep: r.Keep, Rate: r.Rate, Progress: r.Progress}
 	if o.Known, err = publicKeys(cfg.Data); err != nil {
 		return out, err
 	}
@@ -101,7 +102,7 @@ func kindOf(cfg config.Config) string {
 
 // publicKeys reads the public halves of the signing keys, the present one first; "" if there is none yet.
 func publicKeys(data string) (string, error) {
-	text, err := os.ReadFile(filepath.Join(identity.SigningDir(data), "key.pub"))
+	text, err := os.ReadFile(filepath.Join(proof.SigningDir(data), "key.pub"))
 	if errors.Is(err, os.ErrNotExist) {
 		return "", nil
 	}

@@ -19,7 +19,8 @@ func (n *Node) buildEndpoints() *endpoint.Service {
 				return nil, busy(e.Listen, err)
 			}
 			n.background.Go(func() {
-				if err := n.ssh.Serve(sshd.Listener{Listener: l, AllowIPs: allow, Name: e.Name, Old: e.Algorithms}); err != nil {
+				if err := n.ssh.Serve(sshd.Listener{Listener: l, Name: e.Name,
+					Old: e.Algorithms, AllowIPs: func() []netip.Prefix { return allow }}); err != nil {
 					n.log.Error("a listener stopped", "address", l.Addr(), "err", err)
 				}
 			})

@@ -13,6 +13,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/identity"
 	"github.com/sallyport-sftp/sallyport/internal/node"
+	"github.com/sallyport-sftp/sallyport/internal/offline"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 	"github.com/sallyport-sftp/sallyport/model"
 )
@@ -106,7 +107,7 @@ func TestALostSigningKeyIsNotReplacedInSilence(t *testing.T) {
 		c := testkit.Config(dep.Data)
 		c.Database.URL = database
 		testkit.Eventually(t, "both keys' checkpoints agree", func() bool {
-			r, err := node.VerifyAudit(context.Background(), c, public(), "", func(int64, int64) {})
+			r, err := offline.VerifyAudit(context.Background(), c, public(), "", func(int64, int64) {})
 			testkit.Must(t, err)
 			if !r.OK {
 				t.Fatalf("verifying the log: %+v", r)

@@ -51,7 +51,7 @@ func (a authority) Ended(r sshd.Record) {
 	if c.LoggedIn && c.EndedAt == nil {
 		a.n.loggedIn(r)
 	}
-	if !a.n.cfg.Keys.Pending || c.LoggedIn {
+	if !a.n.inForce().Keys.Pending || c.LoggedIn {
 		return
 	}
 	for _, line := range r.Unknown {
@@ -87,7 +87,7 @@ func (n *Node) used(user string, d time.Duration) (pause time.Duration) {
 // serveSFTP serves a channel with its user's mailbox.
 func (n *Node) serveSFTP(ctx context.Context, sub sshd.Subsystem) error {
 	s := sftpd.New(sub.Channel, sftpd.Options{Log: n.log.With("session", sub.Login.Session), Clock: n.clock,
-		MaxHandles: n.cfg.Limits.Handles, Bulk: sub.Bulk,
+		MaxHandles: n.inForce().Limits.Handles, Bulk: sub.Bulk,
 		Used: func(took time.Duration) time.Duration { return n.used(sub.Login.User.ID, took) }})
 	if sub.Login.User.Kind == model.KindService {
 		fs := platform.Begin(n.platformOptions(), sub.Login, "")

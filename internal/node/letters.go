@@ -2,40 +2,19 @@ package node
 
 import (
 	"context"
-	"log/slog"
 	"path"
 	"strings"
-	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/config"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/feed"
 	"github.com/sallyport-sftp/sallyport/internal/guide"
 	"github.com/sallyport-sftp/sallyport/internal/notify"
-	"github.com/sallyport-sftp/sallyport/internal/notify/mail"
 	"github.com/sallyport-sftp/sallyport/internal/retention"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/internal/web"
 	"github.com/sallyport-sftp/sallyport/model"
 )
-
-// readWords reads the templates of letters and banners.
-func readWords(c *config.Config, log *slog.Logger) (*mail.Writer, error) {
-	zone, err := time.LoadLocation(c.TimeZone)
-	if err != nil {
-		return nil, fault.Wrap("node.readWords", fault.Invalid, err)
-	}
-	o := c.Operator
-	return mail.NewWriter(mail.WriterConfig{Templates: c.Mail.Templates, Language: c.Mail.Language,
-		Operator: o.Name, URL: o.URL, Logo: o.Logo, Zone: zone, Log: log})
-}
-
-// CheckWords checks the templates that a configuration names, without starting anything.
-func CheckWords(c config.Config) error {
-	_, err := readWords(&c, nil)
-	return err
-}
 
 // welcome returns what a user needs to connect, with the guide and the site files.
 func (n *Node) welcome(ctx context.Context, user string) (f notify.WelcomeFacts, files []model.MessageFile, err error) {

@@ -3,7 +3,6 @@ package node
 import (
 	"errors"
 	"log/slog"
-	"net"
 	"net/http"
 	"time"
 
@@ -15,7 +14,7 @@ func (n *Node) openMetrics() error {
 	if n.cfg.Metrics.Listen == "" {
 		return nil
 	}
-	l, err := net.Listen("tcp", n.cfg.Metrics.Listen)
+	l, err := n.o.Sockets.Listen(n.cfg.Metrics.Listen)
 	if err != nil {
 		return busy(n.cfg.Metrics.Listen, err)
 	}

@@ -11,9 +11,11 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -50,6 +52,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/proof"
 	"github.com/sallyport-sftp/sallyport/internal/quietlog"
 	"github.com/sallyport-sftp/sallyport/internal/retention"
+	"github.com/sallyport-sftp/sallyport/internal/service"
 	"github.com/sallyport-sftp/sallyport/internal/sshd"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/trace"
@@ -57,9 +60,6 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
 )
-
-// Version is the release. The build sets it.
-var Version = "dev"
 
 // Options are the settings of a node.
 type Options struct {
@@ -69,7 +69,14 @@ type Options struct {
 	// NewSigningKey and NewHostKeys are the reasons to replace lost keys. With "", Start fails if
 	// keys are lost.
 	NewSigningKey, NewHostKeys string
-	AcceptLog                  string // why an audit log that does not extend its head is accepted; "": it is not
+	// Read reads the configuration again, for Reload. Nil: there is none to read. Reloaded is told what is in force
+	// afterwards; may be nil.
+	Read     func() (config.Config, error)
+	Reloaded func(config.Config)
+	// Sockets are those that the service manager opened; nil: none.
+	Sockets   *service.Sockets
+	Sandbox   string // in words: what confines this process
+	AcceptLog string // why an audit log that does not extend its head is accepted; "": it is not
 
 	Again func(first, second store.Run) error // for the store; only tests set it
 }
@@ -95,7 +102,7 @@ type Node struct {
 	retain     *retention.Service
 	traces     *trace.Service
 	audits     *audit.Service
-	words      *mail.Writer
+	words      atomic.Pointer[mail.Writer]
 	guides     *guide.Service
 	tell       *notify.Service
 	hooks      *webhook.Sender
@@ -114,11 +121,13 @@ type Node struct {
 	vault      *keys.Vault
 	first      string       // link with which the first administrator joins; ""
 	operations http.Handler // the API
+	pagesOn    swapped      // the pages and the API over the network
 	web        *http.Server
 	plain      *http.Server // answers an authority's challenges in clear, and redirects
 	// certificates are those that are ordered; nil if none are.
 	certificates *acme.Certificates
 	webAddr      string
+	proxies      []netip.Prefix // whom the web listener believes whom a request comes from
 	metrics      *http.Server
 	revoked      *account.Revocations
 	processor    *fair.Share // divides processor time among users
@@ -128,10 +137,14 @@ type Node struct {
 	socket       net.Listener
 	ring         *identity.Ring
 	endpoints    *endpoint.Service
-	operator     exchange.Operator
-	probes       *exchange.Probes // log-ins of our own
-	background   sync.WaitGroup
-	cancel       context.CancelFunc
+	// operator is what partners see of the operator, config the settings in force. A reload replaces them; cfg stays as
+	// it was at the start.
+	operator   atomic.Pointer[exchange.Operator]
+	config     atomic.Pointer[config.Config]
+	reloading  sync.Mutex
+	probes     *exchange.Probes // log-ins of our own
+	background sync.WaitGroup
+	cancel     context.CancelFunc
 }
 
 // Start builds a node and opens its listeners. No other process can use the data folder until
@@ -152,9 +165,12 @@ func Start(o Options) (n *Node, err error) {
 		}
 	}()
 	n.memory = memory.Limit()
-	if n.operator, err = n.cfg.Operator.Read(); err != nil {
+	n.config.Store(&o.Config)
+	shown, err := n.cfg.Operator.Read()
+	if err != nil {
 		return n, err
 	}
+	n.operator.Store(&shown)
 	if n.dir, err = datadir.Claim(n.cfg.Data, n.log); err != nil {
 		return n, err
 	}
@@ -194,11 +210,11 @@ func Start(o Options) (n *Node, err error) {
 			return n, err
 		}
 	}
-	if err := n.audits.Started(ctx, n.name, Version, n.cfg.Redacted(), config.Difference); err != nil {
+	if err := n.audits.Started(ctx, n.name, exchange.Version, n.cfg.Redacted(), config.Difference); err != nil {
 		return n, err
 	}
 	n.startServices(ctx)
-	n.log.Info("sallyport is up", "version", Version, "sftp", n.Addresses(), "data", n.cfg.Data)
+	n.log.Info("sallyport is up", "version", exchange.Version, "sftp", n.Addresses(), "data", n.cfg.Data)
 	return n, nil
 }
 
@@ -216,7 +232,7 @@ func (n *Node) buildServices(ctx context.Context) (err error) {
 		return err
 	}
 	n.operators = operator.New(operator.Options{Store: n.store, Clock: n.clock, IDs: n.ids, Vault: n.vault, Log: n.log,
-		URL: n.pages(), Name: n.operator.Name, Policy: operatorPolicy(&n.cfg)})
+		URL: n.pages(), Name: n.branding().Name, Policy: operatorPolicy(&n.cfg)})
 	n.accounts = account.New(n.store, n.clock, n.ids, policy)
 	if err := n.buildExchange(ctx); err != nil {
 		return err
@@ -270,10 +286,10 @@ func (n *Node) buildListeners(ctx context.Context) error {
 		Learnt: n.ring.Learnt, Authority: authority{n}, Handler: n.serveSFTP, Clock: n.clock,
 		IDs: n.ids, Log: n.log, Banner: func(region,
 			reference string) string {
-			return n.announced.Public(region) + n.words.Banner(n.helpAt(region), reference)
+			return n.announced.Public(region) + n.words.Load().Banner(n.helpAt(region), reference)
 		}, Greeting: n.announced.Greeting,
 		Turned: func(region, reference string, until time.Time) string {
-			return n.words.Banned(n.helpAt(region), reference, until)
+			return n.words.Load().Banned(n.helpAt(region), reference, until)
 		}, Proxies: config.Networks(n.cfg.Access.Proxies),
 		Limits: sshLimits(n.cfg.Limits, n.memory), Used: n.used})
 	n.inbox.Join(inbox.Mailboxes{Store: n.store, Tree: n.tree, Log: n.log, Live: n.ssh.HasSession})
@@ -306,7 +322,7 @@ func (n *Node) buildListeners(ctx context.Context) error {
 // allow-list before log-in.
 func (n *Node) listen() (listeners []sshd.Listener, err error) {
 	open := func(addr string, d sshd.Listener) error {
-		l, err := net.Listen("tcp", addr)
+		l, err := n.o.Sockets.Listen(addr)
 		if err != nil {
 			return busy(addr, err)
 		}
@@ -321,9 +337,8 @@ func (n *Node) listen() (listeners []sshd.Listener, err error) {
 		}
 	}
 	for _, region := range slices.Sorted(maps.Keys(n.cfg.Regions)) {
-		e, _ := n.cfg.EndpointOf(region)
 		for _, addr := range n.cfg.Regions[region].Listen {
-			if err := open(addr, sshd.Listener{Region: region, AllowIPs: config.Networks(e.AllowIPs)}); err != nil {
+			if err := open(addr, sshd.Listener{Region: region, AllowIPs: n.allowedAt(region)}); err != nil {
 				return listeners, err
 			}
 		}
@@ -390,7 +405,7 @@ func (n *Node) Close(ctx context.Context) {
 	}
 	n.background.Wait()
 	if n.Failure() == nil && n.audits != nil {
-		if err := n.audits.Stopped(context.WithoutCancel(ctx), n.name, Version); err != nil {
+		if err := n.audits.Stopped(context.WithoutCancel(ctx), n.name, exchange.Version); err != nil {
 			n.log.Error("the stop could not be written down", "err", err)
 		}
 	}

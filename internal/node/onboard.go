@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"strings"
-	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/notify"
 	"github.com/sallyport-sftp/sallyport/internal/onboard"
@@ -13,13 +12,8 @@ import (
 
 // buildOnboard builds the service of requests for access.
 func (n *Node) buildOnboard() *onboard.Service {
-	c := &n.cfg.Onboard
 	o := onboard.Options{Store: n.store, Clock: n.clock, IDs: n.ids, Log: n.log, Accounts: n.accounts, Feeds: n.feeds,
-		Help: n.helpAt(""), Explain: n.hinders,
-		Policy: onboard.Policy{Open: c.Open, FourEyes: c.FourEyes, AnswerWithin: time.Duration(c.AnswerWithin),
-			VerifyWithin: time.Duration(c.VerifyWithin), RemindAfter: time.Duration(c.RemindAfter),
-			ExpireAfter: time.Duration(c.ExpireAfter), Feeds: c.Feeds, PerAddress: c.PerAddress, PerEmail: c.PerEmail,
-			Unverified: c.Unverified, PerHour: c.PerHour}}
+		Explain: n.hinders, Policy: onboardPolicy(&n.cfg)}
 	if n.tell.Mails() && n.cfg.Web.URL != "" { // a link needs a page
 		o.Mail = n.mailRequest
 	}

@@ -13,13 +13,12 @@ import (
 // buildOverview builds the service that answers the questions of support.
 func (n *Node) buildOverview() *overview.Service {
 	zone, _ := time.LoadLocation(n.cfg.TimeZone) // check has accepted it
-	o := overview.Options{Store: n.store, Clock: n.clock, Zone: zone, Limits: defaultLimits(&n.cfg.Storage),
-		Account: accountLimits(&n.cfg.Storage), Free: n.blobs.Free, Floor: int64(n.cfg.Storage.FreeFloor),
-		Partials: n.partials, KeepPartials: time.Duration(n.cfg.Storage.KeepPartials), Sessions: n.ssh.Sessions,
-		Review: n.cfg.SignIn.Review, Flush: n.records.Flush, Notice: time.Duration(n.cfg.Retain.Notice),
+	o := overview.Options{Store: n.store, Clock: n.clock, Zone: zone, Free: n.blobs.Free,
+		Policy:   func() overview.Policy { return overviewPolicy(n.inForce()) },
+		Partials: n.partials, Sessions: n.ssh.Sessions, Review: n.cfg.SignIn.Review, Flush: n.records.Flush,
 		Audit: n.audits.Status, Checkpoints: len(n.cfg.Audit.Checkpoints) > 0, Queue: n.tell.Queue,
 		Endpoints: n.endpoints.List,
-		Backups: n.lastBackups, BackupExpected: n.cfg.Backup.Expected, BackupAge: time.Duration(n.cfg.Backup.WarnAfter),
+		Backups:   n.lastBackups, BackupExpected: n.cfg.Backup.Expected, BackupAge: time.Duration(n.cfg.Backup.WarnAfter),
 		Expectations: func(ctx context.Context) ([]model.Expectation, error) {
 			return n.expect.List(ctx, model.EveryFilter{})
 		}}

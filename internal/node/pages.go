@@ -55,9 +55,9 @@ func (n *Node) webHandler(proxies []netip.Prefix) http.Handler {
 	c := n.cfg.Web
 	address := func(r *http.Request) netip.Addr { return httpd.Address(r, proxies) }
 	zone := n.cfg.Zones().Of(model.Account{})
-	site := page.NewSite(page.Options{Operator: n.operator, Help: n.cfg.Support.Help(), Log: n.log})
-	public := web.New(web.Options{Pages: site, HandOver: n.links, Help: n.cfg.Support.Help(), Reader: n.readerOf,
-		Requests: n.requests, Guides: n.guides, URL: c.URL, Within: within(time.Duration(n.cfg.Onboard.AnswerWithin)),
+	site := page.NewSite(page.Options{Operator: n.branding(), Help: n.inForce().Support.Help(), Log: n.log})
+	public := web.New(web.Options{Pages: site, HandOver: n.links, Help: n.inForce().Support.Help(), Reader: n.readerOf,
+		Requests: n.requests, Guides: n.guides, URL: c.URL, Within: within(time.Duration(n.inForce().Onboard.AnswerWithin)),
 		Zone: zone, Proxies: proxies, Ready: n.store.Ping, Log: n.log})
 	entrance := signin.New(signin.Options{Pages: site, Operators: n.operators, With: api.WithIdentity, Address: address,
 		URL: n.pages(), Zone: zone, Nav: console.Nav, Log: n.log})

@@ -9,7 +9,10 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/connection"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/feed"
+	"github.com/sallyport-sftp/sallyport/internal/onboard"
 	"github.com/sallyport-sftp/sallyport/internal/operator"
+	"github.com/sallyport-sftp/sallyport/internal/overview"
+	"github.com/sallyport-sftp/sallyport/internal/retention"
 	"github.com/sallyport-sftp/sallyport/internal/sshd"
 	"github.com/sallyport-sftp/sallyport/internal/tree"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -138,6 +141,36 @@ func sshLimits(l config.Limits, memory int64) sshd.Limits {
 
 // helpAt returns how to reach support at a region's endpoint.
 func (n *Node) helpAt(region string) string {
-	_, s := n.cfg.EndpointOf(region)
+	_, s := n.inForce().EndpointOf(region)
 	return s.Help()
+}
+
+// retentionPolicy makes the policy of retention from the configuration.
+func retentionPolicy(c *config.Config) retention.Policy {
+	r := &c.Retain
+	return retention.Policy{Keep: r.Keep, Day: r.Day, Hour: r.Hour, Notice: time.Duration(r.Notice),
+		Reminder: time.Duration(r.Reminder), AfterClose: time.Duration(r.AfterClose), CloseAccess: r.CloseAccess,
+		RequireNotice: r.RequireNotice}
+}
+
+// onboardPolicy makes the policy of requests for access from the configuration.
+func onboardPolicy(c *config.Config) onboard.Policy {
+	o := &c.Onboard
+	return onboard.Policy{Help: c.Support.Help(), Open: o.Open, FourEyes: o.FourEyes,
+		AnswerWithin: time.Duration(o.AnswerWithin), VerifyWithin: time.Duration(o.VerifyWithin),
+		RemindAfter: time.Duration(o.RemindAfter), ExpireAfter: time.Duration(o.ExpireAfter), Feeds: o.Feeds,
+		PerAddress: o.PerAddress, PerEmail: o.PerEmail, Unverified: o.Unverified, PerHour: o.PerHour}
+}
+
+// overviewPolicy makes what support is told from the configuration.
+func overviewPolicy(c *config.Config) overview.Policy {
+	return overview.Policy{Limits: defaultLimits(&c.Storage), Account: accountLimits(&c.Storage),
+		Floor: int64(c.Storage.FreeFloor), KeepPartials: time.Duration(c.Storage.KeepPartials),
+		Notice: time.Duration(c.Retain.Notice)}
+}
+
+// feedBounds makes the bounds of published files from the configuration.
+func feedBounds(c *config.Config) feed.Bounds {
+	return feed.Bounds{MaxFile: int64(c.Storage.MaxFile), FreeFloor: int64(c.Storage.FreeFloor),
+		KeepUploads: time.Duration(c.Storage.KeepPartials)}
 }

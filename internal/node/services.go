@@ -20,6 +20,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/notify"
 	"github.com/sallyport-sftp/sallyport/internal/notify/mail"
 	"github.com/sallyport-sftp/sallyport/internal/notify/webhook"
+	"github.com/sallyport-sftp/sallyport/internal/offline"
 	"github.com/sallyport-sftp/sallyport/internal/retention"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/trace"
@@ -28,30 +29,27 @@ import (
 
 // buildExchange builds the services that exchange files.
 func (n *Node) buildExchange(ctx context.Context) (err error) {
-	st := &n.cfg.Storage
-	if n.words, err = readWords(&n.cfg, n.log); err != nil {
+	words, err := offline.Words(&n.cfg, n.log)
+	if err != nil {
 		return err
 	}
+	n.words.Store(words)
 	if n.tell, err = n.buildNotify(ctx); err != nil {
 		return err
 	}
 	n.links.Join(n.mailLink)
-	rt := &n.cfg.Retain
 	n.naming = naming.New(n.store, n.clock, n.ids,
 		exchange.NameRules{Temporary: n.cfg.TemporaryNames, Doubtful: n.cfg.DoubtfulNames, Ignored: n.cfg.IgnoredNames,
 			Grace: time.Duration(n.cfg.DoubtfulGrace)})
 	n.retain = retention.New(retention.Options{Store: n.store, Blobs: n.blobs, Desk: n.desk, Clock: n.clock, IDs: n.ids,
 		Log: n.log, Key: n.key, Node: n.name, Tell: n.mailPeople, Zone: n.cfg.Zones().Own,
-		Policy: retention.Policy{Keep: rt.Keep, Day: rt.Day, Hour: rt.Hour, Notice: time.Duration(rt.Notice),
-			Reminder: time.Duration(rt.Reminder), AfterClose: time.Duration(rt.AfterClose), CloseAccess: rt.CloseAccess,
-			RequireNotice: rt.RequireNotice}})
+		Policy: retentionPolicy(&n.cfg)})
 	zone, err := time.LoadLocation(n.cfg.TimeZone)
 	if err != nil {
 		return fault.Wrap("node.buildExchange", fault.Invalid, err)
 	}
 	n.feeds = feed.New(feed.Options{Store: n.store, Blobs: n.blobs, Desk: n.desk, Clock: n.clock, IDs: n.ids, Key: n.key,
-		MaxFile: int64(st.MaxFile), FreeFloor: int64(st.FreeFloor), KeepUploads: time.Duration(st.KeepPartials),
-		Class: n.retain.Class, Changed: n.retain.Forget,
+		Bounds: feedBounds(&n.cfg), Class: n.retain.Class, Changed: n.retain.Forget,
 		May:   func(u model.User) string { return n.feedsMay(u.Kind) },
 		Types: fileTypes(n.cfg.FileTypes), Checks: n.cfg.ContentChecks, Zone: zone,
 		Remind: n.reminding()})
@@ -122,7 +120,7 @@ func (n *Node) buildNotify(ctx context.Context) (*notify.Service, error) {
 	var allow []netip.Prefix = config.Networks(w.Allow)
 	n.hooks = webhook.New(webhook.Policy{Allow: allow, AllowHTTP: w.AllowHTTP}, n.clock)
 	o := notify.Options{Store: n.store, Clock: n.clock, IDs: n.ids, Log: n.log, Poster: n.hooks, Vault: n.vault,
-		Writer: n.words, Zones: n.cfg.Zones(), Operators: m.Operators, Node: n.name, Keep: time.Duration(w.Keep),
+		Writer: liveWords{n}, Zones: n.cfg.Zones(), Operators: m.Operators, Node: n.name, Keep: time.Duration(w.Keep),
 		Help: n.helpOf,
 		Notices: func(ctx context.Context, after string) ([]model.Notice, error) {
 			return n.accounts.Notices(ctx, model.NoticeFilter{Paging: model.Paging{Cursor: after, Limit: 1000}})
@@ -132,7 +130,7 @@ func (n *Node) buildNotify(ctx context.Context) (*notify.Service, error) {
 	}
 	if m.Host != "" {
 		mailer, err := mail.New(mail.Config{Host: m.Host, Port: m.Port, TLS: m.TLS, CA: m.CA, User: m.User,
-			Password: m.Password, From: m.From, ReplyTo: m.ReplyTo, Bounces: m.Bounces, Writer: n.words})
+			Password: m.Password, From: m.From, ReplyTo: m.ReplyTo, Bounces: m.Bounces, Writer: n.words.Load})
 		if err != nil {
 			return nil, err
 		}

@@ -39,11 +39,12 @@ func (n *Node) openSocket() error {
 	n.guides = n.buildGuide()
 	n.operations = api.New(api.Services{Operators: n.operators, Guides: n.guides, Records: n.records,
 		HandOver: n.links, Account: n.accounts,
-		Feed: n.feeds, Inbox: n.inbox, Tree: n.tree, Sessions: n.ssh, HostKeys: n.ring,
-		Endpoints: n.endpoints, Server: n.server(), Log: n.log,
+		Feed: n.feeds, Inbox: n.inbox, Tree: n.tree, Sessions: n.ssh, HostKeys: n.ring, Endpoints: n.endpoints,
+		Server: n.server, Log: n.log,
 		Trace: n.traces, Audit: n.audits, Notify: n.tell, Retain: n.retain, Naming: n.naming, Expect: n.expect,
 		Names: n.store, Clock: n.clock, Overview: n.buildOverview(), HelpOf: n.helpOf, Announce: n.announced,
-		Onboard: n.requests, MoveIn: n.movedIn, Operator: n.operator.Name,
+		Onboard: n.requests, MoveIn: n.movedIn, Operator: func() string { return n.branding().Name }, Reload: n.Reload,
+		Health:   n.health,
 		Partners: partners.New(n.store, n.accounts, n.feeds)})
 	n.api = &http.Server{Handler: httpd.Guard(n.log, named(n.operations), api.Fault), ReadHeaderTimeout: 10 * time.Second,
 		ConnContext: httpd.WithPeer, ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelWarn)}

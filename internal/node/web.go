@@ -28,7 +28,7 @@ func (n *Node) openWeb(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l, err := net.Listen("tcp", c.Listen)
+	l, err := n.o.Sockets.Listen(c.Listen)
 	if err != nil {
 		return busy(c.Listen, err)
 	}
@@ -36,7 +36,9 @@ func (n *Node) openWeb(ctx context.Context) error {
 	if n.first, err = n.operators.First(ctx); err != nil {
 		return errors.Join(err, l.Close())
 	}
-	handler := n.webHandler(believed(n.cfg, l.Addr(), secure != nil))
+	n.proxies = believed(n.cfg, l.Addr(), secure != nil)
+	n.pagesOn.put(n.webHandler(n.proxies))
+	var handler http.Handler = &n.pagesOn
 	if secure == nil {
 		handler = httpd.OnlyFrom(config.Networks(c.Proxies), handler)
 	}
@@ -92,7 +94,7 @@ func (n *Node) openPlain() error {
 	if c.ACME.HTTPListen == "" {
 		return nil
 	}
-	l, err := net.Listen("tcp", c.ACME.HTTPListen)
+	l, err := n.o.Sockets.Listen(c.ACME.HTTPListen)
 	if err != nil {
 		return busy(c.ACME.HTTPListen, err)
 	}

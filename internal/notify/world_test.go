@@ -133,7 +133,7 @@ func (w *world) open() {
 	words, err := mail.NewWriter(mail.WriterConfig{Operator: "Files"})
 	w.Must(err)
 	mailer, err := mail.New(mail.Config{Host: host, Port: number, TLS: mail.TLSNone, From: "files@example.com",
-		Writer: words})
+		Writer: func() *mail.Writer { return words }})
 	w.Must(err)
 	hooks := webhook.New(webhook.Policy{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, AllowHTTP: true},
 		w.Clock)

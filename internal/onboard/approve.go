@@ -56,7 +56,7 @@ func (s *Service) approve(tx *store.Tx, actor string, r *model.Request, a model.
 		given := a
 		a = *r.Approval
 		switch {
-		case !s.o.Policy.FourEyes: // it was on when the first one approved
+		case !s.policy.Load().FourEyes: // it was on when the first one approved
 		case actor == r.Approver:
 			return fault.E(op, fault.Denied, "You approved the request %s first. A second person has to.", r.Reference)
 		}
@@ -80,7 +80,7 @@ func (s *Service) approve(tx *store.Tx, actor string, r *model.Request, a model.
 	if err := s.move(tx, *r, step{actor: actor, action: model.StepApprove, detail: approvalDetail(a)}); err != nil {
 		return err
 	}
-	if s.o.Policy.FourEyes && !second {
+	if s.policy.Load().FourEyes && !second {
 		if s.o.Mail == nil {
 			return nil
 		}

@@ -210,7 +210,7 @@ func (s *Service) unused(ctx context.Context, r model.Request) (string, error) {
 func (s *Service) reminder(tx *store.Tx, r *model.Request, why string) (func(model.Request) error, error) {
 	switch r.State {
 	case model.RequestUnverified:
-		r.Due = new(s.now().Add(s.o.Policy.VerifyWithin))
+		r.Due = new(s.now().Add(s.policy.Load().VerifyWithin))
 		return func(r model.Request) error {
 			if err := tx.EndRequestLinks(r.ID, forVerify); err != nil {
 				return err

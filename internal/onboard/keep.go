@@ -102,12 +102,12 @@ func (s *Service) toRemind(r model.Request) bool {
 	if r.Reminders >= maxReminders {
 		return false
 	}
-	next := r.Since.Add(s.o.Policy.RemindAfter)
+	next := r.Since.Add(s.policy.Load().RemindAfter)
 	if r.WaitsFor != model.AwaitedRequester && r.Due != nil {
 		next = *r.Due
 	}
 	if r.RemindedAt != nil {
-		next = r.RemindedAt.Add(s.o.Policy.RemindAfter)
+		next = r.RemindedAt.Add(s.policy.Load().RemindAfter)
 	}
 	return !s.now().Before(next)
 }

@@ -54,7 +54,7 @@ func (s *Service) mailVerify(tx *store.Tx, r model.Request) error {
 		return err
 	}
 	return s.mail(tx, Letter{Kind: MailVerify, Request: r, Path: VerifyPath, Secret: secret,
-		Expires: s.now().Add(s.o.Policy.VerifyWithin)})
+		Expires: s.now().Add(s.policy.Load().VerifyWithin)})
 }
 
 // mailStatus mails the requester a letter with a link to the request's page.

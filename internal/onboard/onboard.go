@@ -12,6 +12,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/account"
@@ -39,8 +40,9 @@ const statusLasts = 180 * 24 * time.Hour
 
 // Policy is the operator's configuration.
 type Policy struct {
-	Open         bool // strangers may send requests
-	FourEyes     bool // a second operator approves, too
+	Help         string // how to reach support; ""
+	Open         bool   // strangers may send requests
+	FourEyes     bool   // a second operator approves, too
 	AnswerWithin time.Duration
 	VerifyWithin time.Duration
 	RemindAfter  time.Duration
@@ -62,7 +64,6 @@ type Options struct {
 	Accounts *account.Service
 	Feeds    *feed.Service
 	Policy   Policy
-	Help     string // how to reach support; ""
 	// Mail queues a letter in a transaction. Nil: no mail server is configured, or no page that a link could lead to.
 	Mail func(tx *store.Tx, l Letter) error
 	// Explain returns why a user's log-ins fail, in words for its people; "" for no known reason. May be nil.
@@ -71,15 +72,25 @@ type Options struct {
 
 // Service is the life of requests. It is safe for concurrent use.
 type Service struct {
-	o     Options
-	pace  *pace // of requests
-	reads *pace // of what is only read
+	o      Options
+	policy atomic.Pointer[Policy] // in force
+	pace   *pace                  // of requests
+	reads  *pace                  // of what is only read
 }
 
 // New returns the service.
 func New(o Options) *Service {
-	return &Service{o: o, pace: newPace(o.Policy.PerAddress, time.Hour),
+	s := &Service{o: o, pace: newPace(o.Policy.PerAddress, time.Hour),
 		reads: newPace(o.Policy.PerAddress*readsPerRequest, time.Hour)}
+	s.policy.Store(&o.Policy)
+	return s
+}
+
+// Replace puts another policy in force, from now on.
+func (s *Service) Replace(p Policy) {
+	s.policy.Store(&p)
+	s.pace.limit(p.PerAddress)
+	s.reads.limit(p.PerAddress * readsPerRequest)
 }
 
 func (s *Service) now() time.Time { return s.o.Clock().UTC().Truncate(time.Microsecond) }
@@ -107,7 +118,7 @@ func gone() error {
 func (s *Service) link(tx *store.Tx, r model.Request, purpose string) (string, error) {
 	lasts := statusLasts
 	if purpose == forVerify {
-		lasts = s.o.Policy.VerifyWithin
+		lasts = s.policy.Load().VerifyWithin
 	}
 	secret := newSecret()
 	return secret, tx.AddRequestLink(r.ID, purpose, hashOf(secret), s.now().Add(lasts))

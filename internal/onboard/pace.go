@@ -15,16 +15,23 @@ const paceRemembers = 20_000
 // pace counts what each network address does in a period. It is kept in memory: it stops a flood before the
 // database is asked.
 type pace struct {
-	most   int
 	period time.Duration
 
 	mu    sync.Mutex
+	most  int
 	start time.Time
 	count map[netip.Prefix]int
 }
 
 func newPace(most int, period time.Duration) *pace {
 	return &pace{most: most, period: period, count: map[netip.Prefix]int{}}
+}
+
+// limit sets how many are allowed.
+func (p *pace) limit(most int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.most = most
 }
 
 // allow counts one more, and reports whether the address may do it. IPv6 addresses count by their /64, which

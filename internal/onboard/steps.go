@@ -71,7 +71,7 @@ func (s *Service) enter(r *model.Request, state model.RequestState) {
 		at = r.CreatedAt
 	}
 	due := func(after time.Duration) *time.Time { return new(at.Add(after)) }
-	p := s.o.Policy
+	p := s.policy.Load()
 	r.State, r.Since, r.Due, r.RemindedAt, r.Reminders = state, at, nil, nil, 0
 	switch state {
 	case model.RequestUnverified:

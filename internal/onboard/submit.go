@@ -50,7 +50,7 @@ func (s *Service) Submit(ctx context.Context, n model.NewRequest, from string) (
 func (s *Service) Closed() error {
 	const op = "onboard.Closed"
 	switch {
-	case !s.o.Policy.Open:
+	case !s.policy.Load().Open:
 		return fault.E(op, fault.Denied, "Requests are not taken here. %s", s.ask())
 	case s.o.Accounts.KeysMadeBy() == model.KeysByOperator:
 		return fault.E(op, fault.Denied, "Keys are made by us here, so there is no form. %s", s.ask())
@@ -76,16 +76,17 @@ func (s *Service) takes(p *pace, from string) error {
 
 // ask says whom to ask instead.
 func (s *Service) ask() string {
-	if s.o.Help == "" {
+	help := s.policy.Load().Help
+	if help == "" {
 		return "Please ask your contact at our company."
 	}
-	return "Please ask us: " + s.o.Help + "."
+	return "Please ask us: " + help + "."
 }
 
 // take stores a request and mails the link that confirms its address. It keeps nothing if the address has too
 // many requests already, which the sender is not told: it would learn that there are some.
 func (s *Service) take(tx *store.Tx, r model.Request) (kept bool, err error) {
-	now, p := s.now(), s.o.Policy
+	now, p := s.now(), s.policy.Load()
 	load, err := tx.RequestLoad(r.Email, now.Add(-24*time.Hour), now.Add(-time.Hour))
 	switch {
 	case err != nil:
@@ -255,7 +256,7 @@ func (s *Service) ReadKey(ctx context.Context, text, from string) (model.ReadKey
 // is named.
 func (s *Service) Offers(ctx context.Context) ([]model.Offer, error) {
 	out := []model.Offer{}
-	if len(s.o.Policy.Feeds) == 0 {
+	if len(s.policy.Load().Feeds) == 0 {
 		return out, nil
 	}
 	list, err := s.o.Store.Read(ctx).Feeds(model.Paging{})
@@ -274,6 +275,6 @@ func (s *Service) Offers(ctx context.Context) ([]model.Offer, error) {
 
 // offered reports whether a feed may be asked for.
 func (s *Service) offered(f model.Feed) bool {
-	return slices.Contains(s.o.Policy.Feeds, f.Name) ||
-		slices.Contains(s.o.Policy.Feeds, "*") && len(f.Recipients) == 0
+	return slices.Contains(s.policy.Load().Feeds, f.Name) ||
+		slices.Contains(s.policy.Load().Feeds, "*") && len(f.Recipients) == 0
 }

@@ -43,7 +43,7 @@ func begin(w *world, t testing.TB) *world {
 func (w *world) open() {
 	w.letters = nil
 	w.feeds = feed.New(feed.Options{Store: w.Store, Blobs: w.Blobs, Clock: w.Clock, IDs: w.IDs, Key: w.Key,
-		MaxFile: 1 << 20})
+		Bounds: feed.Bounds{MaxFile: 1 << 20}})
 	w.service = onboard.New(onboard.Options{Store: w.Store, Clock: w.Clock, IDs: w.IDs,
 		Log: slog.New(slog.DiscardHandler), Accounts: w.Accounts, Feeds: w.feeds, Policy: w.policy,
 		Mail: func(_ *store.Tx, l onboard.Letter) error {

@@ -59,7 +59,7 @@ func (s *Service) Join(ctx context.Context, link string, p Person, in Passwords,
 	if err != nil {
 		return session, again, err
 	}
-	if !s.o.Policy.Password {
+	if !s.policy.Load().Password {
 		return session, again, fault.E("operator.Join", fault.Denied, "Passwords are not used here.")
 	}
 	sealed, secret, err := s.codesOf(ctx, in.Ticket, "join-code "+j.LinkHash, j.ID)

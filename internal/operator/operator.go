@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
@@ -52,13 +53,14 @@ type Options struct {
 // Service knows operators and tokens. It is safe for concurrent use.
 type Service struct {
 	o       Options
-	guesses *throttle     // by address
-	aimed   *throttle     // by operator
-	begins  *throttle     // sign-ins that have begun, by address
-	hashing chan struct{} // turns to hash
-	own     chan struct{} // of people who sign in from where they did last
-	keys    *passkeys     // nil: there are none
-	sso     *provider     // nil: there is none
+	policy  atomic.Pointer[Policy] // in force
+	guesses *throttle              // by address
+	aimed   *throttle              // by operator
+	begins  *throttle              // sign-ins that have begun, by address
+	hashing chan struct{}          // turns to hash
+	own     chan struct{}          // of people who sign in from where they did last
+	keys    *passkeys              // nil: there are none
+	sso     *provider              // nil: there is none
 
 	mu   sync.Mutex
 	used map[string]use    // by a token's id: what is not written yet
@@ -72,6 +74,7 @@ func New(o Options) *Service {
 		begins: newThrottle(mostBegun, time.Minute, time.Minute), hashing: make(chan struct{}, hashesAtOnce()),
 		own:  make(chan struct{}, 1),
 		used: map[string]use{}, pace: map[string]*paced{}}
+	s.policy.Store(&p)
 	if p.Passkeys {
 		s.keys = newPasskeys(o.URL, o.Name)
 	}
@@ -79,6 +82,19 @@ func New(o Options) *Service {
 		s.sso = newProvider(p.SSO, o.URL)
 	}
 	return s
+}
+
+// Replace puts the limits and spans of another policy in force. Ways to sign in (Password, Passkeys, SSO) stay as they
+// were when the service was made.
+func (s *Service) Replace(p Policy) {
+	was := s.policy.Load()
+	p.Password, p.Passkeys, p.SSO = was.Password, was.Passkeys, was.SSO
+	s.policy.Store(&p)
+	s.guesses.limit(p.After, p.Within, p.For)
+	s.aimed.limit(mostAimed, p.Within, p.For)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.pace) // they were made with the old rate
 }
 
 func (s *Service) now() time.Time { return s.o.Clock().UTC().Truncate(time.Microsecond) }
@@ -90,7 +106,7 @@ func (s *Service) audit(tx *store.Tx, actor, action, subject string, detail map[
 
 // spared reports whether an address is never refused for wrong secrets.
 func (s *Service) spared(from netip.Addr) bool {
-	for _, p := range s.o.Policy.Never {
+	for _, p := range s.policy.Load().Never {
 		if p.Contains(from) {
 			return true
 		}

@@ -29,7 +29,8 @@ func (s *Service) Own(ctx context.Context, v Session) (Own, error) {
 		return own, err
 	}
 	now := s.now()
-	own.Sessions, err = q.OperatorSessions(model.OperatorSessionFilter{Live: true}, o.ID, now, now.Add(-s.o.Policy.Idle))
+	own.Sessions, err = q.OperatorSessions(model.OperatorSessionFilter{Live: true}, o.ID, now,
+		now.Add(-s.policy.Load().Idle))
 	return own, err
 }
 

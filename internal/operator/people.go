@@ -282,10 +282,10 @@ func (s *Service) keepPeople(ctx context.Context) error {
 	err := s.o.Store.Write(ctx, func(tx *store.Tx) error {
 		return tx.ForgetOperatorSessions(now.Add(-forgetAfter), now, atOnce)
 	})
-	if err != nil || s.o.Policy.Unused == 0 {
+	if err != nil || s.policy.Load().Unused == 0 {
 		return err
 	}
-	since := now.Add(-s.o.Policy.Unused)
+	since := now.Add(-s.policy.Load().Unused)
 	unused, err := s.o.Store.Read(ctx).OperatorsUnused(since, atOnce)
 	for _, o := range unused {
 		if err == nil {

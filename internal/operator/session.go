@@ -43,7 +43,7 @@ func (s *Service) enter(ctx context.Context, by model.SignInMethod, v Visitor,
 	now := s.now()
 	begins := Session{Cookie: randomSecret(), OperatorSession: model.OperatorSession{ID: s.o.IDs.New(), Method: by,
 		Address: address(v.Address), Agent: valid.Excerpt(v.Agent, mostAgent), CreatedAt: now, SeenAt: now,
-		EndsAt: now.Add(s.o.Policy.Longest)}}
+		EndsAt: now.Add(s.policy.Load().Longest)}}
 	return store.Change(ctx, s.o.Store, func(tx *store.Tx) (Session, error) {
 		o, err := who(tx)
 		if err != nil {
@@ -92,8 +92,8 @@ func (s *Service) BySession(ctx context.Context, cookie string) (Session, error)
 	}
 	now := s.now()
 	// A clock that was set back must not make a session live longer than it may.
-	over := !now.Before(row.EndsAt) || now.Sub(row.SeenAt) >= s.o.Policy.Idle ||
-		now.Before(row.CreatedAt.Add(-s.o.Policy.Idle))
+	over := !now.Before(row.EndsAt) || now.Sub(row.SeenAt) >= s.policy.Load().Idle ||
+		now.Before(row.CreatedAt.Add(-s.policy.Load().Idle))
 	if row.EndedAt != nil || row.Who.DisabledAt != nil || over {
 		return Session{}, noSession()
 	}
@@ -117,7 +117,7 @@ func (s *Service) Sessions(ctx context.Context, f model.OperatorSessionFilter) (
 		id = o.ID
 	}
 	now := s.now()
-	return s.o.Store.Read(ctx).OperatorSessions(f, id, now, now.Add(-s.o.Policy.Idle))
+	return s.o.Store.Read(ctx).OperatorSessions(f, id, now, now.Add(-s.policy.Load().Idle))
 }
 
 // EndSession ends a session. Nobody is signed in with it from now on.

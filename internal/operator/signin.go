@@ -24,7 +24,7 @@ type Offers struct {
 
 // Offers returns how people may sign in here.
 func (s *Service) Offers() Offers {
-	o := Offers{Password: s.o.Policy.Password, Passkeys: s.keys != nil}
+	o := Offers{Password: s.policy.Load().Password, Passkeys: s.keys != nil}
 	if s.sso != nil {
 		o.SSO = s.sso.name
 	}
@@ -78,7 +78,7 @@ func (t *try) end() {
 // SignIn begins a session with a password and a code.
 func (s *Service) SignIn(ctx context.Context, email, password, code string, v Visitor) (Session, error) {
 	const op = "operator.SignIn"
-	if !s.o.Policy.Password {
+	if !s.policy.Load().Password {
 		return Session{}, fault.E(op, fault.Denied, "Passwords are not used here.").WithHint("sign in another way")
 	}
 	o, err := s.o.Store.Read(ctx).Operator(email)

@@ -15,11 +15,10 @@ const aMoment = 5 * time.Second
 // throttle counts failures by a key, such as an address, and refuses a key for a while after too
 // many. A try counts from its beginning, so that tries at once are no way around it.
 type throttle struct {
+	mu          sync.Mutex
 	after       int // 0: never
 	within, out time.Duration
-
-	mu    sync.Mutex
-	known map[string]*failures
+	known       map[string]*failures
 }
 
 type failures struct {
@@ -32,6 +31,13 @@ type failures struct {
 
 func newThrottle(after int, within, out time.Duration) *throttle {
 	return &throttle{after: after, within: within, out: out, known: map[string]*failures{}}
+}
+
+// limit sets how many failures within a time have a key refused, and for how long.
+func (t *throttle) limit(after int, within, out time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.after, t.within, t.out = after, within, out
 }
 
 // Refused returns how long a key is still refused; 0 if it is not.

@@ -208,7 +208,7 @@ func (s *Service) ByToken(ctx context.Context, secret string, from netip.Addr) (
 	}
 	if wait = s.step(t.ID, now); wait > 0 {
 		return who, wait, fault.E(op, fault.Busy, "The token %s sends more than %d requests a minute.", t.Name,
-			s.o.Policy.Rate).WithHint("it may go on in %s", max(wait.Round(time.Second), time.Second))
+			s.policy.Load().Rate).WithHint("it may go on in %s", max(wait.Round(time.Second), time.Second))
 	}
 	s.note(t.ID, from, now)
 	return model.Identity{Name: "token:" + t.Name, Role: t.Role}, 0, nil

@@ -34,7 +34,7 @@ type paced struct {
 
 // step lets one request of a token through, or says how long it must wait.
 func (s *Service) step(id string, now time.Time) time.Duration {
-	p := s.o.Policy
+	p := s.policy.Load()
 	if p.Rate <= 0 {
 		return 0
 	}

@@ -56,7 +56,8 @@ func (s *Service) AccountPage(ctx context.Context, id string) (p model.AccountPa
 		return p, err
 	}
 	p.Kept, p.KeptItems = use.Bytes, use.Items
-	p.KeepBytes, p.KeepItems = cmp.Or(use.KeepBytes, s.o.Account.Bytes), cmp.Or(use.KeepItems, s.o.Account.Items)
+	p.KeepBytes, p.KeepItems = cmp.Or(use.KeepBytes, s.o.Policy().Account.Bytes), cmp.Or(use.KeepItems,
+		s.o.Policy().Account.Items)
 	if p.Waiting, err = s.waiting(q, users, &p.More); err != nil {
 		return p, err
 	}
@@ -84,7 +85,7 @@ func (s *Service) usersOf(q *store.Q, p *model.AccountPage) ([]model.User, error
 	users = cut(&p.More, "users", users, pageUsers)
 	p.Users = []model.UserLine{}
 	for _, u := range users {
-		limits := s.o.Limits.Of(u.OwnLimits())
+		limits := s.o.Policy().Limits.Of(u.OwnLimits())
 		u.Limits = &limits
 		line := model.UserLine{User: u}
 		at, err := q.LastLogin(u.ID)

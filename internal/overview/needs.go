@@ -14,7 +14,7 @@ func (a *asked) disk() error {
 		a.need("disk", model.UrgencyNow, nil, "The free space of the disk cannot be read; see the server's log.")
 		return nil
 	}
-	floor := a.s.o.Floor
+	floor := a.s.o.Policy().Floor
 	if free < floor {
 		a.need("disk", model.UrgencyNow, model.Do("forecast"),
 			"The disk has %s free. Uploads are refused, because they must leave %s free. Make room, or add space.",
@@ -102,7 +102,7 @@ func (a *asked) runs() error {
 		text := fmt.Sprintf("A retention run of %s (%s), due %s, waits for your confirmation: %s.",
 			count(r.Files, false, "file", "files"), bytes(r.Bytes), a.s.minute(r.DueAt), r.Confirm)
 		u, do := model.UrgencyToday, model.Do("confirm-run", "run", r.ID)
-		if from := r.CreatedAt.Add(a.s.o.Notice); a.now.Before(from) { // nobody can act yet
+		if from := r.CreatedAt.Add(a.s.o.Policy().Notice); a.now.Before(from) { // nobody can act yet
 			u, do = model.UrgencySoon, model.Do("show-run", "run", r.ID)
 			text += " It can be confirmed from " + a.s.minute(from) + " on, when its notices have had their time."
 		} else if r.DueAt.Sub(a.now) < confirmSoon {

@@ -193,8 +193,8 @@ func (a *asked) partials() error {
 		words = append(words, p.User+":"+p.Path)
 	}
 	kept := ""
-	if a.s.o.KeepPartials > 0 {
-		kept = fmt.Sprintf(" They are removed %s after the last byte.", about(a.s.o.KeepPartials))
+	if a.s.o.Policy().KeepPartials > 0 {
+		kept = fmt.Sprintf(" They are removed %s after the last byte.", about(a.s.o.Policy().KeepPartials))
 	}
 	a.few("unfinished", model.UrgencySoon, model.Do("list-files", "user", first[0].User), n, false, names, fmt.Sprintf(
 		"%s broke off more than a day ago and %s not taken up again: %s.%s", count(n, false, "upload", "uploads"),

@@ -16,21 +16,26 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
+// Policy is the part of the configuration that may be replaced.
+type Policy struct {
+	Limits       exchange.DefaultLimits
+	Account      exchange.AccountLimits
+	Floor        int64         // bytes that uploads leave free
+	KeepPartials time.Duration // how long uploads that broke off are kept
+	Notice       time.Duration // how long after its announcement a retention run can be confirmed
+}
+
 // Options are what the answers are made of.
 type Options struct {
-	Store   *store.Store
-	Clock   exchange.Clock
-	Zone    *time.Location // the operator's; nil: UTC
-	Limits  exchange.DefaultLimits
-	Account exchange.AccountLimits
-	// Free returns how many bytes can still be stored; uploads must leave Floor of them.
-	Free  func() (int64, error)
-	Floor int64
+	Store  *store.Store
+	Clock  exchange.Clock
+	Zone   *time.Location // the operator's; nil: UTC
+	Policy func() Policy  // in force
+	// Free returns how many bytes can still be stored; uploads must leave Policy.Floor of them.
+	Free func() (int64, error)
 	// Partials lists uploads that broke off; see tree.Partials.
 	Partials func(userID string, before time.Time) []model.Partial
-	// KeepPartials is how long they are kept.
-	KeepPartials time.Duration
-	Sessions     func() []model.Session
+	Sessions func() []model.Session
 	// Flush writes records of connections that wait to be written.
 	Flush func()
 	Audit func(ctx context.Context) (model.AuditStatus, error)
@@ -38,8 +43,6 @@ type Options struct {
 	Checkpoints  bool
 	Queue        func(ctx context.Context) (model.Queue, error)
 	Expectations func(ctx context.Context) ([]model.Expectation, error)
-	// Notice is how long after its announcement a retention run can be confirmed.
-	Notice time.Duration
 	// Review is how often who and what has access is to be signed off: "6mo"; "": never.
 	Review string
 	// Certificate returns when the certificate of the pages for partners expires; zero if there is none.

@@ -45,16 +45,18 @@ func begin(w *world, t testing.TB) *world {
 }
 
 func (w *world) open(checkpoints bool) {
-	w.s = overview.New(overview.Options{Store: w.Store, Clock: w.Clock, Floor: 1e9, Review: "6mo",
-		Limits:  exchange.DefaultLimits{QuotaBytes: 1000, QuotaFiles: 10, KeptPercent: 150},
-		Account: exchange.AccountLimits{Bytes: 1e6, Items: 1000},
-		Free:    func() (int64, error) { return w.free, nil },
+	w.s = overview.New(overview.Options{Store: w.Store, Clock: w.Clock, Review: "6mo",
+		Policy: func() overview.Policy {
+			return overview.Policy{Limits: exchange.DefaultLimits{QuotaBytes: 1000, QuotaFiles: 10, KeptPercent: 150},
+				Account: exchange.AccountLimits{Bytes: 1e6, Items: 1000}, Floor: 1e9, KeepPartials: 7 * testkit.Day,
+				Notice: w.notice}
+		},
+		Free: func() (int64, error) { return w.free, nil },
 		Partials: func(user string, before time.Time) []model.Partial {
 			return slices.DeleteFunc(slices.Clone(w.partials), func(p model.Partial) bool {
 				return user != "" && p.UserID != user || !p.At.Before(before)
 			})
 		},
-		KeepPartials: 7 * testkit.Day, Notice: w.notice,
 		Sessions: func() []model.Session { return w.sessions }, Flush: func() {}, Checkpoints: checkpoints,
 		Audit:        func(context.Context) (model.AuditStatus, error) { return w.audit, nil },
 		Queue:        func(context.Context) (model.Queue, error) { return w.queue, nil },

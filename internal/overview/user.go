@@ -32,7 +32,7 @@ func (s *Service) UserPage(ctx context.Context, name string) (p model.UserPage, 
 	if p.User, err = q.User(name); err != nil {
 		return p, fault.Missing("overview.UserPage", err, "There is no user %q.", valid.Printable(name))
 	}
-	limits := s.o.Limits.Of(p.User.OwnLimits())
+	limits := s.o.Policy().Limits.Of(p.User.OwnLimits())
 	p.User.Limits = &limits
 	if p.Account, err = q.Account(p.User.Account); err != nil {
 		return p, err
@@ -268,7 +268,7 @@ func (s *Service) keyFindings(f *findings, u model.User, keys []model.Key) {
 
 // limitFindings looks at a user's quota and the limit on what it keeps.
 func (s *Service) limitFindings(f *findings, u model.User) {
-	l := s.o.Limits.Of(u.OwnLimits())
+	l := s.o.Policy().Limits.Of(u.OwnLimits())
 	for _, b := range []struct {
 		have, limit int64
 		what, field string

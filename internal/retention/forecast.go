@@ -73,7 +73,7 @@ type forecasting struct {
 
 // prepare reads policies and holds.
 func (c *forecasting) prepare() (err error) {
-	if c.rules, err = readRules(c.q, c.r.o.Policy.Keep); err != nil {
+	if c.rules, err = readRules(c.q, c.r.policy.Load().Keep); err != nil {
 		return err
 	}
 	if c.f.Holds, err = c.q.Holds(model.HoldFilter{}); err != nil {
@@ -88,7 +88,7 @@ func (c *forecasting) prepare() (err error) {
 
 // next finds the run that will be announced next.
 func (c *forecasting) next() error {
-	p := &c.r.o.Policy
+	p := c.r.policy.Load()
 	at := c.r.nextRun(c.r.now())
 	for {
 		_, err := c.q.RunAt(at)
@@ -119,7 +119,7 @@ func (c *forecasting) announced() error {
 		run.Report = ""
 		n := model.ForecastRun{Run: run, Lines: []model.ForecastLine{}, Stays: []model.ForecastStay{},
 			Waits: run.Confirm != "" && run.ConfirmedAt == nil}
-		if from := run.CreatedAt.Add(c.r.o.Policy.Notice); n.Waits && c.r.now().Before(from) {
+		if from := run.CreatedAt.Add(c.r.policy.Load().Notice); n.Waits && c.r.now().Before(from) {
 			n.ConfirmFrom = &from
 		}
 		if err := c.named(&n); err != nil {

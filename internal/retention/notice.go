@@ -38,7 +38,7 @@ func (r *Service) notifyDue(ctx context.Context) error {
 			continue
 		}
 		marks := []string{markFirst}
-		if now.After(run.DueAt.Add(-r.o.Policy.Reminder)) && run.DueAt.Sub(run.CreatedAt) > r.o.Policy.Reminder {
+		if now.After(run.DueAt.Add(-r.policy.Load().Reminder)) && run.DueAt.Sub(run.CreatedAt) > r.policy.Load().Reminder {
 			marks = append(marks, markReminder)
 		}
 		if err := r.notifyAccounts(ctx, run, marks); err != nil {
@@ -170,7 +170,7 @@ func (r *Service) mayFetch(ctx context.Context, run model.RetentionRun) bool {
 		return true
 	}
 	a, err := r.o.Store.Read(ctx).Account(run.Account)
-	return err == nil && a.MayDownload(r.o.Policy.CloseAccess, r.now())
+	return err == nil && a.MayDownload(r.policy.Load().CloseAccess, r.now())
 }
 
 func noticeText(run model.RetentionRun, account, mark string, sum noticeSum, periods map[string]bool,

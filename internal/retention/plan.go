@@ -20,10 +20,10 @@ const (
 
 // nextRun returns the first regular run date that leaves the full notice period.
 func (r *Service) nextRun(now time.Time) time.Time {
-	earliest := now.Add(r.o.Policy.Notice)
-	at := time.Date(earliest.Year(), earliest.Month(), r.o.Policy.Day, r.o.Policy.Hour, 0, 0, 0, time.UTC)
+	earliest := now.Add(r.policy.Load().Notice)
+	at := time.Date(earliest.Year(), earliest.Month(), r.policy.Load().Day, r.policy.Load().Hour, 0, 0, 0, time.UTC)
 	if at.Before(earliest) {
-		at = time.Date(earliest.Year(), earliest.Month()+1, r.o.Policy.Day, r.o.Policy.Hour, 0, 0, 0, time.UTC)
+		at = time.Date(earliest.Year(), earliest.Month()+1, r.policy.Load().Day, r.policy.Load().Hour, 0, 0, 0, time.UTC)
 	}
 	return at
 }
@@ -32,7 +32,7 @@ func (r *Service) nextRun(now time.Time) time.Time {
 func (r *Service) planRegular(ctx context.Context) error {
 	now := r.now()
 	due := r.nextRun(now)
-	if due.Sub(now) > r.o.Policy.Notice+planEarlier {
+	if due.Sub(now) > r.policy.Load().Notice+planEarlier {
 		return nil
 	}
 	if _, err := r.o.Store.Read(ctx).RunAt(due); !fault.Is(err, fault.NotFound) {
@@ -90,7 +90,7 @@ func (r *Service) PlanClosing(ctx context.Context, account string) (model.Retent
 func (r *Service) closing(ctx context.Context, a model.Account) (model.RetentionRun, error) {
 	now := r.now()
 	run := model.RetentionRun{ID: r.o.IDs.New(), Kind: model.RunClosing, Account: a.ID,
-		DueAt: now.Add(r.o.Policy.AfterClose), State: statePlan, CreatedAt: now, Planner: r.o.Node}
+		DueAt: now.Add(r.policy.Load().AfterClose), State: statePlan, CreatedAt: now, Planner: r.o.Node}
 	if a.FilesUntil != nil {
 		run.DueAt = *a.FilesUntil
 	}
@@ -119,7 +119,7 @@ func (r *Service) closing(ctx context.Context, a model.Account) (model.Retention
 // read the others.
 func (r *Service) eachDue(ctx context.Context, at time.Time, visit func(store.Kept) error) error {
 	q := r.o.Store.Read(ctx).Patient()
-	rules, err := readRules(q, r.o.Policy.Keep)
+	rules, err := readRules(q, r.policy.Load().Keep)
 	if err != nil {
 		return err
 	}
@@ -163,7 +163,7 @@ func (r *Service) plan(ctx context.Context, run model.RetentionRun,
 	if err != nil {
 		return err
 	}
-	rules, err := readRules(r.o.Store.Read(ctx), r.o.Policy.Keep)
+	rules, err := readRules(r.o.Store.Read(ctx), r.policy.Load().Keep)
 	if err != nil {
 		return err
 	}

@@ -79,7 +79,7 @@ func (r *Service) current(q *store.Q) (*rules, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if now := r.o.Clock(); r.rules == nil || now.Sub(r.loadedAt).Abs() > rulesFor {
-		fresh, err := readRules(q, r.o.Policy.Keep)
+		fresh, err := readRules(q, r.policy.Load().Keep)
 		if err != nil {
 			return nil, err
 		}
@@ -111,7 +111,7 @@ func (r *Service) Class(userID, full, feed string) string {
 func (r *Service) Period(userID, full, feed string) string {
 	rules, err := r.current(r.o.Store.Read(context.Background()))
 	if err != nil {
-		return r.o.Policy.Keep
+		return r.policy.Load().Keep
 	}
 	return rules.period(rules.class(userID, full, feed))
 }
@@ -156,7 +156,7 @@ func (r *Service) Policies(ctx context.Context) ([]model.RetentionPolicy, error)
 	for i := range list {
 		list[i].Class = r.shown(list[i])
 	}
-	return append([]model.RetentionPolicy{{Class: model.ClassDefault, Keep: r.o.Policy.Keep}}, list...), err
+	return append([]model.RetentionPolicy{{Class: model.ClassDefault, Keep: r.policy.Load().Keep}}, list...), err
 }
 
 // shown returns the class of a policy with the username in place of the user id.
@@ -208,7 +208,7 @@ func (r *Service) setPolicy(tx *store.Tx, who string, p model.RetentionPolicy) (
 		p.UserID = u.ID
 	}
 	p.Class = classOf(p)
-	before, err := readRules(&tx.Q, r.o.Policy.Keep)
+	before, err := readRules(&tx.Q, r.policy.Load().Keep)
 	if err != nil {
 		return p, err
 	}
@@ -267,7 +267,7 @@ func shorter(at time.Time, period, than string) bool {
 func (r *Service) noteShortened(tx *store.Tx, before *rules, p model.RetentionPolicy) error {
 	keep := p.Keep
 	if keep == "" { // its files get one of the remaining policies
-		left, err := readRules(&tx.Q, r.o.Policy.Keep)
+		left, err := readRules(&tx.Q, r.policy.Load().Keep)
 		if err != nil {
 			return err
 		}
@@ -310,12 +310,12 @@ func (r *Service) NeedConfirmation(tx *store.Tx, why string) error {
 // watchDefault detects that the default period in the configuration was shortened.
 func (r *Service) watchDefault(ctx context.Context) error {
 	was, err := r.o.Store.Read(ctx).Setting(defaultSetting)
-	if err != nil || was == r.o.Policy.Keep {
+	if err != nil || was == r.policy.Load().Keep {
 		return err
 	}
 	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
-		if was != "" && shorter(r.now(), r.o.Policy.Keep, was) {
-			why := fmt.Sprintf("the default was shortened from %s to %s on %s", was, r.o.Policy.Keep,
+		if was != "" && shorter(r.now(), r.policy.Load().Keep, was) {
+			why := fmt.Sprintf("the default was shortened from %s to %s on %s", was, r.policy.Load().Keep,
 				r.now().Format(time.DateOnly))
 			if err := r.NeedConfirmation(tx, why); err != nil {
 				return err
@@ -323,11 +323,11 @@ func (r *Service) watchDefault(ctx context.Context) error {
 		}
 		if was != "" {
 			if err := r.audit(tx, actor, "retention.policy", model.ClassDefault,
-				map[string]string{"keep": r.o.Policy.Keep, "was": was}); err != nil {
+				map[string]string{"keep": r.policy.Load().Keep, "was": was}); err != nil {
 				return err
 			}
 		}
-		return tx.SetSetting(defaultSetting, r.o.Policy.Keep)
+		return tx.SetSetting(defaultSetting, r.policy.Load().Keep)
 	})
 }
 
@@ -340,7 +340,7 @@ func (r *Service) reclassifyPending(ctx context.Context) error {
 		return err
 	}
 	q := r.o.Store.Read(ctx)
-	rules, err := readRules(q, r.o.Policy.Keep)
+	rules, err := readRules(q, r.policy.Load().Keep)
 	if err != nil {
 		return err
 	}

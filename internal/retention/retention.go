@@ -15,6 +15,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/blob"
@@ -76,7 +77,8 @@ type Options struct {
 
 // Service implements retention.
 type Service struct {
-	o Options
+	o      Options
+	policy atomic.Pointer[Policy] // in force
 
 	mu       sync.Mutex
 	rules    *rules
@@ -89,7 +91,15 @@ func New(o Options) *Service {
 	if o.Desk == nil {
 		o.Desk = deposit.New(o.Store, o.Log)
 	}
-	return &Service{o: o}
+	r := &Service{o: o}
+	r.policy.Store(&o.Policy)
+	return r
+}
+
+// Replace puts another policy in force, from now on. A shorter default period needs a confirmation, as after a start.
+func (r *Service) Replace(p Policy) {
+	r.policy.Store(&p)
+	r.Forget()
 }
 
 func (r *Service) now() time.Time { return r.o.Clock().UTC().Truncate(time.Microsecond) }

@@ -82,7 +82,7 @@ func (r *Service) Confirm(ctx context.Context, who, id string) (model.RetentionR
 			return run, fault.Missing("retention", err, "There is no run %q.", valid.Printable(id))
 		}
 		now := r.now()
-		switch earliest := run.CreatedAt.Add(r.o.Policy.Notice); {
+		switch earliest := run.CreatedAt.Add(r.policy.Load().Notice); {
 		case run.State != model.RunAnnounced:
 			return run, fault.E(op, fault.Conflict, "The run is %s.", run.State)
 		case run.Confirm == "":
@@ -207,7 +207,7 @@ func (r *Service) notifiedAt(ctx context.Context, run model.RetentionRun) (map[s
 	list, err := r.o.Store.Read(ctx).RetentionNotices(run.ID, "", model.Paging{})
 	out := map[string]time.Time{}
 	for _, n := range list {
-		if at, known := out[n.Account]; (n.Reached || !r.o.Policy.RequireNotice) && (!known || n.At.Before(at)) {
+		if at, known := out[n.Account]; (n.Reached || !r.policy.Load().RequireNotice) && (!known || n.At.Before(at)) {
 			out[n.Account] = n.At
 		}
 	}
@@ -229,7 +229,7 @@ func (r *Service) removeSome(tx *store.Tx, run model.RetentionRun, items []model
 	if err != nil {
 		return err
 	}
-	rules, err := readRules(&tx.Q, r.o.Policy.Keep)
+	rules, err := readRules(&tx.Q, r.policy.Load().Keep)
 	if err != nil {
 		return err
 	}
@@ -298,7 +298,7 @@ func (r *Service) judge(run model.RetentionRun, k store.Kept, holds []model.Hold
 	if !known {
 		return model.ItemKept, reachedNobody
 	}
-	if run.Kind == model.RunRegular && at.Sub(since) < r.o.Policy.Reminder {
+	if run.Kind == model.RunRegular && at.Sub(since) < r.policy.Load().Reminder {
 		return model.ItemKept, "its notice came too late"
 	}
 	if k.Drop == model.DropClaimed && k.ClaimUntil.After(at) {

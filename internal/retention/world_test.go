@@ -63,7 +63,7 @@ func (w *world) begin(t testing.TB) *world {
 func (w *world) open() {
 	w.service = w.another("node")
 	w.feeds = feed.New(feed.Options{Store: w.Store, Blobs: w.Blobs, Clock: w.Clock, IDs: w.IDs, Key: w.Key,
-		MaxFile: 1 << 20, Class: w.service.Class, Changed: w.service.Forget, KeepUploads: day})
+		Bounds: feed.Bounds{MaxFile: 1 << 20, KeepUploads: day}, Class: w.service.Class, Changed: w.service.Forget})
 }
 
 // another returns a second service, as on another node.

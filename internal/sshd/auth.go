@@ -93,7 +93,7 @@ func (a *attempt) config() *ssh.ServerConfig {
 	c := &ssh.ServerConfig{
 		Config:                    algorithms,
 		PublicKeyAuthAlgorithms:   signatures,
-		MaxAuthTries:              a.s.o.Limits.KeyOffers,
+		MaxAuthTries:              a.s.limits.Load().KeyOffers,
 		ServerVersion:             Version,
 		PublicKeyCallback:         a.offered,
 		VerifiedPublicKeyCallback: a.verified,
@@ -197,10 +197,10 @@ const longestPace = 20 * time.Second
 // leaves a record. It fails if the connection is evicted meanwhile.
 func (a *attempt) pace(u model.User) error {
 	s := a.s
-	if s.o.Limits.Logins <= 0 {
+	if s.limits.Load().Logins <= 0 {
 		return nil
 	}
-	wait, tell := s.logins.Wait(u.ID, s.o.Limits.Logins, longestPace, time.Now())
+	wait, tell := s.logins.Wait(u.ID, s.limits.Load().Logins, longestPace, time.Now())
 	if tell {
 		s.o.Log.Warn("a user logs in more often than limits.logins_per_hour, and is slowed down", "user", u.Name)
 	}
@@ -221,7 +221,7 @@ func (a *attempt) pace(u model.User) error {
 // say after a failure. It treats known and unknown users alike.
 func (a *attempt) tried(conn ssh.ConnMetadata, method string, err error) {
 	a.rec.User = cmp.Or(a.name, conn.User())
-	if len(a.rec.Methods) < 2*a.s.o.Limits.KeyOffers {
+	if len(a.rec.Methods) < 2*a.s.limits.Load().KeyOffers {
 		a.rec.Methods = append(a.rec.Methods, known(method))
 	}
 	if err == nil {
@@ -284,11 +284,11 @@ const secondRequest = "unexpected message type 5 "
 func (a *attempt) outcome(err error) (reason, detail string) {
 	var noCommon *ssh.AlgorithmNegotiationError
 	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded), a.s.o.Clock().Sub(a.rec.At) >= a.s.o.Limits.Login:
+	case errors.Is(err, os.ErrDeadlineExceeded), a.s.o.Clock().Sub(a.rec.At) >= a.s.limits.Load().Login:
 		return model.ReasonTimeout, ""
 	case errors.As(err, &noCommon):
 		return model.ReasonNoAlgorithm, "it offered " + strings.Join(noCommon.RequestedAlgorithms, ", ")
-	case a.failures >= a.s.o.Limits.KeyOffers:
+	case a.failures >= a.s.limits.Load().KeyOffers:
 		return model.ReasonTooManyTries, ""
 	case strings.Contains(err.Error(), secondRequest):
 		return model.ReasonSecondRequest, ""

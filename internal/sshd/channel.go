@@ -48,9 +48,9 @@ func (s *Server) channel(ctx context.Context, sess *session, nc ssh.NewChannel, 
 		_ = nc.Reject(ssh.Prohibited, "only SFTP is offered here")
 		return
 	}
-	if int(sess.channels.Load()) >= s.o.Limits.Channels {
+	if int(sess.channels.Load()) >= s.limits.Load().Channels {
 		_ = nc.Reject(ssh.ResourceShortage,
-			fmt.Sprintf("at most %d channels at a time on one connection", s.o.Limits.Channels))
+			fmt.Sprintf("at most %d channels at a time on one connection", s.limits.Load().Channels))
 		sess.refused(model.ReasonChannels, "")
 		return
 	}
@@ -213,7 +213,7 @@ func (s *Server) watch(sess *session, conn *ssh.ServerConn) *watcher {
 	w := &watcher{s: s, sess: sess, conn: conn}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.timer = time.AfterFunc(s.o.Limits.KeepAlive, w.look)
+	w.timer = time.AfterFunc(s.limits.Load().KeepAlive, w.look)
 	return w
 }
 
@@ -231,7 +231,7 @@ func (w *watcher) look() {
 	if w.stopped {
 		return
 	}
-	l := &w.s.o.Limits
+	l := w.s.limits.Load()
 	quiet := time.Since(time.Unix(0, w.sess.lastWork.Load()))
 	writing := w.sess.oldestWrite()
 	stuck := writing > l.Stall

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"slices"
 	"strings"
 	"time"
 
@@ -101,7 +100,7 @@ func (s *Server) admit(a *attempt, l Listener, nc net.Conn) bool {
 		disconnect(nc, s.o.Turned(l.Region, ref, may.Until))
 		return false
 	}
-	if len(l.AllowIPs) > 0 && !slices.ContainsFunc(l.AllowIPs, func(p netip.Prefix) bool { return p.Contains(a.from) }) {
+	if !l.allows(a.from) {
 		a.rec.Outcome, a.rec.Detail = model.ReasonAddress, "the server address's own list"
 		s.o.Log.Info("log-in refused", "reference", a.rec.Reference, "address", a.from, "reason", a.rec.Outcome, "detail",
 			a.rec.Detail)
@@ -157,8 +156,8 @@ var errNotSSH = errors.New("the first line is not SSH's")
 func (s *Server) handshake(a *attempt, nc net.Conn) (
 	*ssh.ServerConn, <-chan ssh.NewChannel, <-chan *ssh.Request, error) {
 	began := time.Now()
-	tune(nc, s.o.Limits)
-	wire, hello, err := sshwire.Peek(nc, Version, began.Add(s.o.Limits.Handshake))
+	tune(nc, *s.limits.Load())
+	wire, hello, err := sshwire.Peek(nc, Version, began.Add(s.limits.Load().Handshake))
 	a.hello, a.rec.Client = hello, valid.Excerpt(hello.Version, maxSaid)
 	if err != nil {
 		return nil, nil, nil, err
@@ -168,7 +167,7 @@ func (s *Server) handshake(a *attempt, nc net.Conn) (
 	}
 	a.wire = wire
 	wire.Watch(&s.backlog, s.shed)
-	if err := nc.SetDeadline(began.Add(s.o.Limits.Login)); err != nil {
+	if err := nc.SetDeadline(began.Add(s.limits.Load().Login)); err != nil {
 		return nil, nil, nil, err
 	}
 	config, end := a.config(), func(bool) {}

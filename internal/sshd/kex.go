@@ -93,7 +93,7 @@ const turnLasts = 2 * time.Second
 // gateway. The caller must call end with the outcome of the handshake.
 func (s *Server) gateKex(a *attempt, c *ssh.ServerConfig) (end func(ok bool)) {
 	party := valid.Subscriber(a.from).String()
-	ctx, cancel := context.WithTimeout(a.place.ctx, s.o.Limits.Login)
+	ctx, cancel := context.WithTimeout(a.place.ctx, s.limits.Load().Login)
 	t := &turn{gate: s.exchanges, party: party, ctx: ctx}
 	a.wire.Gate(t.enter)
 	// Later key exchanges are encrypted. They can be noticed by two things: a finite-field

@@ -14,7 +14,7 @@ import (
 // many, the oldest is closed. A real client logs in within moments, so connections that
 // are only held open cannot keep others out.
 type gate struct {
-	limits Limits
+	limits atomic.Pointer[Limits]
 	clock  exchange.Clock
 
 	mu    sync.Mutex
@@ -33,7 +33,9 @@ type halfOpen struct {
 }
 
 func newGate(l Limits, clock exchange.Clock) *gate {
-	return &gate{limits: l, clock: clock, byIP: map[netip.Addr]int{}}
+	g := &gate{clock: clock, byIP: map[netip.Addr]int{}}
+	g.limits.Store(&l)
+	return g
 }
 
 // enter counts a connection in. If its address, or the gate, has too many, the oldest of
@@ -44,9 +46,9 @@ func (g *gate) enter(conn net.Conn, from netip.Addr) *halfOpen {
 	if g.close {
 		return nil
 	}
-	if g.byIP[from] >= g.limits.HalfOpenAddress {
+	if g.byIP[from] >= g.limits.Load().HalfOpenAddress {
 		g.evict(func(h *halfOpen) bool { return h.from == from })
-	} else if len(g.all) >= g.limits.HalfOpen {
+	} else if len(g.all) >= g.limits.Load().HalfOpen {
 		g.evict(func(*halfOpen) bool { return true })
 	}
 	h := &halfOpen{conn: conn, from: from}

@@ -29,7 +29,7 @@ var (
 
 // trusted reports whether connections from an address begin with a PROXY header.
 func (s *Server) trusted(from netip.Addr) bool {
-	for _, p := range s.o.Proxies {
+	for _, p := range *s.proxies.Load() {
 		if p.Contains(from) {
 			return true
 		}

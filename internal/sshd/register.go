@@ -102,12 +102,16 @@ func (s *session) active() { s.lastWork.Store(time.Now().UnixNano()) }
 // register holds the live sessions. Limits on sessions are checked here, and revocations
 // find sessions here.
 type register struct {
-	limits Limits
+	limits atomic.Pointer[Limits]
 	mu     sync.Mutex
 	live   map[*session]struct{}
 }
 
-func newRegister(l Limits) *register { return &register{limits: l, live: map[*session]struct{}{}} }
+func newRegister(l Limits) *register {
+	r := &register{live: map[*session]struct{}{}}
+	r.limits.Store(&l)
+	return r
+}
 
 // add registers a session. It returns false if its user, account or address has too many. Probes
 // do not count, and are not listed.
@@ -129,7 +133,8 @@ func (r *register) add(s *session) bool {
 			addr++
 		}
 	}
-	if !s.login.Probe && (user >= r.limits.User || account >= r.limits.Account || addr >= r.limits.Address) {
+	limits := r.limits.Load()
+	if !s.login.Probe && (user >= limits.User || account >= limits.Account || addr >= limits.Address) {
 		return false
 	}
 	r.live[s] = struct{}{}

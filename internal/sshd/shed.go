@@ -6,7 +6,7 @@ import "github.com/sallyport-sftp/sallyport/model"
 // Limits.Backlog. The library holds received data in memory until it is read, and only
 // the end of the connection frees it.
 func (s *Server) shed() {
-	limit := s.o.Limits.Backlog
+	limit := s.limits.Load().Backlog
 	if limit <= 0 || s.backlog.Load() <= limit || !s.shedding.TryLock() {
 		return
 	}

@@ -75,12 +75,21 @@ type Record struct {
 // Listener is a net.Listener with its endpoint's settings.
 type Listener struct {
 	net.Listener
-	Region   string         // region of the endpoint that partners are told; "" is the default
-	AllowIPs []netip.Prefix // addresses that may connect; empty allows all
+	Region   string                // region of the endpoint that partners are told; "" is the default
+	AllowIPs func() []netip.Prefix // addresses that may connect; none allows all. nil: all
 	// Name and Old are of a listener for programs that know only old algorithms: names of model.OldAlgorithms, which
 	// it offers to those that have nothing better.
 	Name string
 	Old  []string
+}
+
+// allows reports whether an address may connect.
+func (l Listener) allows(from netip.Addr) bool {
+	if l.AllowIPs == nil {
+		return true
+	}
+	allowed := l.AllowIPs()
+	return len(allowed) == 0 || slices.ContainsFunc(allowed, func(p netip.Prefix) bool { return p.Contains(from) })
 }
 
 // Subsystem is one channel on which the client asked for SFTP.
@@ -140,12 +149,15 @@ type Limits struct {
 
 // Server is the SSH server.
 type Server struct {
-	o     Options
-	gate  *gate
-	heads *gate // connections of proxies, until their PROXY header is read
-	live  *register
-	conns sync.WaitGroup
-	moved atomic.Int64 // bytes on channels
+	o Options
+	// limits and proxies are in force; Replace changes them.
+	limits  atomic.Pointer[Limits]
+	proxies atomic.Pointer[[]netip.Prefix]
+	gate    *gate
+	heads   *gate // connections of proxies, until their PROXY header is read
+	live    *register
+	conns   sync.WaitGroup
+	moved   atomic.Int64 // bytes on channels
 
 	backlog   atomic.Int64 // received bytes of all connections that are not read yet
 	shedding  sync.Mutex
@@ -162,8 +174,20 @@ type Server struct {
 // New returns a server that does not listen yet.
 func New(o Options) *Server {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &Server{o: o, gate: newGate(o.Limits, o.Clock), heads: newGate(proxyLimits(o.Limits), o.Clock),
+	s := &Server{o: o, gate: newGate(o.Limits, o.Clock), heads: newGate(proxyLimits(o.Limits), o.Clock),
 		live: newRegister(o.Limits), exchanges: newExchanges(), ctx: ctx, cancel: cancel}
+	s.Replace(o.Limits, o.Proxies)
+	return s
+}
+
+// Replace puts other limits and proxies in force, for connections and requests from now on. It ends no session.
+func (s *Server) Replace(l Limits, proxies []netip.Prefix) {
+	s.limits.Store(&l)
+	s.proxies.Store(&proxies)
+	s.gate.limits.Store(&l)
+	s.live.limits.Store(&l)
+	heads := proxyLimits(l)
+	s.heads.limits.Store(&heads)
 }
 
 // Serve accepts a listener's connections until Shutdown, which closes the listener. It

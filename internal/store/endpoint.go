@@ -43,7 +43,8 @@ func (tx *Tx) AddEndpoint(e model.Endpoint) error {
 	return err
 }
 
-// SetEndpoint changes networks, algorithms, day and note of a listener that was not closed by hand; else it is NotFound.
+// SetEndpoint changes networks, algorithms, day and note of a listener. It is NotFound if that was closed by
+// hand.
 func (tx *Tx) SetEndpoint(e model.Endpoint) error {
 	return tx.execOne("SetEndpoint", `UPDATE endpoints SET allow_ips = $2, until_at = $3, note = $4, algorithms = $5
 		WHERE name = $1 AND closed_at IS NULL`, e.Name, jsonList(e.AllowIPs), micros(e.Until), e.Note,

@@ -7,14 +7,11 @@ import (
 	"errors"
 	"net"
 	"strconv"
-	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
-	"golang.org/x/sys/unix"
 )
 
 // How long to wait for PostgreSQL. A log-in runs three queries, and two more for each further key, and
@@ -147,18 +144,6 @@ func (s *Store) openPostgres(dsn string, conns int) (*sql.DB, error) {
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
 	return db, db.Ping()
-}
-
-// noticeCuts sets TCP_USER_TIMEOUT, so that the kernel closes a connection whose packets are not
-// acknowledged.
-func noticeCuts(network, _ string, c syscall.RawConn) error {
-	if !strings.HasPrefix(network, "tcp") {
-		return nil
-	}
-	var err error
-	return errors.Join(c.Control(func(fd uintptr) {
-		err = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(cutTime.Milliseconds()))
-	}), err)
 }
 
 // errNotSent means that a connection was closed before a statement was sent. The driver's SafeToRetry

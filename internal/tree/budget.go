@@ -19,7 +19,7 @@ const longestWait = time.Minute
 // spend takes one change off the user's budget, and waits if the budget is empty. An
 // operator has no budget.
 func (s *Session) spend() error {
-	hourly := s.t.policy.Changes
+	hourly := s.t.policy.Load().Changes
 	if hourly <= 0 || s.login.Operator != "" {
 		return nil
 	}

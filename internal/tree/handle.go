@@ -148,8 +148,8 @@ func (h *Handle) WriteAt(p []byte, off int64, done func(error)) {
 	if at < 0 {
 		at = size
 	}
-	if at > h.s.t.policy.MaxFile {
-		at = h.s.t.policy.MaxFile // the sum below must not overflow
+	if at > h.s.t.policy.Load().MaxFile {
+		at = h.s.t.policy.Load().MaxFile // the sum below must not overflow
 	}
 	if err := h.s.reserve(img, max(size, at+int64(len(p)))); err != nil {
 		done(h.refuse(err))

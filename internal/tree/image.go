@@ -200,9 +200,9 @@ func (img *image) afterCopy(s *Session, keep int64, apply func() error, done fun
 	img.mu.Lock()
 	defer img.mu.Unlock()
 	base := *img.base
-	if min(base.Size, keep) > img.t.policy.MaxCopy {
+	if min(base.Size, keep) > img.t.policy.Load().MaxCopy {
 		return fault.E("tree.afterCopy", fault.TooLarge,
-			"Files over %d MiB cannot be changed in place; upload the whole file again.", img.t.policy.MaxCopy>>20)
+			"Files over %d MiB cannot be changed in place; upload the whole file again.", img.t.policy.Load().MaxCopy>>20)
 	}
 	if err := img.startLocked(); err != nil {
 		return err

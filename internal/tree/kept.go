@@ -20,7 +20,7 @@ import (
 
 // limits returns the storage limits of the session's user.
 func (s *Session) limits(use store.Usage) model.StorageLimits {
-	return s.t.policy.Limits.Of(use.StorageLimits)
+	return s.t.policy.Load().Limits.Of(use.StorageLimits)
 }
 
 func errKept(have, limit int64, what string) error {
@@ -89,7 +89,7 @@ func (s *Session) accountHas(bytes, items int64) error {
 	bytes += s.t.accounts.staged[s.login.User.Account]
 	s.t.accounts.mu.Unlock()
 	const op = "tree.accountHas"
-	limit := s.t.policy.Account
+	limit := s.t.policy.Load().Account
 	limit.Bytes, limit.Items = cmp.Or(sum.KeepBytes, limit.Bytes), cmp.Or(sum.KeepItems, limit.Items)
 	switch {
 	case limit.Bytes > 0 && sum.Bytes+bytes > limit.Bytes:

@@ -62,7 +62,7 @@ func errDeep(depth int) error {
 
 // mayMakeDir fails unless the mailbox may have one more directory.
 func (s *Session) mayMakeDir(use store.Usage) error {
-	if limit := s.t.policy.Directories; limit > 0 && use.Dirs >= limit {
+	if limit := s.t.policy.Load().Directories; limit > 0 && use.Dirs >= limit {
 		return fault.E("tree.Mkdir", fault.Quota, "Limit reached: this mailbox has %d of %d directories.", use.Dirs, limit)
 	}
 	return s.mayKeepOne(use)

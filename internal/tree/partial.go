@@ -232,7 +232,7 @@ func (t *Tree) syncLong(ctx context.Context) {
 
 // expirePartials discards the partials that were not written to for KeepPartial.
 func (t *Tree) expirePartials() {
-	limit := t.now().Add(-t.policy.KeepPartial)
+	limit := t.now().Add(-t.policy.Load().KeepPartial)
 	for _, img := range t.snapshot() {
 		img.expire(limit)
 	}

@@ -14,7 +14,7 @@ const reserveStep = 16 << 20
 // commit checks again.
 func (s *Session) reserve(img *image, size int64) error {
 	const op = "tree.reserve"
-	p := &s.t.policy
+	p := s.t.policy.Load()
 	if size > p.MaxFile || size < 0 {
 		return fault.E(op, fault.TooLarge, "The file is larger than the limit of %d bytes.", p.MaxFile)
 	}
@@ -118,7 +118,7 @@ func (s *Session) checkFloor() error {
 	if err != nil {
 		return err
 	}
-	if free < s.t.policy.FreeFloor {
+	if free < s.t.policy.Load().FreeFloor {
 		return fault.E("tree.checkFloor", fault.NoSpace, "The server's storage is full; please try later.")
 	}
 	return nil
@@ -166,7 +166,7 @@ func (b *box) unfinished() (n int64) {
 
 // checkUnfinished fails if the mailbox may not have one more image. Callers hold box.mu.
 func (s *Session) checkUnfinished() error {
-	if limit := s.t.policy.Unfinished; limit > 0 && s.box.total >= limit {
+	if limit := s.t.policy.Load().Unfinished; limit > 0 && s.box.total >= limit {
 		return fault.E("tree.checkUnfinished", fault.Quota,
 			"%d uploads are unfinished, which is the limit; finish or remove some.", s.box.total)
 	}

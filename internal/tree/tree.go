@@ -21,6 +21,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/blob"
@@ -81,7 +82,7 @@ type Tree struct {
 	clock  exchange.Clock
 	ids    *exchange.IDs
 	log    *slog.Logger
-	policy Policy
+	policy atomic.Pointer[Policy] // in force
 	hooks  Hooks
 	used   func(user string, cost time.Duration) (wait time.Duration) // may be nil
 
@@ -113,6 +114,9 @@ type Options struct {
 	Used func(user string, cost time.Duration) (wait time.Duration)
 }
 
+// Replace puts another policy in force, from the next request on.
+func (t *Tree) Replace(p Policy) { t.policy.Store(&p) }
+
 // New recovers the partials that an earlier process left, and starts the
 // janitor, which syncs long uploads, finishes renames of directories and expires partials.
 func New(o Options) (*Tree, error) {
@@ -125,9 +129,10 @@ func New(o Options) (*Tree, error) {
 	if o.Hooks.Class == nil {
 		o.Hooks.Class = func(string, string, string) string { return model.ClassDefault }
 	}
-	t := &Tree{store: o.Store, blobs: o.Blobs, desk: o.Desk, clock: o.Clock, ids: o.IDs, log: o.Log, policy: o.Policy,
+	t := &Tree{store: o.Store, blobs: o.Blobs, desk: o.Desk, clock: o.Clock, ids: o.IDs, log: o.Log,
 		hooks: o.Hooks, used: o.Used, boxes: map[string]*box{}, retiring: make(chan struct{}, retiring),
 		hashing: newHashing()}
+	t.policy.Store(&o.Policy)
 	if err := errors.Join(t.recover(), t.recoverWalks()); err != nil {
 		return nil, err
 	}

@@ -29,7 +29,7 @@ func (w *world) openRequests() {
 	w.Helper()
 	w.OpenBlobs()
 	feeds := feed.New(feed.Options{Store: w.Store, Blobs: w.Blobs, Clock: w.Clock, IDs: w.IDs, Key: w.Key,
-		MaxFile: 1 << 20})
+		Bounds: feed.Bounds{MaxFile: 1 << 20}})
 	for _, name := range []string{"cdr", "invoice"} {
 		_, err := feeds.AddFeed(ctx, "test", model.NewFeed{Name: name, Title: "The <" + name + "> files", Kind: name,
 			Types: []string{"csv", "pdf"}})

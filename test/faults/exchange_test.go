@@ -23,8 +23,8 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/client"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
-	"github.com/sallyport-sftp/sallyport/internal/identity"
-	"github.com/sallyport-sftp/sallyport/internal/node"
+	"github.com/sallyport-sftp/sallyport/internal/offline"
+	"github.com/sallyport-sftp/sallyport/internal/proof"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 	"github.com/sallyport-sftp/sallyport/model"
 )
@@ -285,8 +285,8 @@ func checkBytes(t *testing.T, db *sql.DB, data string) {
 func (tr *trade) checkLog(t *testing.T, data string) {
 	t.Helper()
 	cfg := testkit.Config(data)
-	report, err := node.VerifyAudit(t.Context(), cfg,
-		string(testkit.MustRead(t, filepath.Join(identity.SigningDir(data), "key.pub"))), "", nil)
+	report, err := offline.VerifyAudit(t.Context(), cfg,
+		string(testkit.MustRead(t, filepath.Join(proof.SigningDir(data), "key.pub"))), "", nil)
 	if err != nil || !report.OK {
 		t.Fatalf("the log: %+v, %v", report, err)
 	}

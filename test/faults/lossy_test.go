@@ -23,8 +23,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/blob/disk"
 	"github.com/sallyport-sftp/sallyport/internal/config"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
-	"github.com/sallyport-sftp/sallyport/internal/identity"
-	"github.com/sallyport-sftp/sallyport/internal/node"
+	"github.com/sallyport-sftp/sallyport/internal/offline"
+	"github.com/sallyport-sftp/sallyport/internal/proof"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 	"github.com/sallyport-sftp/sallyport/model"
 )
@@ -102,8 +102,8 @@ func TestADayWithALossyDatabase(t *testing.T) {
 	n.Stop()
 	cfg := testkit.Config(n.Data)
 	cfg.Database.URL = straight
-	report, err := node.VerifyAudit(t.Context(), cfg,
-		string(testkit.MustRead(t, filepath.Join(identity.SigningDir(n.Data), "key.pub"))), "", nil)
+	report, err := offline.VerifyAudit(t.Context(), cfg,
+		string(testkit.MustRead(t, filepath.Join(proof.SigningDir(n.Data), "key.pub"))), "", nil)
 	if err != nil || !report.OK {
 		t.Fatalf("the log: %+v, %v", report, err)
 	}

@@ -85,8 +85,8 @@ func newPairs(t *testing.T, database string) *pairs {
 				model.KindCustomer: {StartDir: "/", Root: all}}})
 	p.retain = retention.New(retention.Options{Store: p.store, Blobs: blobs, Clock: time.Now, IDs: p.ids, Log: log,
 		Key: key, Node: "node", Policy: retention.Policy{Keep: "12mo", Day: 1, AfterClose: 100 * 24 * time.Hour}})
-	p.feeds = feed.New(feed.Options{Store: p.store, Blobs: blobs, Clock: time.Now, IDs: p.ids, Key: key, MaxFile: 1 << 20,
-		Class: p.retain.Class})
+	p.feeds = feed.New(feed.Options{Store: p.store, Blobs: blobs, Clock: time.Now, IDs: p.ids, Key: key,
+		Bounds: feed.Bounds{MaxFile: 1 << 20}, Class: p.retain.Class})
 	p.inbox = inbox.New(inbox.Options{Store: p.store, Blobs: blobs, Clock: time.Now, IDs: p.ids, Log: log, Key: key,
 		Lease: time.Second})
 	p.expect = expect.New(expect.Options{Store: p.store, Clock: time.Now, IDs: p.ids, Log: log})

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sallyport-sftp/sallyport/internal/identity"
+	"github.com/sallyport-sftp/sallyport/internal/proof"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 	"github.com/sallyport-sftp/sallyport/model"
 )
@@ -43,31 +43,31 @@ func TestRestoreWithoutTheSigningKey(t *testing.T) {
 		s.user("acme")
 		s.term()
 		kept := filepath.Join(t.TempDir(), "signing")
-		testkit.Must(t, os.Rename(identity.SigningDir(data), kept))
+		testkit.Must(t, os.Rename(proof.SigningDir(data), kept))
 		if says := refusedStart(t, data, yaml); !strings.Contains(says, "The signing key is missing") ||
 			!strings.Contains(says, "hint: restore signing/") {
 			t.Fatalf("without a key it said: %s", says)
 		}
-		if _, err := os.Stat(identity.SigningDir(data)); err == nil {
+		if _, err := os.Stat(proof.SigningDir(data)); err == nil {
 			t.Fatal("a start that was refused made a key")
 		}
 
 		other := filepath.Join(t.TempDir(), "other")
 		start(t, other, "").term()
-		testkit.Must(t, os.CopyFS(identity.SigningDir(data), os.DirFS(identity.SigningDir(other))))
+		testkit.Must(t, os.CopyFS(proof.SigningDir(data), os.DirFS(proof.SigningDir(other))))
 		if says := refusedStart(t, data, yaml); !strings.Contains(says, "is not the one that the database knows") {
 			t.Fatalf("with another's key it said: %s", says)
 		}
 
-		testkit.Must(t, os.RemoveAll(identity.SigningDir(data)))
-		testkit.Must(t, os.CopyFS(identity.SigningDir(data), os.DirFS(kept)))
+		testkit.Must(t, os.RemoveAll(proof.SigningDir(data)))
+		testkit.Must(t, os.CopyFS(proof.SigningDir(data), os.DirFS(kept)))
 		start(t, data, yaml).term()
 		if says := refusedStart(t, data, yaml, "--new-signing-key", "for no reason"); !strings.Contains(says,
 			"The signing key is there") {
 			t.Fatalf("with its key it said: %s", says)
 		}
 
-		testkit.Must(t, os.RemoveAll(identity.SigningDir(data)))
+		testkit.Must(t, os.RemoveAll(proof.SigningDir(data)))
 		s = startWith(t, data, yaml, "--new-signing-key", "the safe burned down")
 		begun := 0
 		for _, row := range items[model.AuditLine](s, "/audit") {

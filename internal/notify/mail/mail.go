@@ -33,8 +33,8 @@ type Config struct {
 	TLS                  string
 	CA                   string // file with additional trusted certificates
 	From, ReplyTo        string
-	Bounces              string  // address for delivery reports, used with a tag of each mail; "": From
-	Writer               *Writer // has the logo that letters show
+	Bounces              string         // address for delivery reports, used with a tag of each mail; "": From
+	Writer               func() *Writer // has the logo that letters show; nil: none does
 }
 
 const timeout = 30 * time.Second
@@ -108,10 +108,14 @@ func (m *Mailer) Send(ctx context.Context, msg model.Message) error {
 
 // setFrom sets the sender: mail.from, with the operator's name if it has one.
 func (m *Mailer) setFrom(out *gomail.Msg) error {
-	if m.cfg.Writer == nil || m.cfg.Writer.cfg.Operator == "" || strings.Contains(m.cfg.From, "<") {
+	if m.cfg.Writer == nil || strings.Contains(m.cfg.From, "<") {
 		return out.From(m.cfg.From)
 	}
-	return out.FromFormat(m.cfg.Writer.cfg.Operator, m.cfg.From)
+	name := m.cfg.Writer().cfg.Operator
+	if name == "" {
+		return out.From(m.cfg.From)
+	}
+	return out.FromFormat(name, m.cfg.From)
 }
 
 // embedLogo adds the logo to a mail whose HTML shows it.
@@ -119,7 +123,7 @@ func (m *Mailer) embedLogo(out *gomail.Msg, html string) {
 	if m.cfg.Writer == nil {
 		return
 	}
-	l := m.cfg.Writer.logo
+	l := m.cfg.Writer().logo
 	if at := string(l.cid()); at != "" && strings.Contains(html, at) {
 		out.EmbedReadSeeker(l.name, bytes.NewReader(l.content), gomail.WithFileContentType(gomail.ContentType(l.kind)))
 	}

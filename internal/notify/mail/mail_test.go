@@ -88,8 +88,9 @@ func (s *session) Data(r io.Reader) error {
 
 func (s *server) mailer(t *testing.T, change ...func(*mail.Config)) *mail.Mailer {
 	t.Helper()
+	words := writer(t)
 	c := mail.Config{Host: "127.0.0.1", Port: s.port, TLS: mail.TLSStart, CA: s.ca, From: "Files <files@example.com>",
-		ReplyTo: "help@example.com", Writer: writer(t)}
+		ReplyTo: "help@example.com", Writer: func() *mail.Writer { return words }}
 	for _, f := range change {
 		f(&c)
 	}
@@ -225,7 +226,7 @@ func TestTheSenderHasTheOperatorsName(t *testing.T) {
 	for from, want := range map[string]string{"files@example.com": `"Süd, Exchange" <files@example.com>`,
 		"Desk <files@example.com>": `"Desk" <files@example.com>`} {
 		w := writer(t, func(c *mail.WriterConfig) { c.Operator = "Süd, Exchange" })
-		m := s.mailer(t, func(c *mail.Config) { c.From, c.Writer = from, w })
+		m := s.mailer(t, func(c *mail.Config) { c.From, c.Writer = from, func() *mail.Writer { return w } })
 		testkit.Must(t, m.Send(context.Background(),
 			model.Message{ID: "1", Target: "a@example.com", Subject: "x", Body: "x"}))
 		got, err := netmail.ReadMessage(strings.NewReader(s.got[len(s.got)-1]))
@@ -246,7 +247,8 @@ func TestALogoIsPartOfTheMail(t *testing.T) {
 	w := writer(t, func(c *mail.WriterConfig) { c.Logo = file })
 	l, err := w.Write(letter)
 	testkit.Must(t, err)
-	testkit.Must(t, s.mailer(t, func(c *mail.Config) { c.Writer = w }).Send(context.Background(),
+	m := s.mailer(t, func(c *mail.Config) { c.Writer = func() *mail.Writer { return w } })
+	testkit.Must(t, m.Send(context.Background(),
 		model.Message{ID: "1", Target: "a@example.com", Subject: "x", Body: l.Text, HTML: l.HTML}))
 	if !strings.Contains(l.HTML, `src="cid:logo.png"`) || !strings.Contains(s.got[0], "Content-ID: <logo.png>") &&
 		!strings.Contains(s.got[0], "Content-Id: <logo.png>") {

@@ -1,0 +1,4 @@
+package exchange
+
+// Version is the release. The build sets it.
+var Version = "dev"
