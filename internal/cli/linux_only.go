@@ -31,7 +31,9 @@ func (a *app) restoreCommand() *cobra.Command {
 	return linuxOnly("restore SOURCE", "Bring a backup back, or prove that it is whole")
 }
 
-func (a *app) importCommand() *cobra.Command { return linuxOnly("import", "Move in from an old server") }
+func (a *app) importCommand() *cobra.Command {
+	return linuxOnly("import", "Move in from an old server")
+}
 
 func linuxOnly(use, short string) *cobra.Command {
 	c := command(use, short, cobra.ArbitraryArgs, func(context.Context, []string) error {
