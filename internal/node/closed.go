@@ -74,7 +74,7 @@ func ServeClosed(ctx context.Context, cfg config.Config, log *slog.Logger) error
 		_ = s.Close()
 	}
 	for range servers {
-		<-ended
+		_ = <-ended // they were closed
 	}
 	return err
 }

@@ -286,7 +286,7 @@ func TestReload(t *testing.T) {
 	if err != nil || !strings.HasPrefix(h.Sandbox, "on: ") {
 		t.Errorf("%+v, %v", h, err)
 	}
-	s.Close()
+	_ = s.Close()
 	m.terminate(p)
 }
 
