@@ -121,7 +121,7 @@ Manage it:       the other commands; on the server's own machine they need only
 		a.operatorCommand(), a.tokenCommand(), a.reviewCommand(),
 		a.contactCommand(), a.linkCommand(), a.noticeCommand(), a.guideCommand(), a.sitesCommand(),
 		a.explainCommand(), a.banCommand(), a.unbanCommand(), a.hostkeyCommand(),
-		a.endpointCommand(), a.backupCommand(), a.restoreCommand(), a.configCommand(), a.manCommand(),
+		a.endpointCommand(), a.backupCommand(), a.restoreCommand(), a.doctorCommand(), a.configCommand(), a.manCommand(),
 		a.versionCommand())
 	root.InitDefaultCompletionCmd()
 	root.SetHelpCommand(helpCommand(root))

@@ -31,6 +31,10 @@ func (a *app) restoreCommand() *cobra.Command {
 	return linuxOnly("restore SOURCE", "Bring a backup back, or prove that it is whole")
 }
 
+func (a *app) doctorCommand() *cobra.Command {
+	return linuxOnly("doctor", "Look at the whole deployment, and say what is wrong and what mends it")
+}
+
 func (a *app) importCommand() *cobra.Command {
 	return linuxOnly("import", "Move in from an old server")
 }

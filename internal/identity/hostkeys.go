@@ -106,6 +106,18 @@ func hostKeys(data string) ([]ssh.Signer, error) {
 	return signers, err
 }
 
+// InspectHostKeys describes the host keys of a data folder; none if it has none. It makes none.
+func InspectHostKeys(data string) (out []model.HostKey, err error) {
+	signers, err := readHostKeys(hostKeyDir(data))
+	for _, s := range signers {
+		out = append(out, DescribeHostKey(s.PublicKey()))
+	}
+	return out, err
+}
+
+// KnownHostKeys returns the fingerprints of the host keys of the last start, with spaces between; "" if there was none.
+func KnownHostKeys(q *store.Q) (string, error) { return q.Setting(hostKeysSetting) }
+
 // readHostKeys reads the host keys in a folder, in the order in which they are offered.
 func readHostKeys(dir string) ([]ssh.Signer, error) {
 	var signers []ssh.Signer

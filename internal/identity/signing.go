@@ -96,6 +96,10 @@ func (k Keeper) replaceSigningKey(ctx context.Context, key *proof.Key, known, no
 	return readSigningKey(dir)
 }
 
+// KnownSigningKey returns the public half of the deployment's signing key, and of earlier ones, one a line; "" if the
+// database knows none.
+func KnownSigningKey(q *store.Q) (string, error) { return q.Setting(signingSetting) }
+
 // knownAs names the key that the database knows: by its public half, or by the signer of a
 // checkpoint.
 func knownAs(known, note string) string {

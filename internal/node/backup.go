@@ -241,20 +241,6 @@ func (n *Node) holdBlobs() (release func(), err error) {
 	}
 	return release, err
 }
-
-// lastBackups returns when the newest backup was made, and the newest that is whole.
 func (n *Node) lastBackups(ctx context.Context) (newest, good time.Time, why string, err error) {
-	q := n.store.Read(ctx)
-	last, err := q.Setting(backup.Setting)
-	if err != nil {
-		return newest, good, "", err
-	}
-	whole, err := q.Setting(backup.GoodSetting)
-	if o := backup.ReadOutcome(last); o != nil {
-		newest, why = o.At, o.Error
-	}
-	if o := backup.ReadOutcome(whole); o != nil {
-		good = o.At
-	}
-	return newest, good, why, err
+	return lastBackups(ctx, n.store)
 }

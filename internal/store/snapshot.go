@@ -205,7 +205,7 @@ func scanAny(rows *sql.Rows, columns []column) ([]any, error) {
 	}
 	err := rows.Scan(at...)
 	for i, c := range columns {
-		if values[i] == nil && c.required {
+		if b, bytes := values[i].([]byte); c.required && (values[i] == nil || bytes && b == nil) {
 			values[i] = []byte{}
 		}
 	}
@@ -265,11 +265,7 @@ func (n *Snapshot) Schema(ctx context.Context) (int64, error) {
 
 // LiveBlobs lists up to limit blobs that something refers to, with ids after one, in their order.
 func (n *Snapshot) LiveBlobs(ctx context.Context, after string, limit int) ([]Blob, error) {
-	return collect(n.s.Read(ctx), "LiveBlobs", func(r *sql.Rows) (b Blob, err error) {
-		err = r.Scan(&b.ID, &b.Key, &b.Size, &b.SHA256, &b.Owner)
-		return b, err
-	}, `SELECT id, key, size, sha256, owner FROM blobs WHERE state = 'live' AND id > $1 ORDER BY id LIMIT $2`, after,
-		limit)
+	return n.s.Read(ctx).LiveBlobs(after, limit)
 }
 
 // LiveBlob finds one.
@@ -282,9 +278,7 @@ func (n *Snapshot) LiveBlob(ctx context.Context, id string) (b Blob, err error) 
 
 // CountLive returns the number of blobs that something refers to, and their bytes.
 func (n *Snapshot) CountLive(ctx context.Context) (count, bytes int64, err error) {
-	err = n.s.Read(ctx).scanOne("CountLive", `SELECT COUNT(*), COALESCE(SUM(size), 0) FROM blobs WHERE state = 'live'`,
-		nil, &count, &bytes)
-	return count, bytes, err
+	return n.s.Read(ctx).CountLive()
 }
 
 // LogSize returns how many rows of the audit log were sealed.

@@ -137,6 +137,18 @@ func (m *Mailer) domain() string {
 	return domain
 }
 
+// Check connects to the mail server, authenticates, and sends nothing.
+func (m *Mailer) Check(ctx context.Context) error {
+	c, err := m.client()
+	if err != nil {
+		return err
+	}
+	if err := c.DialWithContext(ctx); err != nil {
+		return err
+	}
+	return c.Close()
+}
+
 func (m *Mailer) client() (*gomail.Client, error) {
 	options := []gomail.Option{gomail.WithTimeout(timeout), gomail.WithPort(m.cfg.Port),
 		gomail.WithTLSConfig(&tls.Config{ServerName: m.cfg.Host, RootCAs: m.pool, MinVersion: tls.VersionTLS12})}
