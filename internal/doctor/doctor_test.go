@@ -234,7 +234,8 @@ func TestADeploymentThatIsWell(t *testing.T) {
 			want[f.Check] = true
 		}
 	}
-	for _, check := range []string{"data folder", "disk", "server", "database", "stored files", "host keys", "signing key"} {
+	for _, check := range []string{"data folder", "disk", "server", "database", "stored files", "host keys",
+		"signing key"} {
 		if !want[check] {
 			t.Errorf("%s is not well: %+v", check, r.Findings)
 		}
