@@ -74,7 +74,9 @@ func ServeClosed(ctx context.Context, cfg config.Config, log *slog.Logger) error
 		_ = s.Close()
 	}
 	for range servers {
-		_ = <-ended // they were closed
+		if e := <-ended; err == nil && !errors.Is(e, http.ErrServerClosed) {
+			err = e
+		}
 	}
 	return err
 }
