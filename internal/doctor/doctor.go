@@ -43,10 +43,9 @@ type Report struct {
 
 // Options say what is looked at, and with what.
 type Options struct {
-	Config  config.Config
-	File    string // the configuration's file; "": there is none
-	Clock   exchange.Clock
-	Version string
+	Config config.Config
+	File   string // the configuration's file; "": there is none
+	Clock  exchange.Clock
 	// Store is the database, opened for reading; if it is nil, StoreErr says why.
 	Store    *store.Store
 	StoreErr error
@@ -117,7 +116,7 @@ func (p *patient) opened(check string) bool {
 	return p.Store != nil
 }
 
-// times says how long ago a time was, for people.
+// ago says how long ago a time was, for people.
 func (p *patient) ago(t time.Time) string {
 	switch d := p.Clock().Sub(t); {
 	case d < 2*time.Hour:
@@ -127,17 +126,4 @@ func (p *patient) ago(t time.Time) string {
 	default:
 		return fmt.Sprintf("%d days ago", int(d.Hours()/24))
 	}
-}
-
-// size renders a number of bytes.
-func size(n int64) string {
-	for _, u := range []struct {
-		of   int64
-		name string
-	}{{1e12, "TB"}, {1e9, "GB"}, {1e6, "MB"}, {1e3, "KB"}} {
-		if n >= u.of {
-			return fmt.Sprintf("%.1f %s", float64(n)/float64(u.of), u.name)
-		}
-	}
-	return fmt.Sprintf("%d bytes", n)
 }

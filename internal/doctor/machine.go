@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
 const (
@@ -144,15 +145,16 @@ func (p *patient) disk() {
 	const fix = "add space; what goes next: sallyport retention forecast"
 	switch {
 	case free < floor:
-		p.say("disk", Broken, fix, "%s are free. Uploads are refused, because they must leave %s free.", size(free),
-			size(floor))
+		p.say("disk", Broken, fix, "%s are free. Uploads are refused, because they must leave %s free.", valid.Size(free),
+			valid.Size(floor))
 	case st.Files > 0 && st.Ffree < fewInodes:
 		p.say("disk", Broken, "make a file system with more inodes, or remove small files",
 			"%d inodes are left: each stored file needs one.", st.Ffree)
 	case free < 2*floor:
-		p.say("disk", Odd, fix, "%s are free. Uploads are refused once it is less than %s.", size(free), size(floor))
+		p.say("disk", Odd, fix, "%s are free. Uploads are refused once it is less than %s.", valid.Size(free),
+			valid.Size(floor))
 	default:
-		p.well("disk", "%s are free.", size(free))
+		p.well("disk", "%s are free.", valid.Size(free))
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/blob"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
 const (
@@ -89,10 +90,10 @@ func (p *patient) stored() {
 	case len(damaged) > 0:
 		p.say("stored files", Broken, restored, "%d committed files are damaged: %s.", len(damaged), some(damaged))
 	case p.Deep:
-		p.well("stored files", "All %d (%s) are there, and their hashes are right.", count, size(total))
+		p.well("stored files", "All %d (%s) are there, and their hashes are right.", count, valid.Size(total))
 	default:
 		p.well("stored files", "All %d (%s) are there, with the right sizes. --deep compares their hashes, too.", count,
-			size(total))
+			valid.Size(total))
 	}
 	p.orphans(q)
 }

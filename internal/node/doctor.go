@@ -58,13 +58,7 @@ func Examine(ctx context.Context, cfg config.Config, r DoctorRequest) (doctor.Re
 func certificateOf(c *config.Config) func(ctx context.Context) (time.Time, error) {
 	switch {
 	case c.Web.TLSCert != "":
-		return func(context.Context) (time.Time, error) {
-			pair, err := tls.LoadX509KeyPair(c.Web.TLSCert, c.Web.TLSKey)
-			if err != nil {
-				return time.Time{}, err
-			}
-			return pair.Leaf.NotAfter, nil
-		}
+		return func(context.Context) (time.Time, error) { return certificateUntil(c) }
 	case c.Web.ACME.On() && len(c.Web.ACME.Domains) > 0:
 		return func(ctx context.Context) (time.Time, error) { return servedUntil(ctx, c) }
 	}

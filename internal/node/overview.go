@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sallyport-sftp/sallyport/internal/config"
 	"github.com/sallyport-sftp/sallyport/internal/overview"
 	"github.com/sallyport-sftp/sallyport/model"
 )
@@ -24,7 +25,7 @@ func (n *Node) buildOverview() *overview.Service {
 		}}
 	switch {
 	case n.cfg.Web.TLSCert != "":
-		o.Certificate = n.certificateUntil
+		o.Certificate = func() (time.Time, error) { return certificateUntil(&n.cfg) }
 	case n.cfg.Web.ACME.On():
 		o.Ordered, o.Certificate = true, func() (time.Time, error) { return n.certificates.Until(n.clock()) }
 	}
@@ -32,8 +33,8 @@ func (n *Node) buildOverview() *overview.Service {
 }
 
 // certificateUntil returns when the certificate of the pages for partners expires.
-func (n *Node) certificateUntil() (time.Time, error) {
-	pair, err := tls.LoadX509KeyPair(n.cfg.Web.TLSCert, n.cfg.Web.TLSKey)
+func certificateUntil(c *config.Config) (time.Time, error) {
+	pair, err := tls.LoadX509KeyPair(c.Web.TLSCert, c.Web.TLSKey)
 	if err != nil {
 		return time.Time{}, err
 	}

@@ -150,7 +150,7 @@ func (s *Service) accountFindings(q *store.Q, p *model.AccountPage) ([]model.Fin
 		have, limit int64
 		words       string
 		field       string
-	}{{p.Kept, p.KeepBytes, bytes(p.Kept) + " of " + bytes(p.KeepBytes), "keep_bytes"},
+	}{{p.Kept, p.KeepBytes, valid.Size(p.Kept) + " of " + valid.Size(p.KeepBytes), "keep_bytes"},
 		{p.KeptItems, p.KeepItems, fmt.Sprintf("%d of %d files and directories", p.KeptItems, p.KeepItems), "keep_items"}} {
 		if l.limit > 0 && float64(l.have) >= float64(l.limit)*exchange.NearPercent/100 {
 			f.add(model.Do("edit-account", "account", p.Account.ID, l.field, ""),

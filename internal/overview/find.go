@@ -327,11 +327,11 @@ func (v *finding) publication(f store.FoundFile) model.Hit {
 		to = "account " + f.Account
 	}
 	return model.Hit{Name: f.Name, Text: fmt.Sprintf("published in %s to %s on %s, %s", f.Feed, to, v.s.minute(f.At),
-		bytes(f.Size)), Action: model.Do("trace", "about", f.Name)}
+		valid.Size(f.Size)), Action: model.Do("trace", "about", f.Name)}
 }
 
 func (v *finding) received(f store.FoundFile) model.Hit {
-	return model.Hit{Name: f.Name, Text: fmt.Sprintf("from %s on %s, %s", f.User, v.s.minute(f.At), bytes(f.Size)),
+	return model.Hit{Name: f.Name, Text: fmt.Sprintf("from %s on %s, %s", f.User, v.s.minute(f.At), valid.Size(f.Size)),
 		Action: model.Do("trace", "about", f.Name)}
 }
 
@@ -372,7 +372,7 @@ func (v *finding) files() error {
 		return err
 	}
 	add(v, "file in a mailbox", boxes[:min(len(boxes), hits+1)], func(f store.FoundFile) model.Hit {
-		return model.Hit{Name: f.Name, Text: fmt.Sprintf("with %s, %s", f.User, bytes(f.Size)),
+		return model.Hit{Name: f.Name, Text: fmt.Sprintf("with %s, %s", f.User, valid.Size(f.Size)),
 			Action: model.Do("trace", "about", f.Name)}
 	})
 	if others > 0 && others == len(v.out.Groups) {
@@ -416,7 +416,7 @@ func (v *finding) failed(name string) error {
 	namePartials(v.q, partials[:min(len(partials), hits+1)])
 	add(v, "unfinished upload", partials, func(p model.Partial) model.Hit {
 		return model.Hit{Name: path.Base(p.Path), Text: fmt.Sprintf("by %s as %s, %s are here", p.User, p.Path,
-			bytes(p.Size)),
+			valid.Size(p.Size)),
 			Action: model.Do("trace", "about", path.Base(p.Path))}
 	})
 	return nil

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
@@ -18,7 +19,7 @@ func (a *asked) disk() error {
 	if free < floor {
 		a.need("disk", model.UrgencyNow, model.Do("forecast"),
 			"The disk has %s free. Uploads are refused, because they must leave %s free. Make room, or add space.",
-			bytes(free), bytes(floor))
+			valid.Size(free), valid.Size(floor))
 		return nil
 	}
 	stored, from, err := a.q.Growth(a.now.Add(-growthWindow))
@@ -34,13 +35,13 @@ func (a *asked) disk() error {
 			left := time.Duration(float64(free-floor) / float64(stored) * float64(span))
 			a.need("disk", s.u, model.Do("forecast"),
 				"The disk has %s free. About %s a day came in lately; at that pace, uploads will be refused in %s.",
-				bytes(free), bytes(int64(float64(stored)/float64(span)*float64(24*time.Hour))), about(left))
+				valid.Size(free), valid.Size(int64(float64(stored)/float64(span)*float64(24*time.Hour))), about(left))
 			return nil
 		}
 	}
 	if free < 2*floor {
 		a.need("disk", model.UrgencyToday, model.Do("forecast"),
-			"The disk has %s free. Uploads are refused once it has less than %s.", bytes(free), bytes(floor))
+			"The disk has %s free. Uploads are refused once it has less than %s.", valid.Size(free), valid.Size(floor))
 	}
 	return nil
 }
@@ -100,7 +101,7 @@ func (a *asked) runs() error {
 			continue
 		}
 		text := fmt.Sprintf("A retention run of %s (%s), due %s, waits for your confirmation: %s.",
-			count(r.Files, false, "file", "files"), bytes(r.Bytes), a.s.minute(r.DueAt), r.Confirm)
+			count(r.Files, false, "file", "files"), valid.Size(r.Bytes), a.s.minute(r.DueAt), r.Confirm)
 		u, do := model.UrgencyToday, model.Do("confirm-run", "run", r.ID)
 		if from := r.CreatedAt.Add(a.s.o.Policy().Notice); a.now.Before(from) { // nobody can act yet
 			u, do = model.UrgencySoon, model.Do("show-run", "run", r.ID)

@@ -112,19 +112,6 @@ func ago(now time.Time, period string) (time.Time, error) {
 	return now.Add(-d), nil
 }
 
-// bytes formats a number of bytes for people.
-func bytes(n int64) string {
-	const units = "KMGTPE"
-	if n < 1000 {
-		return fmt.Sprintf("%d bytes", n)
-	}
-	f, u := float64(n), -1
-	for f >= 999.95 && u < len(units)-1 {
-		f, u = f/1000, u+1
-	}
-	return fmt.Sprintf("%.1f %cB", f, units[u])
-}
-
 // count says how many of something there are: 1 file, 3 files, more than 10000 files.
 func count(n int64, more bool, one, many string) string {
 	switch {

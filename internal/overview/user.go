@@ -284,7 +284,7 @@ func (s *Service) limitFindings(f *findings, u model.User) {
 		}
 		have, limit := fmt.Sprint(b.have), fmt.Sprint(b.limit)
 		if b.size {
-			have, limit = bytes(b.have), bytes(b.limit)
+			have, limit = valid.Size(b.have), valid.Size(b.limit)
 		}
 		f.add(model.Do("edit-user", "user", u.Name, b.field, ""), b.what+"; at the limit its uploads are refused.", u.Name,
 			have, limit)

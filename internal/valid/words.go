@@ -3,6 +3,7 @@ package valid
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"fmt"
 	"net/mail"
 	"path"
 	"strconv"
@@ -54,4 +55,17 @@ func Count(n int, noun string) string {
 		return "1 " + noun
 	}
 	return strconv.Itoa(n) + " " + noun + "s"
+}
+
+// Size writes a number of bytes for people: 999 bytes, 1.5 GB.
+func Size(n int64) string {
+	const units = "KMGTPE"
+	if n < 1000 {
+		return fmt.Sprintf("%d bytes", n)
+	}
+	f, u := float64(n), -1
+	for f >= 999.95 && u < len(units)-1 {
+		f, u = f/1000, u+1
+	}
+	return fmt.Sprintf("%.1f %cB", f, units[u])
 }
