@@ -142,6 +142,7 @@ func setup(e *testscript.Env) error {
 	e.Setenv("GORACE", shortExit)
 	s := &server{}
 	e.Values["server"] = s
+	e.Defer(func() { tellWhy(e) })
 	e.Defer(func() {
 		if s.cmd != nil {
 			_ = s.cmd.Process.Kill()
@@ -153,6 +154,21 @@ func setup(e *testscript.Env) error {
 		"Host *\n  StrictHostKeyChecking no\n  UserKnownHostsFile /dev/null\n  LogLevel ERROR\n  IdentitiesOnly yes\n" +
 			"  IdentityFile " + filepath.Join(e.WorkDir, "id") + "\n  Port " + port + "\n"
 	return os.WriteFile(filepath.Join(e.WorkDir, "ssh_config"), []byte(conf), 0o600)
+}
+
+// tellWhy adds to a story that failed the end of what its server logged, and which mails came.
+func tellWhy(e *testscript.Env) {
+	t := e.T().(testing.TB)
+	if !t.Failed() {
+		return
+	}
+	const most = 6 << 10
+	text, _ := os.ReadFile(filepath.Join(e.WorkDir, "server.log"))
+	mails, _ := filepath.Glob(filepath.Join(e.WorkDir, "mail", "*.eml"))
+	for i, m := range mails {
+		mails[i] = filepath.Base(m)
+	}
+	t.Logf("the end of the server's log:\n%s\nmails: %s", text[max(0, len(text)-most):], strings.Join(mails, " "))
 }
 
 // up starts the server and waits until it answers. Extra arguments go to
@@ -224,10 +240,13 @@ func kill9(ts *testscript.TestScript, _ bool, _ []string) {
 	s.cmd = nil
 }
 
+// patience is how long waitfor tries. The server does some work once a minute only.
+const patience = 90 * time.Second
+
 // waitFor runs a command until it succeeds: waitfor sh -c '…'
 func waitFor(ts *testscript.TestScript, neg bool, args []string) {
 	var err error
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		if err = ts.Exec(args[0], args[1:]...); (err == nil) != neg {
 			return
 		}
