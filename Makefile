@@ -38,9 +38,9 @@ $(KEYGEN): $(wildcard internal/web/keygen/*.go internal/web/keygen/build/*.go in
 
 test: keygen ## every test, with the race detector and the real clients; attacks alone, since they look at the clock
 	scripts/install-test-packages
-	TESTS=all CGO_ENABLED=1 $(GO) test $(RACE) -timeout 20m $$($(GO) list ./... | grep -v /test/attacks)
-	STORY_DATABASE=postgres TESTS=all CGO_ENABLED=1 $(GO) test $(RACE) -timeout 20m ./test/journeys -run '^TestJourneys$$'
-	TESTS=all CGO_ENABLED=1 $(GO) test $(RACE) -timeout 20m ./test/attacks
+	TESTS=all CGO_ENABLED=1 scripts/test $(GO) test $(RACE) -timeout 20m $$($(GO) list ./... | grep -v /test/attacks)
+	STORY_DATABASE=postgres TESTS=all CGO_ENABLED=1 scripts/test $(GO) test $(RACE) -timeout 20m ./test/journeys -run '^TestJourneys$$'
+	TESTS=all CGO_ENABLED=1 scripts/test $(GO) test $(RACE) -timeout 20m ./test/attacks
 
 twice: ## the rooms, with each transaction's function run twice (docs/decisions/0022-change.md)
 	TESTS=all SALLYPORT_TWICE=1 $(GO) test -timeout 20m ./internal/...
