@@ -17,6 +17,8 @@ const (
 	EventLeft        = "file.left"      // a file kept a temporary name for a day
 	EventLimit       = "limit.near"     // a user or an account has reached 80% of a storage limit
 	EventAlarm       = "alarm"          // something is wrong with the server's own records
+	EventNeed        = "need.raised"    // something needs a person
+	EventNeedOver    = "need.over"      // it needs nobody any more
 	EventFolder      = "folder.problem" // something in the folder of files to publish is not published
 	EventGap         = "feed.gap"       // numbers are missing in a feed's names
 	EventMissed      = "expectation.missed"
@@ -57,6 +59,8 @@ var Payloads = map[string]any{
 	EventLeft:        FileLeft{},
 	EventLimit:       LimitNear{},
 	EventAlarm:       Alarm{},
+	EventNeed:        NeedChanged{},
+	EventNeedOver:    NeedChanged{},
 	EventFolder:      FolderProblem{},
 	EventGap:         FeedGap{},
 	EventMissed:      ExpectationChanged{},

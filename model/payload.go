@@ -142,6 +142,15 @@ type Alarm struct {
 	Words string `json:"text"`
 }
 
+// NeedChanged says that something needs a person, or needs nobody any more.
+type NeedChanged struct {
+	Topic   string    `json:"topic" doc:"As in the status: disk, unclaimed, backup, …"`
+	Urgency Urgency   `json:"urgency" enum:"now,today,soon"`
+	Count   int64     `json:"count,omitempty"`
+	Since   time.Time `json:"since" doc:"When it was first seen"`
+	Words   string    `json:"text"`
+}
+
 // FolderProblem says why something in the folder of files to publish is not published.
 type FolderProblem struct {
 	Path  string `json:"path"`

@@ -1,6 +1,9 @@
 package model
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Urgency says how soon a person should act.
 type Urgency string
@@ -11,6 +14,12 @@ const (
 	UrgencyToday Urgency = "today"
 	UrgencySoon  Urgency = "soon"
 )
+
+// Over reports whether somebody should act sooner than with another urgency.
+func (u Urgency) Over(other Urgency) bool {
+	order := []Urgency{UrgencySoon, UrgencyToday, UrgencyNow}
+	return slices.Index(order, u) > slices.Index(order, other)
+}
 
 // StatusQuery asks what needs a person.
 type StatusQuery struct {

@@ -89,6 +89,8 @@ type Service struct {
 	flying map[netip.Prefix]seen // those that are being written
 	seen   map[sight]*store.Observation
 
+	counted counting
+
 	refusals map[upload]*refusal // of uploads, until nothing is added to them
 }
 
@@ -127,6 +129,7 @@ func (r *Service) Wait() { r.done.Wait() }
 
 // Note queues a record, or drops it if there are too many. It does not wait.
 func (r *Service) Note(c Record) {
+	r.counted.add(c)
 	if c.EndedAt == nil || !c.LoggedIn {
 		r.remember(c)
 	}

@@ -1,34 +1,43 @@
-// Package metrics serves /metrics, in Prometheus' format, and /healthz.
+// Package metrics serves /metrics, in Prometheus' format, and /healthz. table.go lists what is served;
+// docs/operate/monitoring.md has the same table.
 package metrics
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/sallyport-sftp/sallyport/internal/connection"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/overview"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // Options are the sources of the numbers.
 type Options struct {
-	Sessions func() int // live ones on this node
+	Sessions func() int   // live ones on this node
+	Moved    func() int64 // bytes that this node's SFTP channels read and wrote since its start
+	Counts   func() connection.Counts
+	Figures  func(ctx context.Context) (overview.Figures, error)
 	Queue    func(ctx context.Context) (model.Queue, error)
 	Audit    func(ctx context.Context) (model.AuditStatus, error)
 	// Backups returns when the newest backup was made, and the newest that is whole; zero for none.
 	Backups func(ctx context.Context) (newest, good time.Time, why string, err error)
 	Clock   exchange.Clock
+	Log     *slog.Logger
 	Ping    func(ctx context.Context) error // asks the database for an answer
 }
 
 // New makes the handler.
 func New(o Options) http.Handler {
 	reg := prometheus.NewRegistry()
-	reg.MustRegister(newGauges(o), collectors.NewGoCollector(),
+	reg.MustRegister(&gauges{o: o}, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}))
@@ -42,67 +51,79 @@ func New(o Options) http.Handler {
 	return mux
 }
 
-// gauges are read from the database at each scrape.
-type gauges struct {
-	o                                                        Options
-	events, waiting, dead, oldest, sealed, unsealed, session *prometheus.Desc
-	tried, backup                                            *prometheus.Desc
+// fresh is how long the numbers that take queries are served again, so that a monitor that asks often, or several of
+// them, cost the database nothing more.
+const fresh = 15 * time.Second
+
+// reading is what was read of the database at a time.
+type reading struct {
+	at                   time.Time
+	figures              *overview.Figures
+	queue                *model.Queue
+	audit                *model.AuditStatus
+	backups              bool
+	newestTried, newGood time.Time
 }
 
-func newGauges(o Options) *gauges {
-	d := func(name, help string) *prometheus.Desc {
-		return prometheus.NewDesc("sallyport_"+name, help, nil, nil)
-	}
-	return &gauges{o, d("outbox_events", "Events that are not handed out yet."),
-		d("messages_waiting", "Webhooks and mails that are not sent yet."),
-		d("messages_dead", "Webhooks and mails that were given up."),
-		d("queue_oldest_seconds", "Age of the oldest of what waits to be sent."),
-		d("audit_sealed_rows", "Rows in the audit log."), d("audit_unsealed_rows", "Audit rows that are not sealed yet."),
-		d("sessions", "Live SSH log-ins on this node."),
-		d("backup_tried_timestamp_seconds", "When the newest backup was made, whether it succeeded or not; 0: never."),
-		d("backup_good_timestamp_seconds", "When the newest backup was made that is whole; 0: never.")}
+// gauges collects the numbers at each scrape.
+type gauges struct {
+	o Options
+
+	mu      sync.Mutex
+	last    reading
+	failing bool
 }
 
 // Describe sends the descriptions of what Collect collects.
 func (g *gauges) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{g.events, g.waiting, g.dead, g.oldest, g.sealed, g.unsealed, g.session,
-		g.tried, g.backup} {
-		out <- d
+	for _, m := range Table {
+		out <- m.desc()
 	}
 }
 
 // Collect collects the numbers. It leaves out those that the database fails to return.
 func (g *gauges) Collect(out chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	put := func(d *prometheus.Desc, v float64) {
-		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v)
-	}
-	put(g.session, float64(g.o.Sessions()))
-	if q, err := g.o.Queue(ctx); err == nil {
-		put(g.events, float64(q.Events))
-		put(g.waiting, float64(q.Waiting))
-		put(g.dead, float64(q.Dead))
-		age := 0.0
-		if q.OldestAt != nil {
-			age = max(0, g.o.Clock().Sub(*q.OldestAt).Seconds())
+	r := g.read()
+	for _, m := range Table {
+		for _, s := range m.samples(&source{Options: &g.o, reading: &r}) {
+			out <- prometheus.MustNewConstMetric(m.desc(), m.kind(), s.value, s.labels...)
 		}
-		put(g.oldest, age)
-	}
-	if newest, good, _, err := g.o.Backups(ctx); err == nil {
-		put(g.tried, seconds(newest))
-		put(g.backup, seconds(good))
-	}
-	if s, err := g.o.Audit(ctx); err == nil {
-		put(g.sealed, float64(s.Sealed))
-		put(g.unsealed, float64(s.Waiting))
 	}
 }
 
-// seconds is a time as Prometheus has it; 0 for none.
-func seconds(t time.Time) float64 {
-	if t.IsZero() {
-		return 0
+// read returns numbers that are fresh.
+func (g *gauges) read() reading {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if now := time.Now(); !g.last.at.IsZero() && now.Sub(g.last.at) < fresh {
+		return g.last
 	}
-	return float64(t.Unix())
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	r := reading{}
+	f, err := g.o.Figures(ctx)
+	g.note(err)
+	if err == nil {
+		r.figures = &f
+	}
+	if q, err := g.o.Queue(ctx); err == nil {
+		r.queue = &q
+	}
+	if s, err := g.o.Audit(ctx); err == nil {
+		r.audit = &s
+	}
+	if tried, good, _, err := g.o.Backups(ctx); err == nil {
+		r.backups, r.newestTried, r.newGood = true, tried, good
+	}
+	r.at = time.Now()
+	g.last = r
+	return r
+}
+
+// note logs the first of consecutive errors.
+func (g *gauges) note(err error) {
+	if err != nil && !g.failing {
+		g.o.Log.Warn("some numbers for the monitor could not be read", "err", err)
+	}
+	g.failing = err != nil
 }

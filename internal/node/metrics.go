@@ -18,8 +18,9 @@ func (n *Node) openMetrics() error {
 	if err != nil {
 		return busy(n.cfg.Metrics.Listen, err)
 	}
-	handler := metrics.New(metrics.Options{Sessions: func() int { return len(n.ssh.Sessions()) }, Queue: n.tell.Queue,
-		Audit: n.audits.Status, Backups: n.lastBackups, Clock: n.clock, Ping: n.store.Ping})
+	handler := metrics.New(metrics.Options{Sessions: func() int { return len(n.ssh.Sessions()) }, Moved: n.ssh.Moved,
+		Counts: n.records.Counts, Figures: n.overview.Figures, Queue: n.tell.Queue, Audit: n.audits.Status,
+		Backups: n.lastBackups, Clock: n.clock, Log: n.log, Ping: n.store.Ping})
 	n.metrics = &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second,
 		MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelWarn)}
 	n.background.Go(func() {

@@ -43,6 +43,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/notify/webhook"
 	"github.com/sallyport-sftp/sallyport/internal/onboard"
 	"github.com/sallyport-sftp/sallyport/internal/operator"
+	"github.com/sallyport-sftp/sallyport/internal/overview"
 	"github.com/sallyport-sftp/sallyport/internal/platform"
 	"github.com/sallyport-sftp/sallyport/internal/proof"
 	"github.com/sallyport-sftp/sallyport/internal/quietlog"
@@ -124,6 +125,7 @@ type Node struct {
 	webAddr      string
 	proxies      []netip.Prefix // whom the web listener believes whom a request comes from
 	metrics      *http.Server
+	overview     *overview.Service
 	revoked      *account.Revocations
 	processor    *fair.Share // divides processor time among users
 	ssh          *sshd.Server
@@ -268,6 +270,7 @@ func (n *Node) startServices(ctx context.Context) {
 	n.background.Go(func() { n.audits.Keep(ctx) })
 	n.background.Go(func() { n.folder.Watch(ctx) })
 	n.background.Go(func() { n.makeEvents(ctx) })
+	n.background.Go(func() { n.overview.Watch(ctx, n.log) })
 	n.background.Go(func() { n.announced.Keep(ctx) })
 	n.background.Go(func() { n.requests.Keep(ctx) })
 	n.background.Go(func() { n.operators.Keep(ctx) })

@@ -14,7 +14,7 @@ import (
 // buildOverview builds the service that answers the questions of support.
 func (n *Node) buildOverview() *overview.Service {
 	zone, _ := time.LoadLocation(n.cfg.TimeZone) // check has accepted it
-	o := overview.Options{Store: n.store, Clock: n.clock, Zone: zone, Free: n.blobs.Free,
+	o := overview.Options{Store: n.store, Clock: n.clock, IDs: n.ids, Zone: zone, Free: n.blobs.Free,
 		Policy:   func() overview.Policy { return overviewPolicy(n.inForce()) },
 		Partials: n.partials, Sessions: n.ssh.Sessions, Review: n.cfg.SignIn.Review, Flush: n.records.Flush,
 		Audit: n.audits.Status, Checkpoints: len(n.cfg.Audit.Checkpoints) > 0, Queue: n.tell.Queue,

@@ -36,13 +36,13 @@ func (n *Node) openSocket() error {
 		return err
 	}
 	n.socket = l
-	n.guides = n.buildGuide()
+	n.guides, n.overview = n.buildGuide(), n.buildOverview()
 	n.operations = api.New(api.Services{Operators: n.operators, Guides: n.guides, Records: n.records,
 		HandOver: n.links, Account: n.accounts,
 		Feed: n.feeds, Inbox: n.inbox, Tree: n.tree, Sessions: n.ssh, HostKeys: n.ring, Endpoints: n.endpoints,
 		Server: n.server, Log: n.log,
 		Trace: n.traces, Audit: n.audits, Notify: n.tell, Retain: n.retain, Naming: n.naming, Expect: n.expect,
-		Names: n.store, Clock: n.clock, Overview: n.buildOverview(), HelpOf: n.helpOf, Announce: n.announced,
+		Names: n.store, Clock: n.clock, Overview: n.overview, HelpOf: n.helpOf, Announce: n.announced,
 		Onboard: n.requests, MoveIn: n.movedIn, Operator: func() string { return n.branding().Name }, Reload: n.Reload,
 		Health:   n.health,
 		Partners: partners.New(n.store, n.accounts, n.feeds)})

@@ -112,6 +112,8 @@ var Kinds = []Kind{
 			Due: sampleTime.AddDate(0, 1, 0), Total: 6}},
 	{"alarm", "Operator: something is wrong with the server's own records.",
 		TextFacts{Paragraphs: []string{"The audit log is not sealed any more.", "Rows that are written from now on wait."}}},
+	{"need", "Operator: something needs you now, such as a disk that fills.",
+		TextFacts{Paragraphs: []string{"The disk has 900 MB free. Uploads are refused, because they must leave 1 GB free."}}},
 	{"checkpoint", "Operator or auditor: a checkpoint of the audit log, to keep.", CheckpointFacts{Signed: sampleSigned}},
 	{"test", "Whoever it is sent to by hand: mail works.", TextFacts{}},
 }

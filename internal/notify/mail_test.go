@@ -307,6 +307,26 @@ var mailStories = stories{
 			t.Errorf("it says %v", mails)
 		}
 	},
+	"operators are mailed what cannot wait, and nothing twice": func(t *testing.T, w *world) {
+		w.stop()
+		w.Exec("DELETE FROM outbox")
+		w.open()
+		emit := func(kind, topic string, u model.Urgency) {
+			w.Write(func(tx *store.Tx) error {
+				return tx.Emit(model.Event{ID: w.IDs.New(), Type: kind, At: w.Clock(), Data: model.NeedChanged{Topic: topic,
+					Urgency: u, Since: w.Clock(), Words: "This is about " + topic + "."}})
+			})
+		}
+		emit(model.EventNeed, "bans", model.UrgencySoon)     // can wait
+		emit(model.EventNeed, "audit", model.UrgencyNow)     // has a mail of its own
+		emit(model.EventNeedOver, "queue", model.UrgencyNow) // is over
+		emit(model.EventNeed, "disk", model.UrgencyNow)
+		w.until(model.MessageSent, 1)
+		mails := w.messages("")
+		if len(mails) != 1 || !strings.Contains(mails[0].Body, "This is about disk.") {
+			t.Errorf("it says %v", mails)
+		}
+	},
 	"news for many do not hold up a digest": func(t *testing.T, w *world) {
 		w.stop()
 		u := w.customer("acme", "a@example.com")

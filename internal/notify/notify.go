@@ -131,9 +131,10 @@ func (r *Service) AddWebhook(ctx context.Context, actor string, n model.NewWebho
 func cleanEvents(in []string) ([]string, error) {
 	known := []string{model.EventReceived, model.EventPublished, model.EventCollected, model.EventRejected,
 		model.EventExpiring, model.EventRemoved, model.EventLeft, model.EventLimit, model.EventUserRenamed,
-		model.EventAlarm, model.EventGap, model.EventMissed, model.EventMet, model.EventLarger, model.EventRefused,
+		model.EventAlarm, model.EventNeed, model.EventNeedOver, model.EventGap, model.EventMissed, model.EventMet,
+		model.EventLarger, model.EventRefused,
 		model.EventTest, model.EventRetention, model.EventAccountsAll, model.EventKeysAll,
-		model.EventRequestsAll, "file.*", "expectation.*", "*"}
+		model.EventRequestsAll, "file.*", "expectation.*", "need.*", "*"}
 	out := []string{}
 	for _, t := range in {
 		t = strings.TrimSpace(t)

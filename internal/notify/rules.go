@@ -51,10 +51,18 @@ func operatorLetter(e model.Event) (Letter, bool) {
 	case model.LimitNear:
 		return Letter{Kind: "limit", Facts: LimitFacts{KeptBytes: d.KeptBytes, KeepBytes: d.KeepBytes,
 			KeptItems: d.KeptItems, KeepItems: d.KeepItems, Percent: d.Percent}}, true
+	case model.NeedChanged:
+		return Letter{Kind: "need", Facts: TextFacts{Paragraphs: paragraphs(d.Words)}}, mailed(e.Type, d)
 	case model.Alarm:
 		return Letter{Kind: "alarm", Facts: TextFacts{Paragraphs: paragraphs(d.Words)}}, true
 	}
 	return Letter{}, false
+}
+
+// mailed reports whether operators get a mail of a need. They do if it cannot wait, and if no other mail tells of it.
+func mailed(kind string, d model.NeedChanged) bool {
+	own := []string{"audit", "retention", "expectations_missed", "gaps"}
+	return kind == model.EventNeed && d.Urgency == model.UrgencyNow && !slices.Contains(own, d.Topic)
 }
 
 func number(n *int64) int64 {

@@ -29,6 +29,7 @@ type Policy struct {
 type Options struct {
 	Store  *store.Store
 	Clock  exchange.Clock
+	IDs    *exchange.IDs
 	Zone   *time.Location // the operator's; nil: UTC
 	Policy func() Policy  // in force
 	// Free returns how many bytes can still be stored; uploads must leave Policy.Floor of them.

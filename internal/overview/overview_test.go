@@ -32,6 +32,8 @@ type world struct {
 
 	tried, good  time.Time // backups
 	expectBackup bool
+
+	heard map[string]bool // ids of events that told has returned
 }
 
 func begin(w *world, t testing.TB) *world {
@@ -45,7 +47,7 @@ func begin(w *world, t testing.TB) *world {
 }
 
 func (w *world) open(checkpoints bool) {
-	w.s = overview.New(overview.Options{Store: w.Store, Clock: w.Clock, Review: "6mo",
+	w.s = overview.New(overview.Options{Store: w.Store, Clock: w.Clock, IDs: w.IDs, Review: "6mo",
 		Policy: func() overview.Policy {
 			return overview.Policy{Limits: exchange.DefaultLimits{QuotaBytes: 1000, QuotaFiles: 10, KeptPercent: 150},
 				Account: exchange.AccountLimits{Bytes: 1e6, Items: 1000}, Floor: 1e9, KeepPartials: 7 * testkit.Day,
