@@ -117,6 +117,11 @@ func (c *Client) ListAudit(ctx context.Context, q model.AuditFilter) (model.Page
 	return get[model.Page[model.AuditLine]](ctx, c, "/audit", q)
 }
 
+// StreamAudit returns the events that follow a cursor, the oldest first.
+func (c *Client) StreamAudit(ctx context.Context, q model.StreamFilter) (model.StreamPage, error) {
+	return get[model.StreamPage](ctx, c, "/audit/stream", q)
+}
+
 // ShowAuditStatus says how much of the audit log is sealed.
 func (c *Client) ShowAuditStatus(ctx context.Context) (model.AuditStatus, error) {
 	return get[model.AuditStatus](ctx, c, "/audit/status", nil)

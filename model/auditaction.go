@@ -5,7 +5,7 @@ package model
 var AuditActions = []string{
 	"account.add", "account.end_sessions", "account.remove", "account.reopened", "account.set",
 	"address.unban", "announcement.add", "announcement.end", "audit.accept", "audit.expire",
-	"audit.export", "audit.sample", "audit.view", "backup.make", "backup.restore", "config.change",
+	"audit.export", "audit.sample", "audit.stream", "audit.view", "backup.make", "backup.restore", "config.change",
 	"contact.add", "contact.bounced", "contact.leave", "contact.remove", "contact.set", "delivery.collect",
 	"delivery.open", "delivery.remind", "delivery.withdraw", "dir.add", "dir.make", "dir.remove",
 	"dir.rename", "dir.set", "drop.ack", "drop.claim", "drop.clear", "drop.fetch", "drop.reject",

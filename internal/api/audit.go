@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"io"
+	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -42,6 +43,15 @@ func (rt *routes) audit() {
 				write, kind = service.ExportCSV, "text/csv; charset=utf-8"
 			}
 			return rt.stream(kind, func(w io.Writer) error { return write(ctx, w, s) }), nil
+		})
+	route(rt, "stream-audit", "GET", "/audit/stream",
+		"What follows a cursor: sealed rows of the audit log and events of connections, the oldest first",
+		func(ctx context.Context, in *model.StreamFilter) (page model.StreamPage, err error) {
+			detail := map[string]string{"connections": strconv.FormatBool(in.Connections)}
+			if err = service.NoteStream(ctx, actor(ctx), detail); err != nil {
+				return page, err
+			}
+			return service.Stream(ctx, *in)
 		})
 	type sample struct {
 		N int `query:"n" default:"10" minimum:"1" maximum:"1000"`

@@ -47,11 +47,14 @@ type Service struct {
 
 	looked map[string]int64 // by checkpoint file: rows below this are in its journal, or take nothing back
 
+	streaming sync.Mutex
+	streams   map[string]time.Time // when the last row about a reader of the stream was written, by actor
+
 	stopped atomic.Value // string: why sealing has stopped; "" or nil: it works
 }
 
 // New makes the service.
-func New(o Options) *Service { return &Service{o: o} }
+func New(o Options) *Service { return &Service{o: o, streams: map[string]time.Time{}} }
 
 func (r *Service) now() time.Time { return r.o.Clock().UTC().Truncate(time.Microsecond) }
 

@@ -60,7 +60,7 @@ type stories = testkit.Stories[*world]
 func TestAudit(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, url string) {
 		testkit.Tell(t, newWorld(t, url), (*world).begin, sealStories, tamperStories, expiryStories, exportStories,
-			leaveStories, headStories)
+			leaveStories, headStories, streamStories)
 	})
 }
 

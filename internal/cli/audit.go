@@ -27,7 +27,7 @@ func auditFlags(c *cobra.Command, f *model.AuditFilter) {
 
 func (a *app) auditCommand() *cobra.Command {
 	return group("audit", "Who did what: a log that anyone can verify", a.auditList(), a.auditExport(), a.auditVerify(),
-		a.auditSample(), a.auditStatus(), a.auditCheckpoint())
+		a.auditSample(), a.auditStream(), a.auditStatus(), a.auditCheckpoint())
 }
 
 // auditColumns are the headings of auditRow.

@@ -32,7 +32,7 @@ func replaceFile(path string, content []byte, mode fs.FileMode) (err error) {
 		}
 	}()
 	_, err = f.Write(content)
-	if err = errors.Join(err, f.Close()); err != nil {
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
 	return os.Rename(beside, path)

@@ -287,14 +287,18 @@ func (r *Service) retain(batch []Record, recent map[netip.Prefix]seen, err error
 
 func write(tx *store.Tx, batch []Record, recent map[netip.Prefix]seen) error {
 	used := map[string]store.KeyUse{}
-	for _, c := range batch {
+	number, err := tx.NumberConnectionEvents(len(batch))
+	if err != nil {
+		return err
+	}
+	for i, c := range batch {
 		add := tx.AddConnection
 		if c.LoggedIn && c.EndedAt != nil {
 			add = tx.EndConnection
 		} else if c.LoggedIn && c.KeyID != "" {
 			used[c.KeyID] = store.KeyUse{KeyID: c.KeyID, Address: c.Address, Client: c.Client, At: c.At}
 		}
-		if err := add(c.Connection); err != nil {
+		if err := add(c.Connection, number+int64(i)); err != nil {
 			return err
 		}
 	}

@@ -10,9 +10,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-const connectionColumns = `SELECT reference, at, address, user_name, client, algorithms, offered, methods, outcome,
-	detail, logged_in,
-	fingerprint, session, user_id, ended_at, received, sent FROM connections`
+const connectionColumns = `SELECT ` + eventColumns + ` FROM connections`
 
 func scanConnection(r *sql.Rows) (c model.Connection, err error) {
 	var offered, methods string
@@ -36,23 +34,24 @@ func (q *Q) Connections(column, value string, limit int) ([]model.Connection, er
 }
 
 // AddConnection records a connection; if it logged in, EndConnection completes it. It may be repeated
-// after an unknown outcome: a recorded reference is left alone.
-func (tx *Tx) AddConnection(c model.Connection) error {
+// after an unknown outcome: a recorded reference is left alone. number is its event's, from
+// NumberConnectionEvents.
+func (tx *Tx) AddConnection(c model.Connection, number int64) error {
 	_, err := tx.book("AddConnection", `INSERT INTO connections (reference, at, address, user_name, client, algorithms,
 		offered, methods,
-		outcome, seconds, detail, logged_in, fingerprint, session, user_id, ended_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10, $11, $12, $13, $14, $15) ON CONFLICT (reference) DO NOTHING`,
+		outcome, seconds, detail, logged_in, fingerprint, session, user_id, ended_at, begin_seq)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10, $11, $12, $13, $14, $15, $16) ON CONFLICT (reference) DO NOTHING`,
 		c.Reference, micros(c.At), c.Address, c.User, c.Client,
 		c.Algorithms, jsonList(c.Offered), jsonList(c.Methods), c.Outcome, c.Detail, flag(c.LoggedIn), c.Fingerprint,
-		c.Session, c.UserID, timeNull(c.EndedAt))
+		c.Session, c.UserID, timeNull(c.EndedAt), number)
 	return err
 }
 
-// EndConnection records how a session ended.
-func (tx *Tx) EndConnection(c model.Connection) error {
+// EndConnection records how a session ended. number is its event's, from NumberConnectionEvents.
+func (tx *Tx) EndConnection(c model.Connection, number int64) error {
 	_, err := tx.book("EndConnection", `UPDATE connections SET outcome = $2, detail = $3, ended_at = $4, received = $5,
-		sent = $6 WHERE reference = $1`,
-		c.Reference, c.Outcome, c.Detail, timeNull(c.EndedAt), c.Received, c.Sent)
+		sent = $6, end_seq = $7 WHERE reference = $1`,
+		c.Reference, c.Outcome, c.Detail, timeNull(c.EndedAt), c.Received, c.Sent, number)
 	return err
 }
 

@@ -379,7 +379,7 @@ func pruned(t *testing.T, s *store.Store) {
 	write(t, s, func(tx *store.Tx) error {
 		for i := range int64(20) {
 			c := model.Connection{Reference: fmt.Sprint(i), At: at(i), Address: "192.0.2.7", LoggedIn: i < 10}
-			if err := tx.AddConnection(c); err != nil {
+			if err := tx.AddConnection(c, i); err != nil {
 				return err
 			}
 		}
