@@ -48,7 +48,8 @@ that does not answer. An API token of the role auditor is enough.`
 	c.Flags().StringVar(&f.cursor, "cursor", "", "file that says how far the stream is")
 	c.Flags().StringVar(&f.format, "format", "json", "json, syslog (RFC 5424)")
 	c.Flags().StringVar(&f.to, "to", "-", "- is standard output; tcp://HOST:PORT, tls://HOST:PORT, udp://HOST:PORT")
-	c.Flags().StringVar(&f.ca, "to-ca", "", "file with the authorities of the receiver's certificate (default: the system's)")
+	c.Flags().StringVar(&f.ca, "to-ca", "",
+		"file with the authorities of the receiver's certificate (default: the system's)")
 	c.Flags().BoolVar(&f.filter.Connections, "connections", false, "log-ins, refusals and ends of sessions, too")
 	c.Flags().BoolVar(&f.follow, "follow", false, "go on as events happen")
 	return c

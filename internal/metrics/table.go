@@ -143,7 +143,8 @@ var Table = []Metric{
 		samples: sealing(func(s *source) float64 { return float64(s.audit.Sealed) })},
 	{Name: "audit_unsealed_rows", Help: "Audit rows that are not sealed yet.",
 		samples: sealing(func(s *source) float64 { return float64(s.audit.Waiting) })},
-	{Name: "backup_tried_timestamp_seconds", Help: "When the newest backup was made, whether it succeeded or not; 0: never.",
+	{Name: "backup_tried_timestamp_seconds", Help: "When the newest backup was made, " +
+		"whether it succeeded or not; 0: never.",
 		samples: backups(func(s *source) time.Time { return s.newestTried })},
 	{Name: "backup_good_timestamp_seconds", Help: "When the newest backup was made that is whole; 0: never.",
 		samples: backups(func(s *source) time.Time { return s.newGood })},

@@ -79,8 +79,9 @@ func (s *Service) Look(ctx context.Context) error {
 }
 
 // news compares what was known with what there is now.
-func (s *Service) news(was map[string]known, now map[string]model.Need, at time.Time) (map[string]known, []model.Event) {
-	is, events := map[string]known{}, []model.Event(nil)
+func (s *Service) news(was map[string]known, now map[string]model.Need,
+	at time.Time) (is map[string]known, events []model.Event) {
+	is = map[string]known{}
 	emit := func(kind, topic string, k known, n model.Need) {
 		events = append(events, model.Event{ID: s.o.IDs.New(), Type: kind, At: at, Data: model.NeedChanged{Topic: topic,
 			Urgency: k.Urgency, Count: n.Count, Since: k.Since, Words: n.Text}})

@@ -148,7 +148,8 @@ func TestLinesOverTCPAndDatagrams(t *testing.T) {
 }
 
 func TestWrongPlaces(t *testing.T) {
-	for _, to := range []string{"", "siem", "http://a:1", "tcp://a", "tls://a:1/x", "udp://:5", "tcp://u@a:1", "tcp://a:b"} {
+	for _, to := range []string{"", "siem", "http://a:1", "tcp://a", "tls://a:1/x", "udp://:5", "tcp://u@a:1",
+		"tcp://a:b"} {
 		if _, err := siem.ParseTarget(to, "syslog"); err == nil {
 			t.Errorf("%q is accepted", to)
 		}

@@ -78,7 +78,8 @@ func parse(m []byte) (p parsed, why string) {
 }
 
 // printASCII are the characters of PRINTUSASCII in RFC 5424.
-const printASCII = `!"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\]^_` + "`" + `abcdefghijklmnopqrstuvwxyz{|}~`
+const printASCII = `!"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\]^_` + "`" +
+	`abcdefghijklmnopqrstuvwxyz{|}~`
 
 func FuzzSyslog(f *testing.F) {
 	f.Add("dir.make", "user:acme", "/a\"]\\\n<13>1 forged\x1b[31m\xff", "about", "]\" x=\"y", "host")

@@ -45,8 +45,8 @@ func streamed(t *testing.T, out string) (list []model.StreamEvent) {
 	return list
 }
 
-// TestStreamSurvivesKillNine kills stream and server while things happen. Every row of the log must be in the stream, in
-// order; rows are there twice at the seams alone.
+// TestStreamSurvivesKillNine kills stream and server while things happen. Every row of the log must be in the stream,
+// in order; rows are there twice at the seams alone.
 func TestStreamSurvivesKillNine(t *testing.T) {
 	dir := t.TempDir()
 	data, out, cursor := filepath.Join(dir, "data"), filepath.Join(dir, "events"), filepath.Join(dir, "cursor")

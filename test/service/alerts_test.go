@@ -34,7 +34,8 @@ func startPrometheus(t *testing.T, targets ...string) *prometheus {
 	rules := string(testkit.MustRead(t, "../../examples/prometheus/alerts.yaml"))
 	rules = regexp.MustCompile(`(?m)^ +for: .*\n`).ReplaceAllString(rules, "")
 	conf := string(testkit.MustRead(t, "../../examples/prometheus/prometheus.yaml"))
-	conf = strings.NewReplacer(": 30s", ": 1s", `["127.0.0.1:9222"]`, `["`+strings.Join(targets, `", "`)+`"]`).Replace(conf)
+	all := `["` + strings.Join(targets, `", "`) + `"]`
+	conf = strings.NewReplacer(": 30s", ": 1s", `["127.0.0.1:9222"]`, all).Replace(conf)
 	testkit.Must(t, os.WriteFile(filepath.Join(dir, "alerts.yaml"), []byte(rules), 0o600))
 	testkit.Must(t, os.WriteFile(filepath.Join(dir, "prometheus.yaml"), []byte(conf), 0o600))
 	c := exec.Command("prometheus", "--config.file", filepath.Join(dir, "prometheus.yaml"), "--storage.tsdb.path",
@@ -88,7 +89,8 @@ func (p *prometheus) firing() (all []string) {
 	p.ask("/api/v1/alerts", &out)
 	for _, a := range out.Data.Alerts {
 		if a.State == "firing" {
-			all = append(all, strings.TrimPrefix(a.Labels["alertname"], "Sallyport")+" "+a.Labels["instance"]+a.Labels["topic"])
+			name := strings.TrimPrefix(a.Labels["alertname"], "Sallyport")
+			all = append(all, name+" "+a.Labels["instance"]+a.Labels["topic"])
 		}
 	}
 	return all
@@ -127,7 +129,8 @@ func TestAlertsFire(t *testing.T) {
 	testkit.Must(t, err)
 	testkit.Must(t, f.Close())
 	old(t, good, "UPDATE drops SET received_at = received_at - 90000000000") // 25 hours
-	for i := range 60 {                                                      // from as many addresses, since one would be banned
+	// From as many addresses, since one would be banned.
+	for i := range 60 {
 		stranger(t, good, fmt.Sprintf("127.0.1.%d", i+1))
 	}
 	down.Stop()

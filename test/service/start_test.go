@@ -56,7 +56,8 @@ func crowd(t *testing.T, file string, users, files int) {
 	testkit.Must(t, err)
 	defer db.Close()
 	series := func(n int) string {
-		return fmt.Sprintf("(WITH RECURSIVE c(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM c WHERE i < %d) SELECT i FROM c)", n-1)
+		const numbers = "(WITH RECURSIVE c(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM c WHERE i < %d) SELECT i FROM c)"
+		return fmt.Sprintf(numbers, n-1)
 	}
 	nr := func(prefix, number string) string {
 		return fmt.Sprintf("'%s' || SUBSTR(CAST(10000000 + %s AS TEXT), 2)", prefix, number)
