@@ -62,7 +62,7 @@ func (s *Session) storeGuarded(img *image) error {
 // store makes an image's bytes durable and then writes its rows.
 func (s *Session) store(img *image) error {
 	now := s.t.now()
-	c, err := img.seal(s.cut, now)
+	c, stage, err := img.seal(s.cut, now)
 	if err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ func (s *Session) store(img *image) error {
 		if err := s.finishWalks(); err != nil {
 			return err
 		}
-		err = s.t.desk.Commit(deposit.Deposit{Stage: img.stage, Guard: s.guard,
+		err = s.t.desk.Commit(deposit.Deposit{Stage: stage, Guard: s.guard,
 			Blob:   store.Blob{ID: c.BlobID, Key: c.Key, Size: c.Size, SHA256: c.SHA256},
 			Record: func(tx *store.Tx) error { return s.record(tx, img, c, now) }, Late: img.finish})
 		if !errors.Is(err, errOwed) {
@@ -124,33 +124,34 @@ func (img *image) finish(err error) {
 	}
 }
 
-// seal completes the hash and cuts the stage to the logical size. Writes are refused
-// meanwhile because the state is committing.
-func (img *image) seal(ctx context.Context, now time.Time) (store.Content, error) {
+// seal completes the hash, cuts the stage to the logical size and returns it. Writes are
+// refused meanwhile because the state is committing.
+func (img *image) seal(ctx context.Context, now time.Time) (store.Content, blob.Stage, error) {
 	img.mu.Lock()
 	defer img.mu.Unlock()
 	if img.damaged {
-		return store.Content{}, fault.E("tree.seal", fault.Conflict, "Not stored: a part of the file could not be written.")
+		return store.Content{}, nil, fault.E("tree.seal", fault.Conflict,
+			"Not stored: a part of the file could not be written.")
 	}
 	if err := img.hole(); err != nil {
-		return store.Content{}, err
+		return store.Content{}, nil, err
 	}
 	c := store.Content{VersionID: img.id, BlobID: img.id, Size: img.size, StoredAt: now}
 	if err := img.startLocked(); err != nil {
-		return c, err
+		return c, nil, err
 	}
 	if err := img.dropAhead(); err != nil {
-		return c, err
+		return c, nil, err
 	}
 	if err := img.catchUp(ctx, img.size); err != nil {
-		return c, fault.Wrap("tree.seal", fault.Unavailable, err)
+		return c, nil, fault.Wrap("tree.seal", fault.Unavailable, err)
 	}
 	if m, ok := img.sum.(encoding.BinaryMarshaler); ok {
 		c.HashState, _ = m.MarshalBinary() // without it an append must read the file again
 	}
 	c.SHA256 = img.sum.Sum(nil)
 	c.Key = img.at
-	return c, nil
+	return c, img.stage, nil
 }
 
 // record writes the rows of a commit. It returns errOwed if a directory rename must be

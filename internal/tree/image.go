@@ -207,10 +207,10 @@ func (img *image) afterCopy(s *Session, keep int64, apply func() error, done fun
 	if err := img.startLocked(); err != nil {
 		return err
 	}
-	over := make(chan struct{})
+	over, stage := make(chan struct{}), img.stage
 	img.filling = over
 	s.work.Go(func() {
-		fillErr := fault.Guard(img.t.log, "a copy", func() error { return img.copyBase(base, keep) })
+		fillErr := fault.Guard(img.t.log, "a copy", func() error { return img.copyBase(stage, base, keep) })
 		err := fillErr
 		if err == nil {
 			err = fault.Guard(img.t.log, "a change after a copy", apply)
@@ -224,14 +224,14 @@ func (img *image) afterCopy(s *Session, keep int64, apply func() error, done fun
 	return nil
 }
 
-func (img *image) copyBase(base store.Content, keep int64) error {
+func (img *image) copyBase(stage blob.Stage, base store.Content, keep int64) error {
 	keep = min(base.Size, keep)
 	if keep > 0 {
 		from, err := img.t.blobs.Open(base.Key, base.Size)
 		if err != nil {
 			return err
 		}
-		if err := errors.Join(img.stage.Fill(from, keep), from.Close()); err != nil {
+		if err := errors.Join(stage.Fill(from, keep), from.Close()); err != nil {
 			return err
 		}
 	}
