@@ -9,7 +9,8 @@ import (
 
 // Counts are sums since the service was started, for a monitor.
 type Counts struct {
-	// Outcomes counts connections by outcome: model.ReasonOK for log-ins, and the reasons why others got none.
+	// Outcomes counts connections by outcome: model.ReasonOK for log-ins, and the reasons why others got none. It has
+	// every reason, so that a monitor sees the first of a kind as an increase from 0.
 	Outcomes map[string]int64
 }
 
@@ -39,7 +40,12 @@ func (n *counting) add(c Record) {
 
 // Counts returns the sums until now. Records that were dropped because there were too many are counted, too.
 func (r *Service) Counts() Counts {
+	out := Counts{Outcomes: map[string]int64{}}
+	for reason := range reasons {
+		out.Outcomes[reason] = 0
+	}
 	r.counted.mu.Lock()
 	defer r.counted.mu.Unlock()
-	return Counts{Outcomes: maps.Clone(r.counted.outcomes)}
+	maps.Copy(out.Outcomes, r.counted.outcomes)
+	return out
 }

@@ -34,6 +34,20 @@ var recordStories = stories{
 			t.Fatalf("%d rows of one connection", n)
 		}
 	},
+	"a monitor sees the first of a kind as an increase, and a log-in once": func(t *testing.T, w *world) {
+		before := w.service.Counts().Outcomes
+		if n, there := before[model.ReasonUnknownKey]; n != 0 || !there {
+			t.Errorf("there was none yet, and it counts from %d (%v)", n, there)
+		}
+		u, k := w.customer("acme")
+		w.failed("203.0.113.9", "acme", model.ReasonUnknownKey)
+		r := w.login("203.0.113.7", u, k)
+		r.EndedAt = new(r.At.Add(time.Minute))
+		w.service.Note(r)
+		if of := w.service.Counts().Outcomes; of[model.ReasonUnknownKey] != 1 || of[model.ReasonOK] != 1 {
+			t.Errorf("%v", of)
+		}
+	},
 	"what is queued is written when the service ends": func(t *testing.T, w *world) {
 		for i := range 1000 {
 			w.failed(fmt.Sprintf("2001:db8:0:%x::1", i), "acme", model.ReasonUnknownKey)
