@@ -135,7 +135,7 @@ func (l *lossy) run(c change, rule func(testkit.Match) <-chan struct{}, how stri
 		select {
 		case <-first: // the caller may hear of it a moment earlier
 		case <-time.After(10 * time.Second):
-			l.t.Fatalf("%s: no COMMIT was met", how)
+			l.t.Fatalf("%s: no COMMIT was met; the request ended with %v", how, err)
 		}
 	}
 	if err != nil {
@@ -212,7 +212,7 @@ func (l *lossy) books() {
 
 // told are tables in which rows come and go for other reasons than a request.
 var told = []string{"connections", "addresses", "activity", "outbox", "messages", "digests", "settings", "counters",
-	"checkpoints", "audit_hashes", "lease", "leases", "audit"}
+	"checkpoints", "host_key_clients", "audit_hashes", "lease", "leases", "audit"}
 
 // rows counts those of each table, and of each kind of audit row.
 func (l *lossy) rows() map[string]int {
