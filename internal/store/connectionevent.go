@@ -47,12 +47,7 @@ func (e ConnectionEvent) At() time.Time {
 // ConnectionEvents lists up to limit events with numbers above after, in their order.
 func (q *Q) ConnectionEvents(after int64, limit int) ([]ConnectionEvent, error) {
 	return collect(q, "ConnectionEvents", func(r *sql.Rows) (e ConnectionEvent, err error) {
-		var offered, methods string
-		c := &e.Connection
-		err = r.Scan(&e.Number, &e.Ended, &c.Reference, stamp{&c.At}, &c.Address, &c.User, &c.Client, &c.Algorithms,
-			&offered, &methods, &c.Outcome, &c.Detail, &c.LoggedIn, &c.Fingerprint, &c.Session, &c.UserID,
-			stampPtr{&c.EndedAt}, &c.Received, &c.Sent)
-		c.Offered, c.Methods = list(offered), list(methods)
+		e.Connection, err = scanConnectionAfter(r, &e.Number, &e.Ended)
 		return e, err
 	}, `SELECT * FROM (SELECT begin_seq AS number, 0 AS ended, `+eventColumns+` FROM connections
 			WHERE begin_seq > $1 ORDER BY begin_seq LIMIT $2) AS begun

@@ -12,11 +12,14 @@ import (
 
 const connectionColumns = `SELECT ` + eventColumns + ` FROM connections`
 
-func scanConnection(r *sql.Rows) (c model.Connection, err error) {
+func scanConnection(r *sql.Rows) (model.Connection, error) { return scanConnectionAfter(r) }
+
+// scanConnectionAfter reads eventColumns, and into more what comes before them.
+func scanConnectionAfter(r *sql.Rows, more ...any) (c model.Connection, err error) {
 	var offered, methods string
-	err = r.Scan(&c.Reference, stamp{&c.At}, &c.Address, &c.User, &c.Client, &c.Algorithms, &offered, &methods, &c.Outcome,
-		&c.Detail, &c.LoggedIn, &c.Fingerprint, &c.Session, &c.UserID, stampPtr{&c.EndedAt}, &c.Received,
-		&c.Sent)
+	err = r.Scan(append(more, &c.Reference, stamp{&c.At}, &c.Address, &c.User, &c.Client, &c.Algorithms, &offered,
+		&methods, &c.Outcome, &c.Detail, &c.LoggedIn, &c.Fingerprint, &c.Session, &c.UserID, stampPtr{&c.EndedAt},
+		&c.Received, &c.Sent)...)
 	c.Offered, c.Methods = list(offered), list(methods)
 	return c, err
 }
