@@ -108,12 +108,8 @@ func (a *app) pullAll(ctx context.Context, p pulling, note *claimNote) error {
 		}
 		for i, d := range batch {
 			name, err := a.pullOne(ctx, d, p)
-			if ctx.Err() != nil {
-				rest := batch[i:]
-				if err == nil { // this one was accepted
-					rest = rest[1:]
-				}
-				return a.stopPull(p, rest)
+			if err != nil && ctx.Err() != nil {
+				return a.stopAfter(p, batch[i:], pulled, t)
 			}
 			if err != nil { // continue with the other files
 				a.notLanded(d, err)
@@ -121,13 +117,17 @@ func (a *app) pullAll(ctx context.Context, p pulling, note *claimNote) error {
 				continue
 			}
 			if p.follow {
-				if err := a.done(d, "%s", name); err != nil {
-					return err
-				}
-				continue
+				err = a.done(d, "%s", name)
+			} else {
+				pulled = append(pulled, d)
+				t.add(name, size(d.Size), d.User, d.SHA256)
 			}
-			pulled = append(pulled, d)
-			t.add(name, size(d.Size), d.User, d.SHA256)
+			if err != nil {
+				return err
+			}
+			if ctx.Err() != nil { // an accepted file is told of although the pull ends here
+				return a.stopAfter(p, batch[i+1:], pulled, t)
+			}
 		}
 		if len(batch) > 0 && ctx.Err() == nil {
 			continue
@@ -137,10 +137,19 @@ func (a *app) pullAll(ctx context.Context, p pulling, note *claimNote) error {
 		}
 		select {
 		case <-ctx.Done():
-			return a.stopPull(p, nil)
+			return a.stopAfter(p, nil, pulled, t)
 		case <-time.After(pullEvery):
 		}
 	}
+}
+
+// stopAfter is stopPull after a list of what was landed and accepted until then. With --follow each
+// file was told of as it came.
+func (a *app) stopAfter(p pulling, left, pulled []model.Drop, t table) error {
+	if len(pulled) == 0 {
+		return a.stopPull(p, left)
+	}
+	return errors.Join(a.show(pulled, t), a.stopPull(p, left))
 }
 
 // stillClaimed says which files nobody gets for now: another pull of the same name has them, or had

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -60,6 +61,47 @@ func TestAStoppedPullGivesItsClaimsBack(t *testing.T) {
 	testkit.Must(t, a.pull(t.Context(), p))
 	if found, _ := filepath.Glob("landed/acme/*.csv"); len(found) != 3 {
 		t.Errorf("landed: %v", found)
+	}
+}
+
+// A pull that was stopped while the server accepted a file did not tell of that file, so who reads its
+// output never learnt of it. Whatever was accepted is told of, with --follow and without.
+func TestAStoppedPullTellsOfWhatItAccepted(t *testing.T) {
+	w := newWorld(t)
+	w.prepare([]string{"partners"})
+	l, err := parseLayout("{id}")
+	testkit.Must(t, err)
+	accepted := 0
+	for i, follow := range []bool{true, false} {
+		for j := range 3 {
+			w.prepare([]string{"upload", "jo", "acme", "calls.csv", fmt.Sprintf("/upload/%d-%d.csv", i, j)})
+		}
+		to := fmt.Sprintf("landed-%d", i)
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() { // it is stopped at the first file that is whole
+			for ctx.Err() == nil {
+				if found, _ := filepath.Glob(to + "/*.json"); len(found) > 0 {
+					cancel()
+				}
+			}
+		}()
+		out := &bytes.Buffer{}
+		a := newApp(IO{Out: out, Err: &bytes.Buffer{}, Clock: w.clock.now})
+		a.data = "data"
+		p := pulling{claim: model.NewClaim{Consumer: "pull", Limit: pullBatch}, to: to, layout: l, follow: follow}
+		if err := a.pull(ctx, p); follow != (err == nil) {
+			t.Errorf("follow %t: %v", follow, err)
+		}
+		cancel()
+		list, _, _ := w.run([]string{"sallyport", "inbox", "list"})
+		now := strings.Count(list, " accepted")
+		if told := strings.Count(out.String(), to+"/"); told != now-accepted {
+			t.Errorf("follow %t: %d files were accepted, and it says\n%s", follow, now-accepted, out)
+		}
+		accepted = now
+	}
+	if accepted == 0 {
+		t.Error("nothing was accepted")
 	}
 }
 
