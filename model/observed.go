@@ -16,6 +16,9 @@ type Session struct {
 	Since       time.Time `json:"since"`
 	Received    int64     `json:"received" doc:"Bytes from the client"`
 	Sent        int64     `json:"sent" doc:"Bytes to the client"`
+	Rate        int64     `json:"rate" doc:"Bytes a second, in both directions, during the last seconds"`
+	RateLimit   int64     `json:"rate_limit,omitempty" doc:"Bytes of files a second at most; absent: any number"`
+	Slowed      bool      `json:"slowed,omitempty" doc:"It waits for its share of the bandwidth now"`
 }
 
 // Connection is the record of one connection.

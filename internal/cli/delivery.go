@@ -90,13 +90,25 @@ func (a *app) deliveryWithdraw() *cobra.Command {
 	return c
 }
 
+// rateOf returns how much a session moves in a second, and how much it may at most.
+func rateOf(s model.Session) string {
+	text := "-"
+	if s.Rate > 0 {
+		text = size(s.Rate) + "/s"
+	}
+	if s.RateLimit > 0 {
+		text += " of " + size(s.RateLimit) + "/s"
+	}
+	return text
+}
+
 func (a *app) sessionCommand() *cobra.Command {
 	list := listCommand(a, &listing[model.EveryFilter, model.Session]{use: "list", short: "List live sessions",
-		head: []string{"SESSION", "USER", "ACCOUNT", "ADDRESS", "CLIENT", "SINCE", "RECEIVED", "SENT"},
+		head: []string{"SESSION", "USER", "ACCOUNT", "ADDRESS", "CLIENT", "SINCE", "RECEIVED", "SENT", "RATE"},
 		more: []string{"FINGERPRINT"}, at: "SINCE", none: "Nobody is logged in.", read: (*client.Client).ListSessions,
 		row: func(s model.Session) []any {
 			return []any{s.ID, s.User, s.Account, s.Address, s.Client, s.Since, fileSize(s.Received), fileSize(s.Sent),
-				s.Fingerprint}
+				rateOf(s), s.Fingerprint}
 		}})
 	end := command("end SESSION", "End a live session", cobra.ExactArgs(1),
 		func(ctx context.Context, args []string) error {

@@ -154,7 +154,11 @@ type Limits struct {
 	Handles         int      `yaml:"open_files" env:"OPEN_FILES"` // per channel
 	Channels        int      `yaml:"channels" env:"CHANNELS"`     // per connection
 	// received and not yet read, of all clients together; 0: 1/64 of the memory, at least 32 MiB
-	Unread  Size  `yaml:"unread" env:"UNREAD"`
+	Unread Size `yaml:"unread" env:"UNREAD"`
+	// bytes of files a second, up and down together, of a user and of all; 0: any number
+	UserRate Size `yaml:"rate_per_user" env:"RATE_PER_USER"`
+	Rate     Size `yaml:"rate_total" env:"RATE_TOTAL"`
+
 	Logins  int64 `yaml:"logins_per_hour" env:"LOGINS_PER_HOUR"`   // per user; more are slowed down
 	Changes int64 `yaml:"changes_per_hour" env:"CHANGES_PER_HOUR"` // renames, removals etc. per user; more are slowed
 	// requests a minute of an API token; more are refused for a while; 0: any number

@@ -187,6 +187,20 @@ func (c *Config) checkPositive(f *findings) {
 	}
 }
 
+// leastRate is the lowest bandwidth that can be set, in bytes a second: below it, clients give up.
+const leastRate = 16 << 10
+
+func (c *Config) checkRates(f *findings) {
+	for _, r := range []struct {
+		name  string
+		value Size
+	}{{"limits.rate_per_user", c.Limits.UserRate}, {"limits.rate_total", c.Limits.Rate}} {
+		if r.value != 0 && r.value < leastRate {
+			f.bad(r.name, "must be at least 16 KiB (a second), or 0 for no limit.")
+		}
+	}
+}
+
 // check notes values that cannot work.
 func (c *Config) check(f *findings) {
 	if c.Data == "" {
@@ -201,6 +215,7 @@ func (c *Config) check(f *findings) {
 		}
 	}
 	c.checkPositive(f)
+	c.checkRates(f)
 	if u := c.Database.Upgrade; u != UpgradeAuto && u != UpgradeManual {
 		f.bad("database.upgrade", "must be auto or manual.")
 	}

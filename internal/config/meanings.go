@@ -87,6 +87,9 @@ var meanings = map[string]string{
 	"limits.channels":              "Channels of a connection.",
 	"limits.unread": "Bytes received and not yet read, of all clients together. " +
 		"0: 1/64 of the memory, at least 32 MiB.",
+	"limits.rate_per_user": "Bytes of files a second that a user moves, up and down together. 0: any number.",
+	"limits.rate_total": "Bytes of files a second that all users move together, each an equal part. " +
+		"0: any number.",
 	"limits.logins_per_hour": "Log-ins of a user in an hour. More are slowed down, not refused.",
 	"limits.token_requests_per_minute": "Requests of an API token in a minute. More are refused for a moment. " +
 		"0: any number.",

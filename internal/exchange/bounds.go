@@ -40,6 +40,8 @@ var Bounds = []Bound{
 	{"sessions of a user, an account and an address; channels of a connection; open files of a channel",
 		"10, 50, 50; 10; 256", "limits.sessions_per_user, …_account, …_address; limits.channels; limits.open_files",
 		"the log-in, channel or file is refused", "explain USER"},
+	{"bytes of files in a second, of a user and of all together", "any number", "limits.rate_per_user, limits.rate_total",
+		"slower transfers; users with transfers have equal parts of the total", "session list: RATE"},
 	{"the writer's time, beside others",
 		"half a millisecond of a batch for a user who took more than a tenth of it lately; on PostgreSQL, 3 transactions " +
 			"of a user at a time, 16 in all", "", "slower answers, while others write", ""},

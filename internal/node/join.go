@@ -84,11 +84,50 @@ func (n *Node) used(user string, d time.Duration) (pause time.Duration) {
 	return n.processor.Used(user, d, time.Now())
 }
 
+// share is a user's part of the bandwidth, for one channel.
+type share struct {
+	n    *Node
+	user string // id
+	hold func() (release func())
+}
+
+// Take waits until n bytes of a file may be moved.
+func (s share) Take(ctx context.Context, n int, before func()) error {
+	var release func()
+	err := s.n.bandwidth.Take(ctx, s.user, n, func() {
+		before()
+		release = s.hold()
+	})
+	if release != nil {
+		release()
+	}
+	return err
+}
+
+// Back returns n bytes that were not moved.
+func (s share) Back(n int) { s.n.bandwidth.Back(s.user, n) }
+
+// limitsRate reports whether the limits of the bandwidth are for a user: they are not for the platform's own
+// programs, whose files the partners wait for.
+func limitsRate(u model.User) bool { return u.Kind != model.KindService }
+
+// rateLimit returns the most that a user can move, in bytes a second; 0 is any number.
+func (n *Node) rateLimit(u model.User) int64 {
+	if !limitsRate(u) {
+		return 0
+	}
+	return n.bandwidth.Rates().Least()
+}
+
 // serveSFTP serves a channel with its user's mailbox.
 func (n *Node) serveSFTP(ctx context.Context, sub sshd.Subsystem) error {
-	s := sftpd.New(sub.Channel, sftpd.Options{Log: n.log.With("session", sub.Login.Session), Clock: n.clock,
+	o := sftpd.Options{Log: n.log.With("session", sub.Login.Session), Clock: n.clock,
 		MaxHandles: n.inForce().Limits.Handles, Bulk: sub.Bulk,
-		Used: func(took time.Duration) time.Duration { return n.used(sub.Login.User.ID, took) }})
+		Used: func(took time.Duration) time.Duration { return n.used(sub.Login.User.ID, took) }}
+	if limitsRate(sub.Login.User) {
+		o.Bandwidth = share{n, sub.Login.User.ID, sub.Hold}
+	}
+	s := sftpd.New(sub.Channel, o)
 	if sub.Login.User.Kind == model.KindService {
 		fs := platform.Begin(n.platformOptions(), sub.Login, "")
 		defer fs.End()

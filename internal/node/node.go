@@ -128,6 +128,7 @@ type Node struct {
 	overview     *overview.Service
 	revoked      *account.Revocations
 	processor    *fair.Share // divides processor time among users
+	bandwidth    *fair.Bandwidth
 	ssh          *sshd.Server
 	api          *http.Server
 	listeners    []net.Listener
@@ -151,7 +152,7 @@ func Start(o Options) (n *Node, err error) {
 		o.Clock = time.Now
 	}
 	n = &Node{readings: platform.NewReadings(), probes: exchange.NewProbes(),
-		processor: fair.NewShare(new(fair.Processor).Short),
+		processor: fair.NewShare(new(fair.Processor).Short), bandwidth: &fair.Bandwidth{},
 		offered:   make(chan model.PendingKey, 64), o: o, cfg: o.Config, log: slog.New(quietlog.New(o.Log.Handler())),
 		clock: o.Clock, ids: exchange.NewIDs(o.Clock, rand.Reader)}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -280,6 +281,7 @@ func (n *Node) startServices(ctx context.Context) {
 }
 
 func (n *Node) buildListeners(ctx context.Context) error {
+	n.bandwidth.Set(rates(n.cfg.Limits))
 	n.ssh = sshd.New(sshd.Options{HostKeys: func() sshd.HostKeys { return sshd.HostKeys(n.ring.Keys()) },
 		Learnt: n.ring.Learnt, Authority: authority{n}, Handler: n.serveSFTP, Clock: n.clock,
 		IDs: n.ids, Log: n.log, Banner: func(region,
@@ -289,7 +291,7 @@ func (n *Node) buildListeners(ctx context.Context) error {
 		Turned: func(region, reference string, until time.Time) string {
 			return n.words.Load().Banned(n.helpAt(region), reference, until)
 		}, Proxies: config.Networks(n.cfg.Access.Proxies),
-		Limits: sshLimits(n.cfg.Limits, n.memory), Used: n.used})
+		Limits: sshLimits(n.cfg.Limits, n.memory), Used: n.used, RateLimit: n.rateLimit})
 	n.inbox.Join(inbox.Mailboxes{Store: n.store, Tree: n.tree, Log: n.log, Live: n.ssh.HasSession})
 	n.background.Go(func() { n.revoked.Run(ctx, n.ssh.End) })
 	n.background.Go(func() { memory.Pace(ctx, n.ssh.Moved) })

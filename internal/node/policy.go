@@ -8,6 +8,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/config"
 	"github.com/sallyport-sftp/sallyport/internal/connection"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fair"
 	"github.com/sallyport-sftp/sallyport/internal/feed"
 	"github.com/sallyport-sftp/sallyport/internal/onboard"
 	"github.com/sallyport-sftp/sallyport/internal/operator"
@@ -137,6 +138,11 @@ func sshLimits(l config.Limits, memory int64) sshd.Limits {
 		Idle:    time.Duration(l.Idle), KeepAlive: time.Duration(l.KeepAlive), Stall: time.Duration(l.Stall),
 		Channels: l.Channels,
 		Backlog:  unread, Logins: l.Logins}
+}
+
+// rates makes the limits of the bandwidth from the configuration.
+func rates(l config.Limits) fair.Rates {
+	return fair.Rates{Party: int64(l.UserRate), All: int64(l.Rate)}
 }
 
 // helpAt returns how to reach support at a region's endpoint.

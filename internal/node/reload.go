@@ -97,6 +97,7 @@ func (n *Node) putInForce(c *config.Config) error {
 	n.retain.Replace(retentionPolicy(c))
 	n.requests.Replace(onboardPolicy(c))
 	n.operators.Replace(operatorPolicy(c))
+	n.bandwidth.Set(rates(c.Limits))
 	n.ssh.Replace(sshLimits(c.Limits, n.memory), config.Networks(c.Access.Proxies))
 	if n.web != nil {
 		n.pagesOn.put(n.webHandler(n.proxies)) // they show who the operator is, and how to reach support

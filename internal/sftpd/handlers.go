@@ -150,15 +150,25 @@ func (s *Session) handleRead(q *sftpwire.Request) {
 		err = io.EOF
 	}
 	if err == nil {
-		err = s.out.data(q.ID, f, int64(q.Offset), int(min(q.Length, sftpwire.MaxData)))
+		err = s.read(q.ID, f, int64(q.Offset), int(min(q.Length, sftpwire.MaxData)))
 	}
 	if err != nil {
 		s.status(q.ID, err)
 	}
 }
 
-// data appends a DATA reply. It reads the bytes directly into the reply buffer.
-func (o *replies) data(id uint32, f File, off int64, want int) error {
+// read answers with up to want bytes of a file, once their turn has come.
+func (s *Session) read(id uint32, f File, off int64, want int) error {
+	if err := s.take(want); err != nil {
+		return err
+	}
+	n, err := s.out.data(id, f, off, want)
+	s.giveBack(want - n)
+	return err
+}
+
+// data appends a DATA reply. It reads the bytes directly into the reply buffer, and returns their number.
+func (o *replies) data(id uint32, f File, off int64, want int) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.reserve(sftpwire.DataHeader + want)
@@ -166,12 +176,12 @@ func (o *replies) data(id uint32, f File, off int64, want int) error {
 	space := o.buf[from+sftpwire.DataHeader : from+sftpwire.DataHeader+want]
 	n, err := f.ReadAt(space, off)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	o.buf = sftpwire.AppendDataHeader(o.buf, id, n)
 	o.buf = o.buf[:len(o.buf)+n]
 	o.reads = append(o.reads, read{f, off, n})
-	return nil
+	return n, nil
 }
 
 // reading reports whether READ replies wait to be sent.
@@ -183,6 +193,9 @@ func (o *replies) reading() bool {
 
 func (s *Session) handleWrite(q *sftpwire.Request) {
 	f, err := s.fileOf(q.Handle)
+	if err == nil {
+		err = s.take(len(q.Data))
+	}
 	if err != nil {
 		s.status(q.ID, err)
 		return

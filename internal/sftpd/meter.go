@@ -1,6 +1,10 @@
 package sftpd
 
-import "time"
+import (
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+)
 
 // mostOfOne is the most time that counts for one request: a longer one mostly waits for
 // something other than the processor.
@@ -9,8 +13,8 @@ const mostOfOne = 2 * time.Millisecond
 // usedAtOnce is how much time accumulates before it is reported to Options.Used.
 const usedAtOnce = 200 * time.Microsecond
 
-// meter measures one request. Time spent writing replies does not count: waiting for a
-// client that reads slowly uses no processor.
+// meter measures one request. Time spent writing replies or waiting for bandwidth does not
+// count: that uses no processor.
 type meter struct {
 	began time.Time
 	wrote int64
@@ -21,6 +25,33 @@ func (s *Session) begin() (m meter) {
 		m = meter{time.Now(), s.out.wrote.Load()}
 	}
 	return m
+}
+
+// take waits until n bytes of a file may be moved. Replies are sent before that.
+func (s *Session) take(n int) error {
+	if s.o.Bandwidth == nil {
+		return nil
+	}
+	var began time.Time
+	err := s.o.Bandwidth.Take(s.ctx, n, func() {
+		began = time.Now()
+		s.out.pause()
+	})
+	if !began.IsZero() {
+		s.out.resume()
+		s.out.wrote.Add(int64(time.Since(began)))
+	}
+	if err != nil {
+		return fault.E("sftpd.take", fault.Conflict, "The session ends.")
+	}
+	return nil
+}
+
+// giveBack returns what was taken and not moved.
+func (s *Session) giveBack(n int) {
+	if s.o.Bandwidth != nil {
+		s.o.Bandwidth.Back(n)
+	}
 }
 
 // end counts a request's time, and pauses for as long as Options.Used says.

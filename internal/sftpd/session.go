@@ -137,7 +137,7 @@ type replies struct {
 	paused   bool // the session's goroutine waits, so whoever appends must flush
 	flushing bool
 	err      error
-	wrote    atomic.Int64 // how long writing took, in nanoseconds
+	wrote    atomic.Int64 // how long writing and waiting for bandwidth took, in nanoseconds
 
 	reads []read // in buf, not yet accepted by the connection
 }

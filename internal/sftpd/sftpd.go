@@ -75,6 +75,17 @@ type Options struct {
 	// Used is told how much time requests took, and returns how long the session
 	// pauses before the next one. May be nil.
 	Used func(took time.Duration) (pause time.Duration)
+	// Bandwidth is asked before the bytes of a file are moved. May be nil.
+	Bandwidth Bandwidth
+}
+
+// Bandwidth lets a session wait for its share of the bandwidth.
+type Bandwidth interface {
+	// Take waits until n bytes of a file may be moved. If it has to wait, it calls before first. It fails
+	// when ctx ends.
+	Take(ctx context.Context, n int, before func()) error
+	// Back returns n bytes that were not moved.
+	Back(n int)
 }
 
 // Session serves one channel.

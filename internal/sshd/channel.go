@@ -149,7 +149,7 @@ func (s *Server) sftp(ctx context.Context, sess *session, ch ssh.Channel, lane *
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	err := s.o.Handler(ctx, Subsystem{Login: sess.login, Channel: &stream{ch, sess, lane, &s.moved}, Bulk: sess.wire.Bulk,
-		Refused: sess.refused})
+		Refused: sess.refused, Hold: sess.hold})
 	status := uint32(0)
 	if err != nil {
 		status = 1
@@ -232,7 +232,7 @@ func (w *watcher) look() {
 		return
 	}
 	l := w.s.limits.Load()
-	quiet := time.Since(time.Unix(0, w.sess.lastWork.Load()))
+	quiet := w.sess.quiet()
 	writing := w.sess.oldestWrite()
 	stuck := writing > l.Stall
 	switch {

@@ -31,11 +31,13 @@ type session struct {
 	cancel   context.CancelCauseFunc
 	lastWork atomic.Int64 // UnixNano of the last request
 	channels atomic.Int32
-	shed     atomic.Bool // it was ended to free memory (shed.go)
+	holds    atomic.Int32 // channels that wait for bandwidth
+	shed     atomic.Bool  // it was ended to free memory (shed.go)
 
 	mu     sync.Mutex
 	writes map[*stream]time.Time // writes under way, and when they began
 
+	rate rate
 	// Reason and detail of the last refusal, and the number of refusals.
 	refusedWhy, refusedWhat string
 	refusals                int
@@ -81,7 +83,9 @@ func (s *session) writing(c *stream, begins bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if begins {
-		s.writes[c] = time.Now()
+		now := time.Now()
+		s.writes[c] = now
+		s.rate.moved(now, s.bytes)
 	} else {
 		delete(s.writes, c)
 	}
@@ -97,7 +101,33 @@ func (s *session) oldestWrite() (age time.Duration) {
 	return age
 }
 
-func (s *session) active() { s.lastWork.Store(time.Now().UnixNano()) }
+// hold notes that a channel's session waits for bandwidth, until release is called.
+func (s *session) hold() (release func()) {
+	s.holds.Add(1)
+	open := s.wire.Hold()
+	return func() {
+		open()
+		s.active()
+		s.holds.Add(-1)
+	}
+}
+
+// quiet returns how long the client has sent nothing. While the server makes it wait, that is 0.
+func (s *session) quiet() time.Duration {
+	if s.holds.Load() > 0 {
+		return 0
+	}
+	return time.Since(time.Unix(0, s.lastWork.Load()))
+}
+
+func (s *session) active() {
+	now := time.Now()
+	s.lastWork.Store(now.UnixNano())
+	s.rate.moved(now, s.bytes)
+}
+
+// bytes returns how many bytes came and went.
+func (s *session) bytes() int64 { return s.wire.Received() + s.wire.Sent() }
 
 // register holds the live sessions. Limits on sessions are checked here, and revocations
 // find sessions here.
@@ -172,7 +202,7 @@ func (r *register) end(match func(*exchange.Login) bool) (n int) {
 // endIdle closes the sessions that had no request for longer than quiet.
 func (r *register) endIdle(quiet time.Duration) {
 	for _, s := range r.all() {
-		if time.Since(time.Unix(0, s.lastWork.Load())) > quiet && s.oldestWrite() == 0 {
+		if s.quiet() > quiet && s.oldestWrite() == 0 {
 			_ = s.wire.Close() // its commits under way go on until the drain ends
 		}
 	}
@@ -188,7 +218,7 @@ func (r *register) all() []*session {
 	return out
 }
 
-func (r *register) list() []model.Session {
+func (r *register) list(limit func(model.User) int64) []model.Session {
 	all := r.all()
 	slices.SortFunc(all, func(a, b *session) int { return a.since.Compare(b.since) })
 	out := make([]model.Session, 0, len(all))
@@ -197,8 +227,13 @@ func (r *register) list() []model.Session {
 		if l.Probe {
 			continue
 		}
-		out = append(out, model.Session{ID: l.Session, User: l.User.Name, Account: l.User.Account, Address: l.Address,
-			Client: l.Client, Fingerprint: l.Fingerprint, Since: s.since, Received: s.wire.Received(), Sent: s.wire.Sent()})
+		shown := model.Session{ID: l.Session, User: l.User.Name, Account: l.User.Account, Address: l.Address,
+			Client: l.Client, Fingerprint: l.Fingerprint, Since: s.since, Received: s.wire.Received(), Sent: s.wire.Sent(),
+			Rate: s.rate.lately(time.Now(), s.bytes()), Slowed: s.holds.Load() > 0}
+		if limit != nil {
+			shown.RateLimit = limit(l.User)
+		}
+		out = append(out, shown)
 	}
 	return out
 }

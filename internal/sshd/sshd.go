@@ -100,6 +100,9 @@ type Subsystem struct {
 	Bulk func() (done func())
 	// Refused notes a refusal for the connection's record.
 	Refused func(reason, detail string)
+	// Hold notes that the channel's session waits for its share of the bandwidth, until release is called.
+	// Meanwhile it does not count as idle, and what its client sends stays in the network.
+	Hold func() (release func())
 }
 
 // Handler serves a subsystem until the client leaves or ctx ends.
@@ -127,6 +130,9 @@ type Options struct {
 	// Used is told how much processor time a user's connection took, and returns for how
 	// long nothing more is read from it. user is an id. May be nil.
 	Used func(user string, took time.Duration) (pause time.Duration)
+	// RateLimit returns how many bytes a second a user's sessions move at most, for their list; 0 is any
+	// number. May be nil.
+	RateLimit func(u model.User) int64
 }
 
 // Limits bound the resources that connections and sessions may use.
@@ -238,7 +244,7 @@ func (s *Server) accept(l Listener, nc net.Conn, from netip.Addr) {
 }
 
 // Sessions lists the live sessions, the oldest first.
-func (s *Server) Sessions() []model.Session { return s.live.list() }
+func (s *Server) Sessions() []model.Session { return s.live.list(s.o.RateLimit) }
 
 // HasSession reports whether a user has a session.
 func (s *Server) HasSession(userID string) bool {

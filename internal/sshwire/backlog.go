@@ -38,6 +38,7 @@ type backlog struct {
 	lanes   []*Lane
 	overrun bool          // the connection was ended with ErrBacklog
 	waiting int64         // the current estimate, included in total
+	hold    *hold         // told when less is unread
 	total   *atomic.Int64 // of all connections; may be nil
 	over    func()        // called when the estimate grew; may be nil
 }
@@ -88,6 +89,14 @@ func (l *Lane) Wait() {
 	l.b.mu.Lock()
 	defer l.b.mu.Unlock()
 	l.waits = true
+	l.b.hold.empty()
+}
+
+// full reports whether more than n bytes are unread, and no reader waits.
+func (b *backlog) full(n int64) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.waiting > n && !slices.ContainsFunc(b.lanes, func(l *Lane) bool { return l.waits })
 }
 
 // Overrun reports whether the connection was ended with ErrBacklog.
@@ -111,6 +120,7 @@ func (l *Lane) Read(n int, empty bool) {
 	if b.waiting > 0 {
 		b.estimate()
 	}
+	b.hold.fewer(b.waiting)
 }
 
 // End counts a channel out.

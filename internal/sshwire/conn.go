@@ -38,6 +38,7 @@ type Conn struct {
 
 	received, sent atomic.Int64
 	backlog        backlog
+	hold           hold
 	meter          meter
 
 	mu       sync.Mutex
@@ -50,6 +51,7 @@ type Conn struct {
 
 func newConn(nc net.Conn) *Conn {
 	c := &Conn{Conn: nc, meter: meter{closed: make(chan struct{})}}
+	c.backlog.hold = &c.hold
 	c.room = sync.NewCond(&c.mu)
 	if sc, ok := nc.(syscall.Conn); ok {
 		if raw, err := sc.SyscallConn(); err == nil {
@@ -86,6 +88,7 @@ func (c *Conn) readRaw(p []byte) (int, error) {
 		return n, nil
 	}
 	if len(c.buf) == 0 {
+		c.holdRead()
 		if c.raw == nil {
 			n, err := c.Conn.Read(p)
 			c.received.Add(int64(n))
