@@ -28,6 +28,7 @@ const (
 	EventUserRenamed = "user.renamed"       // a login has another name
 	EventTest        = "webhook.test"
 	EventCheckpoint  = "audit.checkpoint"  // a checkpoint of the audit log, for keeping elsewhere
+	EventJournal     = "audit.journal"     // what was taken back, for a restore of an older backup
 	EventRetention   = "retention.confirm" // a run waits for an administrator
 	EventRequestsAll = "request.*"         // steps of requests for access: request.submit, request.approve, …
 	EventAccountsAll = "account.*"
@@ -69,6 +70,7 @@ var Payloads = map[string]any{
 	EventUserRenamed: UserRenamed{},
 	EventTest:        WebhookTest{},
 	EventCheckpoint:  CheckpointMade{},
+	EventJournal:     JournalMade{},
 	EventRetention:   RunToConfirm{},
 	EventLarger:      ExpectationChanged{},
 	EventRequestsAll: RequestChanged{},

@@ -213,6 +213,11 @@ type CheckpointMade struct {
 	Checkpoint string `json:"checkpoint" doc:"A signed note"`
 }
 
+// JournalMade is a signed entry of the audit log's journal: what was revoked, blocked, disabled, removed or used.
+type JournalMade struct {
+	Journal string `json:"journal" doc:"A signed note; a restore of an older backup reads it"`
+}
+
 // RunToConfirm is a retention run that waits for an administrator.
 type RunToConfirm struct {
 	Run   string    `json:"run"`

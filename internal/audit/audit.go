@@ -36,6 +36,10 @@ type Options struct {
 	// webhook:NAME. Mail and Post send to the last two.
 	To         []string
 	Mail, Post func(ctx context.Context, to, note string) error
+	// MailJournal and PostJournal send entries of the journal there. A mail has it in a file, and says how many
+	// rows it has.
+	MailJournal func(ctx context.Context, to, file string, rows int, note string) error
+	PostJournal func(ctx context.Context, to, note string) error
 }
 
 // Service is the audit log.
@@ -45,7 +49,8 @@ type Service struct {
 	mu   sync.Mutex
 	head *proof.Checkpoint // the content of Options.Head; nil: not read yet
 
-	looked map[string]int64 // by checkpoint file: rows below this are in its journal, or take nothing back
+	looked map[string]int64     // by journal: rows below this are in it, or take nothing back
+	told   map[string]time.Time // by journal: when its last entry was written
 
 	streaming sync.Mutex
 	streams   map[string]time.Time // when the last row about a reader of the stream was written, by actor

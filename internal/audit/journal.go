@@ -4,25 +4,35 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/proof"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 )
 
-// Beside each checkpoint file, a journal leaves the machine: the rows of the log that take something back, signed. A
-// restore of an older backup replays them (docs/decisions/0036-backup.md). Mails and webhooks get checkpoints alone.
+// To each place of checkpoints, a journal leaves the machine: the rows of the log that take something back, signed. A
+// restore of an older backup replays them (docs/decisions/0036-backup.md). A file gets an entry for each row within
+// seconds; a webhook and a mailbox gather rows for a while.
 
 // TakenBack are the actions whose rows a journal has: what they end must not come back, and what they allow again must
 // not stay ended.
 var TakenBack = []string{
-	"account.active", "account.closed", "account.read_only", "account.reopened", "account.suspended", "backup.restore",
-	"contact.leave", "contact.remove", "delivery.withdraw", "feed.unsubscribe", "file.expire", "file.remove", "key.bar",
-	"key.burn", "key.expire", "key.freeze", "key.retire", "key.revoke", "key.thaw", "link.expire", "link.open",
-	"link.revoke", "operator.disable", "operator.enable", "operator.passkey.remove", "operator.password",
-	"operator.remove", "operator.reset", "operator.session.end", "token.revoke", "user.disable", "user.enable",
-	"user.remove", "webhook.off", "webhook.remove",
+	"account.active", "account.closed", "account.read_only", "account.reopened", "account.set", "account.suspended",
+	"backup.restore", "contact.leave", "contact.remove", "delivery.withdraw", "endpoint.close", "endpoint.set",
+	"feed.subscribe", "feed.unsubscribe", "file.expire", "file.remove", "hostkeys.rotated", "key.bar", "key.burn",
+	"key.expire", "key.freeze", "key.retire", "key.revoke", "key.thaw", "link.expire", "link.open", "link.revoke",
+	"operator.disable", "operator.enable", "operator.passkey.remove", "operator.password", "operator.remove",
+	"operator.reset", "operator.session.end", "token.revoke", "user.disable", "user.enable", "user.remove",
+	"user.set", "webhook.off", "webhook.remove",
+}
+
+// tells reports whether a row of an action in TakenBack belongs in a journal: of edits, those of networks do.
+func tells(r proof.JournalRow) bool {
+	_, networks := r.Detail["allow_ips"]
+	return networks || r.Action != "account.set" && r.Action != "user.set"
 }
 
 // JournalEnd is the ending of a journal's name; before it is that of the checkpoint file.
@@ -34,26 +44,56 @@ const journalSetting = "journal:"
 const (
 	journalPage = 200              // rows of an entry
 	journalSize = proof.MaxJournal // bytes of details that an entry has at most
+	postedSize  = 64 << 10         // the same, in a webhook or a mail
+	postedEvery = time.Minute      // how often a webhook gets an entry at most
+	mailedEvery = time.Hour        // how often a mailbox does
 )
 
-// files lists the checkpoint files.
-func (r *Service) files() (paths []string) {
-	for _, to := range r.o.To {
-		if path, ok := strings.CutPrefix(to, "file:"); ok {
-			paths = append(paths, path)
-		}
-	}
-	return paths
+// journalPlace is a place outside the machine that gets a journal.
+type journalPlace struct {
+	setting string // has the number of the first row that it does not have yet
+	size    int    // bytes of details that an entry has at most
+	every   time.Duration
+	file    bool // it shows how far the log was, even if there is nothing to tell
+	put     func(ctx context.Context, j proof.Journal, note string) error
 }
 
-// KeepJournals appends what was sealed since and takes something back. One goroutine calls it at a time.
+// journalPlaces lists the places of checkpoints.
+func (r *Service) journalPlaces() (list []journalPlace) {
+	for _, to := range r.o.To {
+		kind, target, _ := strings.Cut(to, ":")
+		p := journalPlace{setting: journalSetting + to, size: postedSize}
+		switch kind {
+		case "file":
+			p.setting, p.size, p.file = journalSetting+target, journalSize, true
+			p.put = func(_ context.Context, _ proof.Journal, note string) error {
+				return appendCheckpoint(target+JournalEnd, note)
+			}
+		case "mail":
+			p.every = mailedEvery
+			p.put = func(ctx context.Context, j proof.Journal, note string) error {
+				name := fmt.Sprintf("journal-%d-%d.txt", j.From, j.To-1)
+				return r.o.MailJournal(ctx, target, name, len(j.Rows), note)
+			}
+		default:
+			p.every = postedEvery
+			p.put = func(ctx context.Context, _ proof.Journal, note string) error {
+				return r.o.PostJournal(ctx, target, note)
+			}
+		}
+		list = append(list, p)
+	}
+	return list
+}
+
+// KeepJournals sends on what was sealed since and takes something back. One goroutine calls it at a time.
 func (r *Service) KeepJournals(ctx context.Context) error { return r.keepJournals(ctx, false) }
 
-// keepJournals appends what was sealed since. An entry is written at once for rows that take something back; with
-// always, one is written even if there are none, so that the journal is as long as the checkpoint.
+// keepJournals sends on what was sealed since. A file gets an entry at once for rows that take something back; with
+// always, all places do, and a file gets one even if there are none, so that it is as long as the checkpoint.
 func (r *Service) keepJournals(ctx context.Context, always bool) error {
-	paths := r.files()
-	if len(paths) == 0 {
+	places := r.journalPlaces()
+	if len(places) == 0 {
 		return nil
 	}
 	sealed, err := r.o.Store.Read(ctx).Counter(sealedCounter)
@@ -61,51 +101,70 @@ func (r *Service) keepJournals(ctx context.Context, always bool) error {
 		return err
 	}
 	var errs []error
-	for _, path := range paths {
-		errs = append(errs, r.keepJournal(ctx, path, sealed, always))
+	for _, p := range places {
+		if always || r.now().Sub(r.told[p.setting]) >= p.every {
+			errs = append(errs, r.keepJournal(ctx, p, sealed, always && p.file))
+		}
 	}
 	return errors.Join(errs...)
 }
 
-func (r *Service) keepJournal(ctx context.Context, path string, sealed int64, always bool) error {
-	from, err := r.journaled(ctx, path, sealed)
+func (r *Service) keepJournal(ctx context.Context, p journalPlace, sealed int64, always bool) error {
+	from, err := r.journaled(ctx, p, sealed)
 	if err != nil {
 		return err
 	}
 	for from < sealed {
-		rows, err := r.o.Store.Read(ctx).LogActions(max(from, r.looked[path]), sealed, TakenBack, journalPage)
+		j, err := r.entryFrom(ctx, p, from, sealed)
 		if err != nil {
 			return err
 		}
-		if len(rows) == 0 && !always {
-			r.looked[path] = sealed // nothing to tell up to here
-			return nil
-		}
-		j := proof.Journal{From: from, To: sealed, At: r.now()}
-		bytes := 0
-		for _, row := range rows {
-			if bytes += len(row.Detail) + len(row.Subject) + 200; bytes > journalSize && len(j.Rows) > 0 {
-				j.To = row.Seq
-				break
+		if len(j.Rows) == 0 && !always {
+			r.looked[p.setting] = j.To // nothing to tell up to here
+			if j.To == sealed {
+				return nil
 			}
-			j.Rows = append(j.Rows, journalOf(row))
-		}
-		if len(rows) == journalPage && j.To == sealed {
-			j.To = rows[len(rows)-1].Seq + 1
+			continue
 		}
 		note, err := r.o.Key.SignJournal(j)
 		if err != nil {
 			return err
 		}
-		if err := appendCheckpoint(path+JournalEnd, note); err != nil {
+		if err := p.put(ctx, j, note); err != nil {
 			return err
 		}
 		from = j.To
-		if err := r.setJournaled(ctx, path, from); err != nil {
+		r.told[p.setting] = r.now()
+		if err := r.setJournaled(ctx, p, from); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// entryFrom makes the next entry of a journal: it is about the rows from one number on, as many as an entry may have.
+func (r *Service) entryFrom(ctx context.Context, p journalPlace, from, sealed int64) (proof.Journal, error) {
+	j := proof.Journal{From: from, To: sealed, At: r.now()}
+	rows, err := r.o.Store.Read(ctx).LogActions(max(from, r.looked[p.setting]), sealed, TakenBack, journalPage)
+	if err != nil {
+		return j, err
+	}
+	if len(rows) == journalPage {
+		j.To = rows[len(rows)-1].Seq + 1
+	}
+	bytes := 0
+	for _, row := range rows {
+		told := journalOf(row)
+		if !tells(told) {
+			continue
+		}
+		if bytes += len(row.Detail) + len(row.Subject) + 200; bytes > p.size && len(j.Rows) > 0 {
+			j.To = row.Seq
+			break
+		}
+		j.Rows = append(j.Rows, told)
+	}
+	return j, nil
 }
 
 func journalOf(row store.LogRow) proof.JournalRow {
@@ -116,11 +175,11 @@ func journalOf(row store.LogRow) proof.JournalRow {
 
 // journaled returns the number of the first row that a journal does not have. A new journal begins with the rows of
 // now: earlier ones are in the backups.
-func (r *Service) journaled(ctx context.Context, path string, sealed int64) (int64, error) {
+func (r *Service) journaled(ctx context.Context, p journalPlace, sealed int64) (int64, error) {
 	if r.looked == nil {
-		r.looked = map[string]int64{}
+		r.looked, r.told = map[string]int64{}, map[string]time.Time{}
 	}
-	text, err := r.o.Store.Read(ctx).Setting(journalSetting + path)
+	text, err := r.o.Store.Read(ctx).Setting(p.setting)
 	if err != nil {
 		return 0, err
 	}
@@ -128,19 +187,22 @@ func (r *Service) journaled(ctx context.Context, path string, sealed int64) (int
 	if text != "" && err == nil && n <= sealed {
 		return n, nil
 	}
-	// A first entry shows where the journal begins, so that one without rows is not taken for one that is lost.
-	note, err := r.o.Key.SignJournal(proof.Journal{From: sealed, To: sealed, At: r.now()})
-	if err != nil {
-		return 0, err
+	if p.file {
+		// A first entry shows where the journal begins, so that one without rows is not taken for one that is lost.
+		j := proof.Journal{From: sealed, To: sealed, At: r.now()}
+		note, err := r.o.Key.SignJournal(j)
+		if err != nil {
+			return 0, err
+		}
+		if err := p.put(ctx, j, note); err != nil {
+			return 0, err
+		}
 	}
-	if err := appendCheckpoint(path+JournalEnd, note); err != nil {
-		return 0, err
-	}
-	return sealed, r.setJournaled(ctx, path, sealed)
+	return sealed, r.setJournaled(ctx, p, sealed)
 }
 
-func (r *Service) setJournaled(ctx context.Context, path string, n int64) error {
+func (r *Service) setJournaled(ctx context.Context, p journalPlace, n int64) error {
 	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
-		return tx.SetSetting(journalSetting+path, strconv.FormatInt(n, 10))
+		return tx.SetSetting(p.setting, strconv.FormatInt(n, 10))
 	})
 }

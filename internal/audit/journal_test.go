@@ -1,12 +1,14 @@
 package audit_test
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/audit"
 	"github.com/sallyport-sftp/sallyport/internal/proof"
@@ -72,6 +74,51 @@ func TestAJournalTellsOfWhatWasTakenBack(t *testing.T) {
 			t.Errorf("%d rows up to %d, faults %q", rows, next, faults)
 		}
 	})
+}
+
+// A mailbox and a webhook get what was taken back, too: at once, then gathered for a while. Of edits, they get those of
+// networks.
+func TestAJournalIsMailedAndPosted(t *testing.T) {
+	w := &world{World: testkit.NewWorld(t, "")}
+	now := w.Clock()
+	var mailed, posted []proof.Journal
+	note := func(to *[]proof.Journal) func(string) error {
+		return func(signed string) error {
+			j, err := proof.OpenJournal(signed, w.Key.Public())
+			*to = append(*to, j)
+			return err
+		}
+	}
+	service := audit.New(audit.Options{Store: w.Store, Clock: func() time.Time { return now }, IDs: w.IDs,
+		Log: slog.New(slog.DiscardHandler), Key: w.Key, To: []string{"mail:auditor@example.com", "webhook:siem"},
+		MailJournal: func(_ context.Context, _, _ string, _ int, s string) error { return note(&mailed)(s) },
+		PostJournal: func(_ context.Context, _, s string) error { return note(&posted)(s) }})
+	write := func(action string, detail map[string]string, mails, posts int) {
+		t.Helper()
+		w.Must(w.Store.Write(ctx, func(tx *store.Tx) error {
+			return tx.Audit(model.AuditRow{ID: w.IDs.New(), At: w.Clock(), Actor: "local:root(0)", Action: action,
+				Subject: "acme", Detail: detail})
+		}))
+		w.Must(service.Seal(ctx))
+		w.Must(service.KeepJournals(ctx))
+		if len(mailed) != mails || len(posted) != posts {
+			t.Fatalf("after %s: %d mails, %d posts", action, len(mailed), len(posted))
+		}
+	}
+	write("user.add", nil, 0, 0)
+	write("key.revoke", nil, 1, 1)
+	write("user.set", map[string]string{"quota_bytes": "5"}, 1, 1)
+	write("user.set", map[string]string{"allow_ips": "192.0.2.0/24"}, 1, 1)
+	now = now.Add(2 * time.Minute)
+	write("key.revoke", nil, 1, 2)
+	now = now.Add(time.Hour)
+	write("user.add", nil, 2, 2)
+	for _, list := range [][]proof.Journal{mailed, posted} {
+		if len(list[0].Rows) != 1 || len(list[1].Rows) != 2 || list[1].From != list[0].To ||
+			list[1].Rows[0].Detail["allow_ips"] == "" {
+			t.Errorf("journals: %+v", list)
+		}
+	}
 }
 
 // TestTheJournalsActionsExist: an action that is renamed must not fall out of the journal.

@@ -1,12 +1,14 @@
 package backup
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -88,24 +90,26 @@ func (o OpenOptions) journals(ctx context.Context, mark *Mark, out *Opened) (row
 		return nil, nil, nil
 	}
 	seen := map[string]bool{}
+	var told stretches
+	type entry struct {
+		from int64
+		rows []proof.JournalRow
+	}
+	var entries []entry
 	for _, path := range o.Journals {
 		f, err := os.Open(path)
 		if err != nil {
 			return nil, nil, fault.E("backup.journals", fault.NotFound, "The journal cannot be read: %v.", fault.InWords(err)).
 				WithHint("name a copy: --journal FILE")
 		}
-		next := int64(-1)
+		end := int64(-1)
 		faults, err := proof.ReadJournal(f, o.Public, func(j proof.Journal) error {
-			if next < 0 && j.From > mark.LogRows {
-				gaps = append(gaps, fmt.Sprintf("%s begins with row %d, and the backup ends before row %d", path, j.From,
-					mark.LogRows))
-			} else if next >= 0 && j.From > next {
-				gaps = append(gaps, fmt.Sprintf("%s lacks rows %d to %d", path, next, j.From-1))
-			}
-			next = j.To
+			end = max(end, j.To)
+			told = append(told, stretch{j.From, j.To})
 			if at := j.At; out.Until == nil || at.After(*out.Until) {
 				out.Until, out.Had = &at, j.To
 			}
+			fresh := entry{from: j.From}
 			for _, r := range j.Rows {
 				there, err := o.Store.Read(ctx).Audited(r.ID)
 				if err != nil {
@@ -113,9 +117,10 @@ func (o OpenOptions) journals(ctx context.Context, mark *Mark, out *Opened) (row
 				}
 				if !there && !seen[r.ID] && r.At.After(mark.Taken.Add(-margin)) {
 					seen[r.ID] = true
-					rows = append(rows, r)
+					fresh.rows = append(fresh.rows, r)
 				}
 			}
+			entries = append(entries, fresh)
 			return nil
 		})
 		if err = errors.Join(err, f.Close()); err != nil {
@@ -124,12 +129,35 @@ func (o OpenOptions) journals(ctx context.Context, mark *Mark, out *Opened) (row
 		for _, f := range faults {
 			gaps = append(gaps, path+", "+f)
 		}
-		if next < 0 && len(faults) == 0 {
+		if end < 0 && len(faults) == 0 {
 			gaps = append(gaps, path+" has no entry")
 		}
-		gaps = append(gaps, o.behind(path, next)...)
+		gaps = append(gaps, o.behind(path, end)...)
 	}
-	return rows, gaps, nil
+	// The last row about something counts, so rows are in the order of the log.
+	slices.SortStableFunc(entries, func(a, b entry) int { return cmp.Compare(a.from, b.from) })
+	for _, e := range entries {
+		rows = append(rows, e.rows...)
+	}
+	return rows, append(gaps, told.lacks(mark.LogRows)...), nil
+}
+
+// stretch is a part of the log that an entry of a journal is about: rows [from, to).
+type stretch struct{ from, to int64 }
+
+// stretches are those of all journals together: what one lacks another may have.
+type stretches []stretch
+
+// lacks says which rows no entry is about, from a number on.
+func (s stretches) lacks(next int64) (gaps []string) {
+	slices.SortFunc(s, func(a, b stretch) int { return cmp.Compare(a.from, b.from) })
+	for _, e := range s {
+		if e.from > next {
+			gaps = append(gaps, fmt.Sprintf("no entry tells of rows %d to %d", next, e.from-1))
+		}
+		next = max(next, e.to)
+	}
+	return gaps
 }
 
 // behind says whether a journal ends before the newest checkpoint beside it.

@@ -50,13 +50,15 @@ var pairs = map[string]string{
 	"operator.disable": "operator", "operator.enable": "operator", "operator.remove": "operator",
 	"operator.reset": "operator",
 	"webhook.off":    "webhook", "webhook.remove": "webhook",
+	"feed.subscribe": "subscription", "feed.unsubscribe": "subscription",
+	"account.set": "account's networks", "user.set": "user's networks",
+	"endpoint.set": "listener", "endpoint.close": "listener",
 }
 
 // byHand says what an operator must do about what a replay cannot.
 var byHand = map[string]string{
-	"contact.leave":     "the contact is there again: run contact leave",
-	"contact.remove":    "the contact is there again: run contact remove",
-	"feed.unsubscribe":  "the subscription is there again: run feed unsubscribe",
+	"endpoint.set":      "its networks, algorithms and day are those of the backup: run endpoint set",
+	"hostkeys.rotated":  "the server has the host keys of before: put later ones into hostkeys/, or tell partners",
 	"operator.password": "the password of before works again: run operator reset",
 }
 
@@ -65,8 +67,11 @@ func settled(rows []proof.JournalRow) (out []proof.JournalRow) {
 	last := map[string]int{}
 	key := func(r proof.JournalRow) string {
 		p := pairs[r.Action]
-		if p == "user" {
+		switch p {
+		case "user", "user's networks":
 			return p + "\x00" + r.User
+		case "subscription":
+			return p + "\x00" + r.Subject + "\x00" + r.User
 		}
 		return p + "\x00" + r.Subject
 	}
@@ -156,6 +161,12 @@ func (s Services) step(ctx context.Context, row proof.JournalRow) doing {
 		}}
 	case "operator":
 		return s.operatorStep(ctx, row)
+	case "contact":
+		return doing{"recorded as gone", func() error { return s.contactGone(ctx, row) }}
+	case "feed":
+		return s.feedStep(ctx, row)
+	case "endpoint":
+		return doing{"closed", func() error { return s.endpointClosed(ctx, row) }}
 	case "file", "delivery":
 		return doing{"removed", func() error { return s.removeFile(ctx, row) }}
 	case "webhook":
@@ -212,6 +223,8 @@ func (s Services) accessStep(ctx context.Context, row proof.JournalRow) doing {
 			_, err = s.Accounts.SetUser(ctx, replayer, u.Name, model.EditUser{Enabled: &off})
 			return err
 		}}
+	case "user.set", "account.set":
+		return s.networksStep(ctx, row)
 	case "account.suspended":
 		return set(model.AccountSuspended)
 	case "account.read_only":
@@ -244,27 +257,6 @@ func (s Services) operatorStep(ctx context.Context, row proof.JournalRow) doing 
 		}}
 	}
 	return doing{} // all sessions of operators end
-}
-
-// row is the audit row of a change that no service has.
-func (s Services) row(action, subject string, detail map[string]string) model.AuditRow {
-	return model.AuditRow{ID: s.IDs.New(), At: s.now(), Actor: replayer, Action: action, Subject: subject, Detail: detail}
-}
-
-func (s Services) now() time.Time { return s.Clock().UTC().Truncate(time.Microsecond) }
-
-func (s Services) webhookOff(ctx context.Context, row proof.JournalRow) error {
-	return s.Store.Write(ctx, func(tx *store.Tx) error {
-		w, err := tx.Webhook(row.Subject)
-		if err != nil || !w.Enabled {
-			return err
-		}
-		w.Enabled, w.Note = false, "it was switched off or removed after the backup was made"
-		if err := tx.SetWebhook(w); err != nil {
-			return err
-		}
-		return tx.Audit(s.row("webhook.off", row.Subject, map[string]string{"why": replayWhy}))
-	})
 }
 
 // countText is a number of things.

@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -52,12 +54,17 @@ func takenBack(t *testing.T, url, again string) {
 		testkit.Must(t, f.Close())
 	}
 	testkit.Call[any](n, "POST", "/tokens", model.NewToken{Name: "robot", Role: model.RoleAuditor})
+	grown(t, n)
 	to := filepath.Join(t.TempDir(), "backup")
 	_, err := node.Backup(ctx, cfg, node.BackupRequest{Target: to, Clock: time.Now, Actor: "local:test(0)"})
 	testkit.Must(t, err)
 
 	fingerprint := func(user string) string { return testkit.List[model.Key](n, "/users/"+user+"/keys")[0].Fingerprint }
 	testkit.Call[any](n, "POST", "/keys/revoke", model.RevokeKey{Fingerprint: fingerprint("lost"), Reason: "lost"})
+	testkit.Eventually(t, "the journal has an entry of its own for it", func() bool {
+		b, _ := os.ReadFile(outside + ".journal")
+		return strings.Contains(string(b), "key.revoke")
+	})
 	testkit.Call[any](n, "POST", "/keys/revoke", model.RevokeKey{Fingerprint: fingerprint("blocked"), Reason: "found",
 		Burn: true})
 	off, on := false, true
@@ -65,6 +72,7 @@ func takenBack(t *testing.T, url, again string) {
 	testkit.Call[any](n, "PATCH", "/users/paused", model.EditUser{Enabled: &off})
 	testkit.Call[any](n, "PATCH", "/users/paused", model.EditUser{Enabled: &on})
 	testkit.Call[any](n, "DELETE", "/tokens/robot", nil)
+	shrunk(n)
 	testkit.Must(t, c.Remove("/upload/gone"))
 	testkit.Eventually(t, "the journal tells of it", func() bool {
 		b, _ := os.ReadFile(outside + ".journal")
@@ -87,12 +95,23 @@ func takenBack(t *testing.T, url, again string) {
 	testkit.Must(t, os.WriteFile(cut, whole[:len(whole)-50], 0o600))
 	_, err = open(node.OpenRequest{Journals: []string{cut}})
 	testkit.WantKind(t, err, fault.Conflict)
+	// Entries that came one by one, by mail, are as good as the file, in any order; one that is missing is noticed.
+	apart := split(t, whole)
+	apiece, err := open(node.OpenRequest{Journals: apart, Dry: true})
+	testkit.Must(t, err)
+	lacking, err := open(node.OpenRequest{Journals: slices.Delete(slices.Clone(apart), 1, 2), Dry: true})
+	testkit.Must(t, err)
+	if len(apiece.Warnings) > 0 || len(lacking.Warnings) != 1 ||
+		!strings.HasPrefix(lacking.Warnings[0], "no entry tells of rows ") {
+		t.Errorf("all entries: %q; without one: %q", apiece.Warnings, lacking.Warnings)
+	}
 	dry, err := open(node.OpenRequest{Dry: true})
 	testkit.Must(t, err)
 	done, err := open(node.OpenRequest{})
 	testkit.Must(t, err)
-	if len(dry.Differences) != len(done.Differences) || len(done.Differences) != 5 || len(done.Warnings) > 0 ||
-		!done.Open {
+	if len(dry.Differences) != len(done.Differences) || len(done.Differences) != 5+differences || len(done.Warnings) > 0 ||
+		!done.Open || !slices.EqualFunc(apiece.Differences, dry.Differences,
+		func(a, b backup.Difference) bool { return a.What == b.What && a.Done == b.Done }) {
 		t.Fatalf("dry: %+v\ndone: %+v", dry, done)
 	}
 	for _, d := range done.Differences {
@@ -101,9 +120,23 @@ func takenBack(t *testing.T, url, again string) {
 		}
 	}
 	looks(t, cfg)
+	lookGone(t, cfg)
 
 	_, err = open(node.OpenRequest{})
 	testkit.WantKind(t, err, fault.Conflict) // it is open
+}
+
+// split writes the entries of a journal to files of their own, the last one first.
+func split(t *testing.T, journal []byte) (paths []string) {
+	t.Helper()
+	const begins = "sallyport journal of "
+	dir := t.TempDir()
+	for i, entry := range strings.Split(string(journal), begins)[1:] {
+		path := filepath.Join(dir, strconv.Itoa(i))
+		testkit.Must(t, os.WriteFile(path, []byte(begins+strings.TrimSpace(entry)+"\n"), 0o600))
+		paths = slices.Insert(paths, 0, path)
+	}
+	return paths
 }
 
 // looks asks the restored database.
@@ -146,7 +179,7 @@ func looks(t *testing.T, cfg config.Config) {
 	}
 	rows, err := q.LogPage(store.LogFilter{Action: "backup.restore"}, model.Paging{Limit: 10})
 	testkit.Must(t, err)
-	if len(rows) != 1 || !strings.Contains(rows[0].Detail, `"replayed":"5"`) {
+	if len(rows) != 1 || !strings.Contains(rows[0].Detail, `"replayed":"10"`) {
 		t.Errorf("the break is recorded as %+v", rows)
 	}
 	if m, err := backup.Closed(cfg.Data); m != nil || err != nil {

@@ -67,7 +67,8 @@ func (n *Node) buildExchange(ctx context.Context) (err error) {
 		Sessions: func() []model.Session { return n.ssh.Sessions() }, Unfinished: n.unfinished, Zones: n.cfg.Zones()})
 	n.audits = audit.New(audit.Options{Store: n.store, Clock: n.clock, IDs: n.ids, Log: n.log, Key: n.key,
 		Keep: n.cfg.Audit.Keep, Head: identity.HeadOf(n.cfg.Data), To: n.cfg.Audit.Checkpoints,
-		Mail: n.tell.MailCheckpoint, Post: n.tell.PostCheckpoint})
+		Mail: n.tell.MailCheckpoint, Post: n.tell.PostCheckpoint,
+		MailJournal: n.tell.MailJournal, PostJournal: n.tell.PostJournal})
 	n.announced = n.buildAnnounce(zone)
 	n.endpoints = n.buildEndpoints()
 	n.ring.Join(identity.RingOptions{Host: n.cfg.Endpoint.Host, Zone: zone, Announce: n.announced.Announce,

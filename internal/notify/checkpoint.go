@@ -9,17 +9,35 @@ import (
 
 // PostCheckpoint queues a webhook message with a checkpoint of the audit log for one receiver.
 func (r *Service) PostCheckpoint(ctx context.Context, name, note string) error {
+	return r.post(ctx, name, model.EventCheckpoint, model.CheckpointMade{Checkpoint: note})
+}
+
+// post queues an event for one receiver, whatever events it has asked for.
+func (r *Service) post(ctx context.Context, name, event string, data any) error {
 	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		w, err := tx.Webhook(name)
 		if err != nil {
 			return noWebhook(err, name)
 		}
-		m, err := r.webhookMessage(w, model.Event{ID: r.o.IDs.New(), Type: model.EventCheckpoint, At: r.now(),
-			Data: model.CheckpointMade{Checkpoint: note}})
+		m, err := r.webhookMessage(w, model.Event{ID: r.o.IDs.New(), Type: event, At: r.now(), Data: data})
 		if err != nil {
 			return err
 		}
 		return tx.AddMessage(m)
+	})
+}
+
+// PostJournal queues a webhook message with an entry of the audit log's journal for one receiver.
+func (r *Service) PostJournal(ctx context.Context, name, note string) error {
+	return r.post(ctx, name, model.EventJournal, model.JournalMade{Journal: note})
+}
+
+// MailJournal queues a mail with an entry of the audit log's journal, about so many rows, as a file.
+func (r *Service) MailJournal(ctx context.Context, to, file string, rows int, note string) error {
+	attached := model.MessageFile{Name: file, Type: "text/plain", Content: []byte(note)}
+	facts := JournalFacts{Rows: rows}
+	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
+		return r.Mail(tx, Letter{Kind: "journal", To: to, Facts: facts, Files: []model.MessageFile{attached}}, Mailing{})
 	})
 }
 

@@ -115,6 +115,7 @@ var Kinds = []Kind{
 	{"need", "Operator: something needs you now, such as a disk that fills.",
 		TextFacts{Paragraphs: []string{"The disk has 900 MB free. Uploads are refused, because they must leave 1 GB free."}}},
 	{"checkpoint", "Operator or auditor: a checkpoint of the audit log, to keep.", CheckpointFacts{Signed: sampleSigned}},
+	{"journal", "Operator or auditor: what was taken back, to keep for a restore.", JournalFacts{Rows: 3}},
 	{"test", "Whoever it is sent to by hand: mail works.", TextFacts{}},
 }
 

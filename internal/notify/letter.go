@@ -210,4 +210,7 @@ type (
 
 	// CheckpointFacts are a checkpoint of the audit log.
 	CheckpointFacts struct{ Signed string }
+
+	// JournalFacts are an entry of the audit log's journal, which is attached.
+	JournalFacts struct{ Rows int }
 )
