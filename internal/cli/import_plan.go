@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/sallyport-sftp/sallyport/client"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
@@ -29,6 +30,8 @@ type mover struct {
 	plan  *oldserver.Plan
 	users []*moving
 	out   moveReport
+
+	finding sync.Mutex // files are staged while others are taken, and both may find something
 }
 
 // moving is a user that moves in.
@@ -98,6 +101,8 @@ func (a *app) moveIn(ctx context.Context, plan *oldserver.Plan, m moveFlags) err
 }
 
 func (w *mover) stop(where, user, what, do string) {
+	w.finding.Lock()
+	defer w.finding.Unlock()
 	w.plan.List = append(w.plan.List, oldserver.Finding{Where: where, User: user, What: what, Do: do})
 }
 

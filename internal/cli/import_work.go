@@ -43,15 +43,19 @@ func (w *mover) work(ctx context.Context) error {
 		return err
 	}
 	defer stager.Close()
+	t := w.beginTaking(ctx, run.Run)
 	for _, u := range w.users {
 		if u.Service {
 			err = w.service(ctx, u)
 		} else {
-			err = w.user(ctx, u, run.Run, stager)
+			err = w.user(ctx, u, t, stager)
 		}
-		if err != nil {
-			return errors.Join(err, w.c.EndMoveIn(context.WithoutCancel(ctx), run.Run))
+		if err != nil || t.stopped() {
+			break
 		}
+	}
+	if err := t.end(err); err != nil {
+		return errors.Join(err, w.c.EndMoveIn(context.WithoutCancel(ctx), run.Run))
 	}
 	staging, hashing := stager.Took()
 	w.out.Staging, w.out.Hashing = staging.Seconds(), hashing.Seconds()
@@ -89,9 +93,9 @@ func (w *mover) service(ctx context.Context, u *moving) error {
 }
 
 // user moves in one user: directories, files, and then what depends on them.
-func (w *mover) user(ctx context.Context, u *moving, run string, stager *oldserver.Stager) error {
+func (w *mover) user(ctx context.Context, u *moving, t *taking, stager *oldserver.Stager) error {
 	for part := range slices.Chunk(u.dirs, takeAtOnce) {
-		if _, err := w.c.MoveIn(ctx, u.Name, model.MoveIn{Run: run, Dirs: movedDirs(part)}); err != nil {
+		if _, err := w.c.MoveIn(ctx, u.Name, model.MoveIn{Run: t.run, Dirs: movedDirs(part)}); err != nil {
 			return err
 		}
 	}
@@ -101,7 +105,7 @@ func (w *mover) user(ctx context.Context, u *moving, run string, stager *oldserv
 	if err := w.expiries(ctx, u); err != nil {
 		return err
 	}
-	return w.transfer(ctx, u, run, stager)
+	return w.transfer(u, t, stager)
 }
 
 // settings gives a new user what the old server had set.
@@ -171,52 +175,76 @@ func (w *mover) expiries(ctx context.Context, u *moving) error {
 	return nil
 }
 
-// transfer moves a user's files in. While the server takes a batch, the next one is staged.
-func (w *mover) transfer(ctx context.Context, u *moving, run string, stager *oldserver.Stager) error {
-	batches := make(chan []oldserver.Staged, 1)
-	done := make(chan error, 1)
-	failed := make(chan struct{})
-	go func() { // transfer waits for it
-		err := error(nil)
-		for b := range batches {
+// taking has the server take batches, one after the other, while the next ones are staged.
+type taking struct {
+	w       *mover
+	ctx     context.Context
+	run     string
+	batches chan takenBatch
+	failed  chan struct{} // closed after a batch that was not taken; those behind it are left
+	done    chan error
+}
+
+// takenBatch is a batch of a user's files.
+type takenBatch struct {
+	u     *moving
+	files []oldserver.Staged
+}
+
+func (w *mover) beginTaking(ctx context.Context, run string) *taking {
+	t := &taking{w: w, ctx: ctx, run: run, batches: make(chan takenBatch, 1), failed: make(chan struct{}),
+		done: make(chan error, 1)}
+	go func() { // end waits for it
+		var err error
+		for b := range t.batches {
 			if err == nil {
-				if err = w.take(ctx, u, run, b); err != nil {
-					close(failed)
+				if err = w.take(ctx, b.u, run, b.files); err != nil {
+					close(t.failed)
 				}
 			}
 		}
-		done <- err
+		t.done <- err
 	}()
-	stopped := func() bool {
-		select {
-		case <-failed:
-			return true
-		default:
-			return ctx.Err() != nil
-		}
+	return t
+}
+
+// stopped reports whether nothing more is to be staged.
+func (t *taking) stopped() bool {
+	select {
+	case <-t.failed:
+		return true
+	default:
+		return t.ctx.Err() != nil
 	}
-	var err error
-	for part := range slices.Chunk(u.files, takeAtOnce) {
-		if stopped() {
-			break
-		}
-		var b []oldserver.Staged
-		b, err = w.stage(part, u, stager, stopped)
-		if len(b) > 0 {
-			batches <- b
-		}
-		if err != nil {
-			break
-		}
+}
+
+// end waits until all batches are taken, and returns what hindered the import; err is what hindered staging.
+func (t *taking) end(err error) error {
+	close(t.batches)
+	if notTaken := <-t.done; notTaken != nil {
+		return notTaken
 	}
-	close(batches)
-	if taken := <-done; taken != nil {
-		return taken
-	}
-	if err == nil && ctx.Err() != nil {
-		err = fault.E("cli.transfer", fault.Unavailable, "The import was stopped.").WithHint("run it again: it goes on")
+	if err == nil && t.ctx.Err() != nil {
+		return fault.E("cli.work", fault.Unavailable, "The import was stopped.").WithHint("run it again: it goes on")
 	}
 	return err
+}
+
+// transfer stages a user's files, in batches that the server takes.
+func (w *mover) transfer(u *moving, t *taking, stager *oldserver.Stager) error {
+	for part := range slices.Chunk(u.files, takeAtOnce) {
+		if t.stopped() {
+			return nil
+		}
+		files, err := w.stage(part, u, stager, t.stopped)
+		if len(files) > 0 {
+			t.batches <- takenBatch{u, files}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // stage lays files into the folder, with as many workers as there are processors. After an error it returns what was

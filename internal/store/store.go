@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -211,6 +213,23 @@ func (q *Q) Patient() *Q {
 	return &p
 }
 
+var parameter = regexp.MustCompile(`\$[0-9]+`)
+
+// unnamed replaces $1, $2, … by ? if they are in this order, each once. To SQLite, $1 is a name, and its driver looks
+// up the name of each parameter, one after the other: of a statement with hundreds, that took longer than running it.
+func unnamed(query string) string {
+	n, inOrder := 0, true
+	out := parameter.ReplaceAllStringFunc(query, func(p string) string {
+		n++
+		inOrder = inOrder && p == "$"+strconv.Itoa(n)
+		return "?"
+	})
+	if !inOrder {
+		return query
+	}
+	return out
+}
+
 // stmt prepares a query once: on the reading pool, or on the writing
 // connection. SQLite only; PostgreSQL's driver keeps a cache of its own.
 func (q *Q) stmt(query string) (*sql.Stmt, error) {
@@ -221,7 +240,7 @@ func (q *Q) stmt(query string) (*sql.Stmt, error) {
 	if st, ok := cache.Load(query); ok {
 		return st.(*sql.Stmt), nil
 	}
-	st, err := prepare(context.Background(), query)
+	st, err := prepare(context.Background(), unnamed(query))
 	if err != nil {
 		return nil, err
 	}

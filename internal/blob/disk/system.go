@@ -56,8 +56,18 @@ func (OS) OpenFile(path string, flags int, mode os.FileMode) (File, error) {
 // Mkdir is os.Mkdir.
 func (OS) Mkdir(path string, mode os.FileMode) error { return os.Mkdir(path, mode) }
 
-// Rename is os.Rename.
-func (OS) Rename(from, to string) error { return os.Rename(from, to) }
+// Rename is os.Rename, which looks at the new name first: whether it is a folder. The kernel refuses that, too.
+func (OS) Rename(from, to string) error {
+	for {
+		err := unix.Rename(from, to)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, unix.EINTR) {
+			return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
+		}
+	}
+}
 
 // Link is os.Link.
 func (OS) Link(from, to string) error { return os.Link(from, to) }
