@@ -1,9 +1,11 @@
 package oldserver
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,6 +13,7 @@ import (
 	"testing"
 
 	"golang.org/x/crypto/ssh"
+	"golang.org/x/sys/unix"
 
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 )
@@ -120,6 +123,32 @@ func TestAWalkLeavesItsFolderByNoWay(t *testing.T) {
 	testkit.Must(t, err)
 	if _, err := s.Open("d/secret"); err == nil || errors.Is(err, fs.ErrNotExist) {
 		t.Error("it was opened: ", err)
+	}
+}
+
+// A file of somebody else with an access control list may be closed to the user, whatever its mode says.
+func TestAFileWithAnAccessControlList(t *testing.T) {
+	top := t.TempDir()
+	write(t, top, map[string]string{"listed": "l", "plain": "p"})
+	var list []byte
+	for _, e := range []struct {
+		tag, may uint16
+		id       uint32
+	}{{0x01, 6, math.MaxUint32}, {0x02, 0, 4711}, {0x04, 4, math.MaxUint32}, {0x10, 4, math.MaxUint32},
+		{0x20, 4, math.MaxUint32}} { // owner, user 4711, group, mask, others
+		list = binary.LittleEndian.AppendUint16(list, e.tag)
+		list = binary.LittleEndian.AppendUint16(list, e.may)
+		list = binary.LittleEndian.AppendUint32(list, e.id)
+	}
+	list = append(binary.LittleEndian.AppendUint32(nil, 2), list...) // the form of <linux/posix_acl_xattr.h>
+	testkit.Must(t, unix.Lsetxattr(filepath.Join(top, "listed"), "system.posix_acl_access", list, 0))
+	for uid, want := range map[int]int{os.Getuid(): 2, os.Getuid() + 4711: 1} {
+		var f Findings
+		tree, err := Walk(&User{Folder: top, May: May{UID: uid}}, &f)
+		testkit.Must(t, err)
+		if len(tree.Files) != want || f.Stops() != 2-want {
+			t.Errorf("for the user %d: %+v, %+v", uid, tree.Files, f)
+		}
 	}
 }
 

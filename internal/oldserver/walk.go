@@ -204,7 +204,7 @@ func (w *walker) rights(full string, info fs.FileInfo, where string) exchange.Ri
 		}
 		return exchange.AllRights
 	}
-	if n, err := unix.Lgetxattr(where, "system.posix_acl_access", nil); err == nil && n > 0 {
+	if hasACL(where) {
 		w.f.add(where, w.user.Old, "It has an access control list, which is not read.",
 			"see what it allows, and set the rights here (user dir set); remove the list, or use --skip-listed")
 	}
@@ -212,6 +212,12 @@ func (w *walker) rights(full string, info fs.FileInfo, where string) exchange.Ri
 		return exchange.AllRights
 	}
 	return look
+}
+
+// hasACL reports whether permissions are not all that decides about access.
+func hasACL(name string) bool {
+	n, err := unix.Lgetxattr(name, "system.posix_acl_access", nil)
+	return err == nil && n > 0
 }
 
 // access reports whether the user has permissions (4 read, 2 write, 1 enter).
@@ -265,7 +271,13 @@ func (w *walker) file(info fs.FileInfo, below, full string) {
 	if linked {
 		e.Mode = was.mode
 	}
-	if w.user.May.UID >= 0 && w.user.May.Rights == nil && !linked && !w.access(info, 4) {
+	judged := w.user.May.UID >= 0 && w.user.May.Rights == nil && !linked
+	if judged && st != nil && int(st.Uid) != w.user.May.UID && hasACL(where) { // a list says nothing of the owner
+		w.f.add(where, w.user.Old, "It has an access control list, which is not read, and belongs to another user.",
+			"see whether the user could read it; remove the list, or leave the file out with --skip-listed")
+		return
+	}
+	if judged && !w.access(info, 4) {
 		w.f.add(where, w.user.Old, "The user could not read this file on the old server.",
 			"leave it out with --skip-listed, or give the user the right")
 		return
