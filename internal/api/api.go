@@ -36,6 +36,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/overview"
 	"github.com/sallyport-sftp/sallyport/internal/partners"
 	"github.com/sallyport-sftp/sallyport/internal/retention"
+	"github.com/sallyport-sftp/sallyport/internal/telemetry"
 	"github.com/sallyport-sftp/sallyport/internal/trace"
 	"github.com/sallyport-sftp/sallyport/internal/tree"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -151,6 +152,15 @@ func New(r Services) http.Handler {
 	return stateCodes(mux)
 }
 
+// traced continues the trace that a request's headers name.
+func traced(ctx huma.Context, next func(huma.Context)) {
+	if parent := ctx.Header("Traceparent"); parent != "" {
+		of := http.Header{"Traceparent": {parent}, "Tracestate": {ctx.Header("Tracestate")}}
+		ctx = huma.WithContext(ctx, telemetry.From(ctx.Context(), of))
+	}
+	next(ctx)
+}
+
 func build(r Services) (*http.ServeMux, huma.API) {
 	installProblem()
 	mux := http.NewServeMux()
@@ -161,7 +171,7 @@ func build(r Services) (*http.ServeMux, huma.API) {
 		Description: "An API token, over the network. On the socket of the server's own machine nothing is needed."}}
 	cfg.Security = []map[string][]string{{"token": {}}}
 	api := humago.New(mux, cfg)
-	api.UseMiddleware(inZone(api))
+	api.UseMiddleware(inZone(api), traced)
 	rt := &routes{api, r, make(chan struct{}, 1)}
 	rt.people()
 	rt.keys()

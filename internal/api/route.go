@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"github.com/sallyport-sftp/sallyport/internal/telemetry"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
@@ -43,7 +44,9 @@ func route[In, Out any](rt *routes, id, method, path, summary string,
 // do it. It checks the names in the input first (checkNames), and turns errors into answers.
 func handle[In, Out any](rt *routes, o huma.Operation, do func(ctx context.Context, in *In) (*Out, error)) {
 	o.Middlewares = append(huma.Middlewares{rt.permit(o.OperationID)}, o.Middlewares...)
-	huma.Register(rt, o, func(ctx context.Context, in *In) (*Out, error) {
+	huma.Register(rt, o, func(ctx context.Context, in *In) (answer *Out, err error) {
+		ctx, end := telemetry.Serve(ctx, o.OperationID)
+		defer func() { end(err) }()
 		if o.Method != http.MethodGet {
 			if err := still(ctx); err != nil {
 				return nil, rt.fail(err)

@@ -36,6 +36,7 @@ type Config struct {
 	Web      Web               `yaml:"web" envPrefix:"WEB_"`
 	SignIn   SignIn            `yaml:"sign_in" envPrefix:"SIGN_IN_"`
 	Metrics  Metrics           `yaml:"metrics" envPrefix:"METRICS_"`
+	Traces   Traces            `yaml:"traces" envPrefix:"TRACES_"`
 	Mail     Mail              `yaml:"mail" envPrefix:"MAIL_"`
 	Webhooks Webhooks          `yaml:"webhooks" envPrefix:"WEBHOOKS_"`
 	Expect   Expect            `yaml:"expectations" envPrefix:"EXPECTATIONS_"`
@@ -318,7 +319,7 @@ func Default() Config {
 			Changes: 100_000, TokenRequests: 1200},
 		Keys: Keys{PerUser: 5, Types: []string{"ed25519", "ecdsa", "rsa"}, RSAMin: 2048, RSAMax: 8192,
 			Overlap: Duration(14 * 24 * time.Hour), MadeBy: model.KeysByBoth},
-		Users: Users{NameRule: "account-id"}, SignIn: defaultSignIn(),
+		Users: Users{NameRule: "account-id"}, SignIn: defaultSignIn(), Traces: Traces{Percent: 100},
 		Onboard: Onboarding{Open: true, AnswerWithin: Duration(48 * time.Hour), VerifyWithin: Duration(72 * time.Hour),
 			RemindAfter: Duration(7 * 24 * time.Hour), ExpireAfter: Duration(30 * 24 * time.Hour), PerAddress: 10, PerEmail: 3,
 			PerHour: 300, Unverified: 2000},

@@ -66,6 +66,10 @@ func TestMistakesNameFileLineAndTheNearestField(t *testing.T) {
 		{"templates: {customer: {dirs: [{path: /up, rights: [fly]}]}}\n", "", `"fly" is not a right`, ""},
 		{"templates: {friend: {}}\n", "", `no kind of user "friend"`, ""},
 		{"log: {level: loud}\n", "", `"loud" is not one of`, ""},
+		{"limits: {rate_total: 1KiB}\n", "", "limits.rate_total: must be at least 16 KiB", ""},
+		{"traces: {endpoint: otel}\n", "", `"otel" is not an address`, "such as https://"},
+		{"traces: {percent: 101}\n", "", "traces.percent: from 0 to 100", ""},
+		{"traces: {endpoint: \"http://otel:4318\", token: x}\n", "", "not sent without TLS", "write https://"},
 		{"", "SALLYPORT_LIMITS_IDEL=5m", "SALLYPORT_LIMITS_IDEL", "did you mean SALLYPORT_LIMITS_IDLE?"},
 		{"", "SALLYPORT_LIMITS_IDLE=soon", "soon", ""},
 	} {

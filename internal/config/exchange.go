@@ -2,6 +2,8 @@ package config
 
 import (
 	"net"
+	"net/netip"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,6 +17,32 @@ import (
 // Metrics has the address of the Prometheus listener. Without it there is none.
 type Metrics struct {
 	Listen string `yaml:"listen" env:"LISTEN"` // "127.0.0.1:9222"
+}
+
+// Traces says where spans of OpenTelemetry traces go. Without an address, there are none.
+type Traces struct {
+	Endpoint string `yaml:"endpoint" env:"ENDPOINT"` // URL of a collector: "https://otel.example.com:4318"
+	Token    string `yaml:"token" env:"TOKEN"`       // bearer token
+	CA       string `yaml:"ca" env:"CA"`             // file of certificates to trust, besides the system's
+	Percent  int    `yaml:"percent" env:"PERCENT"`   // of the traces that begin here
+}
+
+func (t Traces) check(f *findings) {
+	if t.Percent < 0 || t.Percent > 100 {
+		f.bad("traces.percent", "from 0 to 100.")
+	}
+	if t.Endpoint == "" {
+		return
+	}
+	u, err := url.Parse(t.Endpoint)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+		f.bad("traces.endpoint", "%q is not an address.", t.Endpoint).Hint = "such as https://otel.example.com:4318"
+		return
+	}
+	local, err := netip.ParseAddr(u.Hostname())
+	if u.Scheme == "http" && t.Token != "" && (err != nil || !local.IsLoopback()) {
+		f.bad("traces.token", "is not sent without TLS to another machine.").Hint = "write https:// in traces.endpoint"
+	}
 }
 
 // Mail is how mail is sent. Without a host, no mail is sent.

@@ -255,6 +255,7 @@ func (c *Config) check(f *findings) {
 		}
 		t.check("templates."+string(kind), f)
 	}
+	c.Traces.check(f)
 	f.oneOf("sandbox", c.Sandbox, "on", "off", "require")
 	f.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	f.oneOf("log.format", c.Log.Format, "text", "json")

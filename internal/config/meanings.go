@@ -235,6 +235,13 @@ var meanings = map[string]string{
 	"backup.expected":   "Whether status says so even if no backup was ever made.",
 	"backup.warn_after": "Age of the newest good backup from which status says so.",
 
+	"traces": "Spans of OpenTelemetry traces: API requests, log-ins, stored files, webhooks, mails. " +
+		"Off without an address.",
+	"traces.endpoint": "URL of a collector, by OTLP over HTTP: https://otel.example.com:4318. Empty: no traces.",
+	"traces.token":    "Bearer token for it.",
+	"traces.ca":       "File of certificates to trust, besides the system's.",
+	"traces.percent":  "How many of a hundred traces that begin here are kept. Others are as their beginning says.",
+
 	"log":        "What the server writes to standard error.",
 	"log.level":  "debug, info, warn or error.",
 	"log.format": "text or json.",

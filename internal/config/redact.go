@@ -11,7 +11,7 @@ import (
 )
 
 // secretSettings are never shown. A short hash tells whether they changed.
-var secretSettings = []string{"mail.password", "sign_in.sso.client_secret"}
+var secretSettings = []string{"mail.password", "sign_in.sso.client_secret", "traces.token"}
 
 // Redacted flattens a configuration to names and values. Secrets are replaced by a short hash.
 func (c Config) Redacted() map[string]string {

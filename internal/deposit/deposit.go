@@ -23,6 +23,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/blob"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/telemetry"
 )
 
 // ErrUnknown is in the chain of an error when it is not known yet whether a deposit is stored. The
@@ -80,6 +81,8 @@ type Deposit struct {
 	Stage Staged
 	Blob  store.Blob   // ID, Key, Size and SHA256 as Record writes them
 	Guard *store.Guard // of the login that makes it; nil for others
+	// Trace is what the spans of the deposit belong to; its end ends nothing. Nil: they are a trace of their own.
+	Trace context.Context //nolint:containedctx // a deposit is the argument of one call
 	// Record writes the blob's row (store.Tx.AddBlob) and what refers to it. Like every function of a
 	// transaction, it may run more than once.
 	Record func(tx *store.Tx) error
@@ -92,11 +95,21 @@ type Deposit struct {
 // Commit stores a deposit and returns when the rows are durable. It cannot be cancelled: a client that
 // disconnects does not undo it. After an error the stage is as before, unless the chain has ErrUnknown
 // or blob.ErrSealed; then the stage must not be used any more.
-func (d *Desk) Commit(in Deposit) error {
-	if err := in.Stage.Commit(in.Blob.Key, in.Blob.Size); err != nil {
+func (d *Desk) Commit(in Deposit) (err error) {
+	ctx := context.Background()
+	if in.Trace != nil {
+		ctx = context.WithoutCancel(in.Trace)
+	}
+	ctx, end := telemetry.Step(ctx, "store file", telemetry.Blob.String(in.Blob.ID), telemetry.Bytes.Int64(in.Blob.Size))
+	defer func() { end(err) }()
+	_, synced := telemetry.Step(ctx, "make bytes durable")
+	err = in.Stage.Commit(in.Blob.Key, in.Blob.Size)
+	if synced(err); err != nil {
 		return err
 	}
-	err := d.store.WriteAs(context.Background(), in.Guard, in.Record)
+	_, written := telemetry.Step(ctx, "write rows")
+	err = d.store.WriteAs(context.Background(), in.Guard, in.Record)
+	written(err)
 	if errors.Is(err, store.ErrOutcomeUnknown) {
 		d.log.Warn("a commit got no answer", "blob", in.Blob.ID, "err", err)
 		return d.find(in, err)

@@ -186,7 +186,7 @@ func (r *Service) publishStage(ctx context.Context, actor string, f model.Feed, 
 	var out model.Publication
 	if err == nil {
 		late := in.upload.decide()
-		err = r.o.Desk.Commit(deposit.Deposit{Stage: in.Stage, Blob: in.Blob, Guard: p.Guard,
+		err = r.o.Desk.Commit(deposit.Deposit{Trace: ctx, Stage: in.Stage, Blob: in.Blob, Guard: p.Guard,
 			Record: func(tx *store.Tx) (err error) {
 				before, out = repeat{}, first
 				if before, err = r.repeated(&tx.Q, p, first); err == nil && before.Repeated {

@@ -1,13 +1,27 @@
 package node
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
 	"time"
 
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/metrics"
+	"github.com/sallyport-sftp/sallyport/internal/telemetry/otlp"
 )
+
+// traceWork sends traces, if an address for them is configured.
+func (n *Node) traceWork(ctx context.Context) (err error) {
+	t := &n.cfg.Traces
+	if t.Endpoint == "" {
+		return nil
+	}
+	n.stopTraces, err = otlp.Start(ctx, otlp.Options{Endpoint: t.Endpoint, Token: t.Token, CA: t.CA,
+		Sample: float64(t.Percent) / 100, Version: exchange.Version, Node: n.name, Log: n.log})
+	return err
+}
 
 // openMetrics serves /metrics and /healthz, if an address is configured.
 func (n *Node) openMetrics() error {

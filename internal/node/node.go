@@ -129,6 +129,7 @@ type Node struct {
 	revoked      *account.Revocations
 	processor    *fair.Share // divides processor time among users
 	bandwidth    *fair.Bandwidth
+	stopTraces   func() // nil: none are sent
 	ssh          *sshd.Server
 	api          *http.Server
 	listeners    []net.Listener
@@ -195,6 +196,9 @@ func Start(o Options) (n *Node, err error) {
 		return n, fault.Wrap("node.Start", fault.Invalid, err)
 	}
 	if n.key, err = keeper.SigningKey(ctx); err != nil {
+		return n, err
+	}
+	if err := n.traceWork(ctx); err != nil {
 		return n, err
 	}
 	if err := n.buildServices(ctx); err != nil {
@@ -380,6 +384,9 @@ func (n *Node) Close(ctx context.Context) {
 	}
 	if n.blobs != nil {
 		n.blobs.Close()
+	}
+	if n.stopTraces != nil {
+		n.stopTraces()
 	}
 	if n.store != nil {
 		if err := n.store.Close(); err != nil {

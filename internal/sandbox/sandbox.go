@@ -55,7 +55,7 @@ func For(c config.Config, file string) Grants {
 			g.Write = append(g.Write, path)
 		}
 	}
-	files := []string{file, c.Web.TLSCert, c.Web.TLSKey, c.Web.ACME.CA, c.Mail.CA, c.Operator.Logo}
+	files := []string{file, c.Web.TLSCert, c.Web.TLSKey, c.Web.ACME.CA, c.Mail.CA, c.Traces.CA, c.Operator.Logo}
 	if u, err := url.Parse(c.Database.URL); err == nil {
 		for _, name := range []string{"sslrootcert", "sslcert", "sslkey", "passfile"} {
 			files = append(files, u.Query().Get(name))

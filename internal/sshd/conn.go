@@ -16,6 +16,7 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/sshwire"
+	"github.com/sallyport-sftp/sallyport/internal/telemetry"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
 )
@@ -30,6 +31,7 @@ func (s *Server) handle(l Listener, nc net.Conn, from netip.Addr, place *halfOpe
 		s.gate.done(place)
 		return
 	}
+	ctx, end := telemetry.Serve(s.ctx, "sftp log-in")
 	conn, chans, requests, err := s.handshake(a, nc)
 	s.gate.done(place)
 	if err != nil {
@@ -43,10 +45,15 @@ func (s *Server) handle(l Listener, nc net.Conn, from netip.Addr, place *halfOpe
 		}
 		s.o.Log.Info("log-in refused", "reference", a.rec.Reference, "address", from, "user", valid.Printable(a.rec.User),
 			"client", a.rec.Client, "reason", a.rec.Outcome, "detail", valid.Printable(a.rec.Detail))
+		telemetry.Note(ctx, telemetry.Outcome.String(a.rec.Outcome))
+		end(nil) // a refusal is no failure of ours
 		s.ended(a)
 		return
 	}
 	sess := a.session
+	telemetry.Note(ctx, telemetry.Outcome.String(model.ReasonOK), telemetry.User.String(sess.login.User.Name),
+		telemetry.Session.String(sess.login.Session))
+	end(nil)
 	sess.conn = conn
 	a.rec.LoggedIn, a.rec.Outcome, a.rec.Unknown = true, model.ReasonOK, nil
 	a.rec.KeyID, a.rec.Fingerprint, a.rec.Session, a.rec.UserID = sess.login.KeyID, sess.login.Fingerprint,

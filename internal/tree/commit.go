@@ -15,6 +15,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/mailbox"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/telemetry"
 )
 
 // commit hands an image to the committer after a CLOSE, which is completed even if
@@ -60,7 +61,10 @@ func (s *Session) storeGuarded(img *image) error {
 }
 
 // store makes an image's bytes durable and then writes its rows.
-func (s *Session) store(img *image) error {
+func (s *Session) store(img *image) (err error) {
+	ctx, end := telemetry.Serve(context.Background(), "sftp store", telemetry.User.String(s.login.User.Name),
+		telemetry.Session.String(s.login.Session))
+	defer func() { end(err) }()
 	now := s.t.now()
 	c, stage, err := img.seal(s.cut, now)
 	if err != nil {
@@ -70,7 +74,7 @@ func (s *Session) store(img *image) error {
 		if err := s.finishWalks(); err != nil {
 			return err
 		}
-		err = s.t.desk.Commit(deposit.Deposit{Stage: stage, Guard: s.guard,
+		err = s.t.desk.Commit(deposit.Deposit{Trace: ctx, Stage: stage, Guard: s.guard,
 			Blob:   store.Blob{ID: c.BlobID, Key: c.Key, Size: c.Size, SHA256: c.SHA256},
 			Record: func(tx *store.Tx) error { return s.record(tx, img, c, now) }, Late: img.finish})
 		if !errors.Is(err, errOwed) {

@@ -16,6 +16,7 @@ import (
 	gomail "github.com/wneessen/go-mail"
 
 	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/telemetry"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
@@ -71,8 +72,10 @@ func (m *Mailer) loadCA() error {
 
 // Send sends one mail to the mail server. A permanent refusal is Denied; other failures are
 // Unavailable.
-func (m *Mailer) Send(ctx context.Context, msg model.Message) error {
+func (m *Mailer) Send(ctx context.Context, msg model.Message) (err error) {
 	const op = "mail.Send"
+	ctx, end := telemetry.Call(ctx, "send mail", telemetry.Kind.String(msg.Kind), telemetry.Message.String(msg.ID))
+	defer func() { end(err) }()
 	out := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
 	if err := errors.Join(m.setFrom(out), out.To(msg.Target)); err != nil {
 		return fault.E(op, fault.Denied, "The address cannot be written to: %v.", err)

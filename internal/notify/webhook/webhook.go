@@ -22,6 +22,7 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/telemetry"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
 )
@@ -115,8 +116,11 @@ func (s *Sender) CheckURL(u string) error { return s.policy.CheckURL(u) }
 
 // Post sends one message. Every answer except 2xx is an error. 410 Gone is NotFound: the
 // receiver wants no more messages.
-func (s *Sender) Post(ctx context.Context, w model.Webhook, m model.Message) error {
+func (s *Sender) Post(ctx context.Context, w model.Webhook, m model.Message) (err error) {
 	const op = "webhook.Post"
+	ctx, end := telemetry.Call(ctx, "post webhook", telemetry.Target.String(w.Name), telemetry.Kind.String(m.Kind),
+		telemetry.Message.String(m.ID))
+	defer func() { end(err) }()
 	now := s.clock()
 	signatures := make([]string, 0, 2)
 	for _, secret := range []string{w.Secret, w.OldSecret} {
@@ -141,6 +145,7 @@ func (s *Sender) Post(ctx context.Context, w model.Webhook, m model.Message) err
 	req.Header.Set("User-Agent", "Sallyport")
 	req.Header.Set(standardwebhooks.HeaderWebhookID, m.EventID)
 	req.Header.Set(standardwebhooks.HeaderWebhookTimestamp, strconv.FormatInt(now.Unix(), 10))
+	telemetry.Into(ctx, req.Header)
 	req.Header.Set(standardwebhooks.HeaderWebhookSignature, strings.Join(signatures, " "))
 	resp, err := s.http.Do(req)
 	if err != nil {
