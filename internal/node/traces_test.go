@@ -100,8 +100,8 @@ func TestTracesReachACollector(t *testing.T) {
 	if g.token != "Bearer secret-token" {
 		t.Errorf("the collector was told %q", g.token)
 	}
-	for _, name := range []string{"sftp log-in", "sftp store", "store file", "make bytes durable", "write rows", "add-user",
-		"post webhook"} {
+	for _, name := range []string{"sftp log-in", "sftp store", "store file", "make bytes durable", "write rows",
+		"add-user", "post webhook"} {
 		if len(g.named(name)) == 0 {
 			t.Fatalf("there is no span %q", name)
 		}
