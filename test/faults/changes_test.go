@@ -116,11 +116,25 @@ func writing(t *testing.T) (ids []string) {
 }
 
 // run does an operation once, and once more if it failed, and returns what there
-// is more of than before.
+// is more of than before. If nothing was to be disturbed (the log was sealed by its clock a moment before), it begins
+// again with another account.
 func (l *lossy) run(c change, rule func(testkit.Match) <-chan struct{}, how string) string {
 	l.t.Helper()
-	l.prepare(c)
-	before := l.rows()
+	for try := 1; ; try++ {
+		l.prepare(c)
+		before := l.rows()
+		met, err := l.disturb(c, rule)
+		if met {
+			return l.settle(c, rule != nil, how, before, err)
+		}
+		if try == 3 {
+			l.t.Fatalf("%s: no COMMIT was met; the request ended with %v", how, err)
+		}
+	}
+}
+
+// disturb sends the request while a rule is about COMMITs, and reports whether one was met.
+func (l *lossy) disturb(c change, rule func(testkit.Match) <-chan struct{}) (met bool, err error) {
 	const plenty = 12 // COMMITs of one request and beside it
 	var first <-chan struct{}
 	if rule != nil {
@@ -129,17 +143,23 @@ func (l *lossy) run(c change, rule func(testkit.Match) <-chan struct{}, how stri
 			rule(testkit.Commit)
 		}
 	}
-	err := l.send(c)
+	err = l.send(c)
 	l.proxy.Clear()
 	if first != nil {
 		select {
 		case <-first: // the caller may hear of it a moment earlier
-		case <-time.After(10 * time.Second):
-			l.t.Fatalf("%s: no COMMIT was met; the request ended with %v", how, err)
+		case <-time.After(5 * time.Second):
+			return false, err
 		}
 	}
+	return true, err
+}
+
+// settle repeats the request if it failed, and returns what there is more of than before.
+func (l *lossy) settle(c change, disturbed bool, how string, before map[string]int, err error) string {
+	l.t.Helper()
 	if err != nil {
-		if rule == nil {
+		if !disturbed {
 			testkit.Must(l.t, err)
 		}
 		if !fault.Is(err, fault.Unavailable) || !strings.Contains(fault.PublicText(err), "not known") &&
@@ -155,7 +175,7 @@ func (l *lossy) run(c change, rule func(testkit.Match) <-chan struct{}, how stri
 			l.t.Fatalf("%s: %v; repeated: %v", how, err, again)
 		}
 	}
-	if rule != nil {
+	if disturbed {
 		l.t.Logf("%s: %v", how, err)
 	}
 	testkit.Eventually(l.t, "what follows a refusal is done",
