@@ -34,12 +34,13 @@ const soonest = time.Millisecond
 
 // awaitFor is how long the next caller of a party that had its turn is awaited before others go on. Most
 // sessions ask for one piece at a time, and come back within microseconds: without this, one with small
-// pieces would have a small part. The bytes of this time are not lost; the bucket keeps them.
+// pieces would have a small part. The bytes of this time are not lost, since the bucket keeps them: whoever
+// comes back slowly is awaited until it is half full.
 const awaitFor = 2 * time.Millisecond
 
 // Bandwidth limits the bytes that parties move. Parties that wait take turns by bytes, however many
 // callers each has (start-time fair queueing: Goyal, Vin, Cheng, 1996); the callers of one party go in the
-// order they came. A party that waits only for its own limit delays nobody. The zero value has no limit.
+// order they came. A party that waits only for its own limit delays nobody. NewBandwidth makes one.
 type Bandwidth struct {
 	limited atomic.Bool // so that callers do not meet at mu while there is no limit
 
@@ -47,18 +48,21 @@ type Bandwidth struct {
 	rates   Rates
 	all     bucket
 	of      map[string]*mover
-	present []*mover // those with callers that wait, and those whose next caller is awaited
+	ready   movers   // with callers that wait, by the start of their next turn
+	held    movers   // with callers that wait until their own limit lets them, by that time
+	awaited []*mover // without callers; the next one is awaited for a moment
 	turn    float64  // start of the latest turn, in bytes
 	timer   *time.Timer
 }
 
 // mover is a party.
 type mover struct {
-	own     bucket
-	next    float64 // start of its next turn, in bytes
-	queue   []*take
-	present bool      // is in Bandwidth.present
-	awaited time.Time // until then it is present although no caller waits
+	own   bucket
+	next  float64 // start of its next turn, in bytes
+	queue []*take
+	in    *movers   // that has it: ready, held or neither
+	at    int       // its index there
+	until time.Time // in held: when its own limit lets it; in awaited: how long it is
 }
 
 // take is a caller that waits.
@@ -72,6 +76,11 @@ type take struct {
 type bucket struct {
 	left float64
 	at   time.Time // the time of left
+}
+
+// NewBandwidth returns a Bandwidth without limits.
+func NewBandwidth() *Bandwidth {
+	return &Bandwidth{of: map[string]*mover{}, ready: movers{earlier: byTurn}, held: movers{earlier: byTime}}
 }
 
 func burst(rate int64) float64 { return max(float64(rate)*burstTime.Seconds(), leastBurst) }
@@ -103,6 +112,9 @@ func (b *Bandwidth) Set(r Rates) {
 	}
 	b.rates = r
 	b.limited.Store(r != Rates{})
+	for len(b.held.list) > 0 { // their own limit is another one
+		b.ready.add(b.held.list[0])
+	}
 	b.dispatch(now)
 }
 
@@ -116,7 +128,7 @@ func (b *Bandwidth) Rates() Rates {
 // Take waits until a party may move n bytes, or returns the error of ctx when that ends first. Before it
 // waits, it calls before.
 func (b *Bandwidth) Take(ctx context.Context, party string, n int, before func()) error {
-	if !b.limited.Load() {
+	if n == 0 || !b.limited.Load() {
 		return nil
 	}
 	t := &take{n: n, given: make(chan struct{})}
@@ -134,8 +146,12 @@ func (b *Bandwidth) Take(ctx context.Context, party string, n int, before func()
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if i := slices.Index(m.queue, t); i >= 0 {
-		m.queue = slices.Delete(m.queue, i, i+1)
+	i := slices.Index(m.queue, t)
+	if i < 0 {
+		return nil // the turn came at the same moment
+	}
+	if m.queue = slices.Delete(m.queue, i, i+1); len(m.queue) == 0 {
+		m.in.remove(m)
 	}
 	return ctx.Err()
 }
@@ -151,12 +167,17 @@ func (b *Bandwidth) enqueue(party string, t *take) *mover {
 		m = &mover{own: bucket{burst(b.rates.Party), now}}
 		b.of[party] = m
 	}
-	if !m.present {
-		m.next = max(m.next, b.turn) // what it did not use before is lost
-		m.present = true
-		b.present = append(b.present, m)
-	}
 	m.queue = append(m.queue, t)
+	if m.in == nil {
+		i := slices.Index(b.awaited, m)
+		if i >= 0 {
+			b.awaited = slices.Delete(b.awaited, i, i+1)
+		}
+		if i < 0 || now.After(m.until) {
+			m.next = max(m.next, b.turn) // what it did not use before is lost
+		}
+		b.ready.add(m)
+	}
 	b.dispatch(now)
 	return m
 }
@@ -175,76 +196,75 @@ func (b *Bandwidth) Back(party string, n int) {
 	b.all.left += float64(n)
 	m.own.left += float64(n)
 	m.next -= float64(n)
-	if len(b.present) > 0 {
-		b.dispatch(time.Now())
+	if m.in != nil {
+		b.ready.add(m)
 	}
+	b.dispatch(time.Now())
 }
 
-// dispatch gives turns as long as there are bytes, and sets the timer for the next one. It looks at all
-// parties that wait: a thousand cost a few microseconds. Callers hold mu.
+// dispatch gives turns as long as there are bytes, and sets the timer for the next one. Callers hold mu.
 func (b *Bandwidth) dispatch(now time.Time) {
 	b.all.refill(b.rates.All, now)
-	b.present = slices.DeleteFunc(b.present, func(m *mover) bool {
+	for len(b.held.list) > 0 && !b.held.list[0].until.After(now) {
+		b.ready.add(b.held.list[0])
+	}
+	for len(b.ready.list) > 0 {
+		m := b.ready.list[0]
 		m.own.refill(b.rates.Party, now)
-		m.present = len(m.queue) > 0 || m.awaited.After(now)
-		return !m.present
-	})
-	for {
-		next, wait := b.first(now)
-		if next != nil {
-			wait = b.all.wait(b.rates.All)
+		if wait := m.own.wait(b.rates.Party); wait > 0 {
+			m.until = now.Add(wait)
+			b.held.add(m)
+			continue
 		}
-		if wait > 0 {
+		// One that its own limit held makes up for a burst at most.
+		if least := b.turn - burst(b.rates.All); m.next < least {
+			m.next = least
+			b.ready.add(m)
+			continue
+		}
+		if wait := max(b.all.wait(b.rates.All), b.await(m, now)); wait > 0 {
 			b.later(wait)
-		}
-		if wait > 0 || next == nil {
 			return
 		}
-		b.give(next, now)
+		b.give(m, now)
+	}
+	if len(b.held.list) > 0 {
+		b.later(b.held.list[0].until.Sub(now))
 	}
 }
 
-// first returns the party whose turn begins first, of those whose own limit lets them. If it is nil, wait
-// is how long until there may be one; 0 if nobody waits.
-func (b *Bandwidth) first(now time.Time) (next *mover, wait time.Duration) {
-	earlier := func(d time.Duration) {
-		if wait == 0 || d < wait {
-			wait = d
+// await returns how long a party whose turn it is waits for one that had a turn just now and would be
+// before it. Nobody is awaited while there are bytes for both.
+func (b *Bandwidth) await(m *mover, now time.Time) (wait time.Duration) {
+	b.awaited = slices.DeleteFunc(b.awaited, func(a *mover) bool { return !a.until.After(now) })
+	if b.all.left >= burst(b.rates.All)/2 {
+		return 0
+	}
+	for _, a := range b.awaited {
+		a.own.refill(b.rates.Party, now)
+		if a.next < m.next && a.own.wait(b.rates.Party) == 0 {
+			wait = max(wait, a.until.Sub(now))
 		}
 	}
-	var awaited *mover
-	for _, m := range b.present {
-		// One that its own limit held makes up for a burst at most.
-		m.next = max(m.next, b.turn-burst(b.rates.All))
-		w := m.own.wait(b.rates.Party)
-		switch {
-		case len(m.queue) == 0:
-			if w == 0 && m.awaited.After(now) && (awaited == nil || m.next < awaited.next) {
-				awaited = m
-			}
-		case w > 0:
-			earlier(w)
-		case next == nil || m.next < next.next:
-			next = m
-		}
-	}
-	if next != nil && awaited != nil && awaited.next < next.next {
-		earlier(awaited.awaited.Sub(now))
-		next = nil
-	}
-	return next, wait
+	return wait
 }
 
 // give gives a party a turn.
 func (b *Bandwidth) give(m *mover, now time.Time) {
 	t := m.queue[0]
 	m.queue = m.queue[1:]
-	m.awaited = now.Add(awaitFor)
 	b.turn = max(b.turn, m.next)
 	m.next += float64(t.n)
 	m.own.left -= float64(t.n)
 	b.all.left -= float64(t.n)
 	close(t.given)
+	if len(m.queue) > 0 {
+		b.ready.add(m)
+		return
+	}
+	m.in.remove(m)
+	m.until = now.Add(awaitFor)
+	b.awaited = append(b.awaited, m)
 }
 
 // later calls dispatch after a time.
@@ -262,15 +282,12 @@ func (b *Bandwidth) later(wait time.Duration) {
 
 // prune forgets parties that could be new, once there are many.
 func (b *Bandwidth) prune(now time.Time) {
-	if b.of == nil {
-		b.of = map[string]*mover{}
-	}
 	if len(b.of) < maxUses {
 		return
 	}
 	for party, m := range b.of {
 		m.own.refill(b.rates.Party, now)
-		if !m.present && m.next <= b.turn && m.own.left >= burst(b.rates.Party) {
+		if m.in == nil && m.next <= b.turn && m.own.left >= burst(b.rates.Party) {
 			delete(b.of, party)
 		}
 	}

@@ -153,7 +153,7 @@ func Start(o Options) (n *Node, err error) {
 		o.Clock = time.Now
 	}
 	n = &Node{readings: platform.NewReadings(), probes: exchange.NewProbes(),
-		processor: fair.NewShare(new(fair.Processor).Short), bandwidth: &fair.Bandwidth{},
+		processor: fair.NewShare(new(fair.Processor).Short), bandwidth: fair.NewBandwidth(),
 		offered: make(chan model.PendingKey, 64), o: o, cfg: o.Config, log: slog.New(quietlog.New(o.Log.Handler())),
 		clock: o.Clock, ids: exchange.NewIDs(o.Clock, rand.Reader)}
 	ctx, cancel := context.WithCancel(context.Background())

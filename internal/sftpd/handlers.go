@@ -192,9 +192,10 @@ func (o *replies) reading() bool {
 }
 
 func (s *Session) handleWrite(q *sftpwire.Request) {
-	f, err := s.fileOf(q.Handle)
+	err := s.take(len(q.Data)) // for no handle, too: the bytes came
+	var f File
 	if err == nil {
-		err = s.take(len(q.Data))
+		f, err = s.fileOf(q.Handle)
 	}
 	if err != nil {
 		s.status(q.ID, err)

@@ -34,8 +34,8 @@ func (s *Session) take(n int) error {
 	}
 	var began time.Time
 	err := s.o.Bandwidth.Take(s.ctx, n, func() {
-		began = time.Now()
 		s.out.pause()
+		began = time.Now()
 	})
 	if !began.IsZero() {
 		s.out.resume()

@@ -101,14 +101,36 @@ func (s *session) oldestWrite() (age time.Duration) {
 	return age
 }
 
+// aliveEvery is how often a client whose session waits for bandwidth hears of us. Programs give a server up
+// that answers nothing for half a minute, and what they ask is not read meanwhile.
+const aliveEvery = 5 * time.Second
+
 // hold notes that a channel's session waits for bandwidth, until release is called.
 func (s *session) hold() (release func()) {
 	s.holds.Add(1)
 	open := s.wire.Hold()
+	over := make(chan struct{})
+	alive := time.AfterFunc(aliveEvery, func() { s.keepAlive(over) })
 	return func() {
+		alive.Stop()
+		close(over)
 		open()
 		s.active()
 		s.holds.Add(-1)
+	}
+}
+
+// keepAlive sends the client something to which it need not answer, now and then, until over is closed.
+func (s *session) keepAlive(over <-chan struct{}) {
+	for {
+		if _, _, err := s.conn.SendRequest("keepalive@openssh.com", false, nil); err != nil {
+			return // the connection has ended
+		}
+		select {
+		case <-over:
+			return
+		case <-time.After(aliveEvery):
+		}
 	}
 }
 

@@ -92,11 +92,17 @@ func (l *Lane) Wait() {
 	l.b.hold.empty()
 }
 
-// full reports whether more than n bytes are unread, and no reader waits.
-func (b *backlog) full(n int64) bool {
+// full reports whether so much is unread that a held read waits, and of how many channels.
+func (b *backlog) full() (full bool, lanes int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.waiting > n && !slices.ContainsFunc(b.lanes, func(l *Lane) bool { return l.waits })
+	most := int64(heldBacklog)
+	if slices.ContainsFunc(b.lanes, func(l *Lane) bool { return l.waits }) {
+		if most = heldBeside; len(b.lanes) == 1 {
+			return false, 1 // nobody has anything to do
+		}
+	}
+	return b.waiting > most, len(b.lanes)
 }
 
 // Overrun reports whether the connection was ended with ErrBacklog.

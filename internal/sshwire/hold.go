@@ -9,11 +9,19 @@ import (
 // While a session waits for its share of the bandwidth, what its client goes on sending would be kept in
 // memory, up to a window of 2 MiB for each channel. So nothing more is read from the socket then, once
 // heldBacklog bytes are unread: TCP tells the client to wait.
-const heldBacklog = 256 << 10
+const (
+	heldBacklog = 256 << 10
+	// heldBeside is the bound if a channel of the connection is empty: its client may want something of it.
+	heldBeside = 1 << 20
+)
 
-// holdFor is after how long a held read looks again. What a session does besides may need something that
-// the client sent: room for its replies. So a read is let through if no session waits just then.
-const holdFor = 100 * time.Millisecond
+// What a session does besides may need something that the client sent: room for its replies. So a held
+// read looks again after holdFor, and is let through if no session waits just then. Of several channels one
+// may need it while another one waits; so every holdBeside a read is let through.
+const (
+	holdFor    = 100 * time.Millisecond
+	holdBeside = time.Second
+)
 
 // hold is the state of a connection whose sessions wait for bandwidth.
 type hold struct {
@@ -70,7 +78,14 @@ func (h *hold) again() {
 // holdRead is called before the socket is read. It waits while the connection is slowed and much is unread.
 func (c *Conn) holdRead() {
 	h := &c.hold
-	for h.slowed.Load() && c.backlog.full(heldBacklog) {
+	if !h.slowed.Load() {
+		return
+	}
+	for began := time.Now(); h.slowed.Load(); {
+		full, lanes := c.backlog.full()
+		if !full {
+			return
+		}
 		h.mu.Lock()
 		if h.wake == nil {
 			h.wake = make(chan struct{})
@@ -87,7 +102,7 @@ func (c *Conn) holdRead() {
 			h.mu.Lock()
 			waits := h.waits
 			h.mu.Unlock()
-			if waits == 0 {
+			if waits == 0 || waits < lanes && time.Since(began) >= holdBeside {
 				return
 			}
 		}

@@ -87,6 +87,19 @@ func TestASessionThatWaitsForBandwidthKeepsLittle(t *testing.T) {
 	release()
 }
 
+// Of a connection with several channels, a read is let through now and then: another channel than the one that waits may
+// need what comes.
+func TestAnotherChannelGoesOn(t *testing.T) {
+	c, _ := sender(t)
+	c.Lane()
+	defer c.Hold()()
+	go keep(c)
+	eventually(t, func() bool { return c.Received() > heldBacklog })
+	time.Sleep(2 * holdFor) // what was under way has come
+	at := c.Received()
+	eventually(t, func() bool { return c.Received() > at+readBuffer })
+}
+
 // A connection that is closed ends a held read.
 func TestClosingEndsAHeldRead(t *testing.T) {
 	c, _ := sender(t)
