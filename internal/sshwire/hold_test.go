@@ -87,8 +87,8 @@ func TestASessionThatWaitsForBandwidthKeepsLittle(t *testing.T) {
 	release()
 }
 
-// Of a connection with several channels, a read is let through now and then: another channel than the one that waits may
-// need what comes.
+// Of a connection with several channels, a read is let through now and then: another channel than the one that
+// waits may need what comes.
 func TestAnotherChannelGoesOn(t *testing.T) {
 	c, _ := sender(t)
 	c.Lane()
