@@ -43,8 +43,9 @@ const journalSetting = "journal:"
 
 const (
 	journalPage = 200              // rows of an entry
+	mailedPage  = 5000             // the same, in a mail: a partner may remove files by the thousand
 	journalSize = proof.MaxJournal // bytes of details that an entry has at most
-	postedSize  = 64 << 10         // the same, in a webhook or a mail
+	postedSize  = 64 << 10         // the same, in a webhook
 	postedEvery = time.Minute      // how often a webhook gets an entry at most
 	mailedEvery = time.Hour        // how often a mailbox does
 )
@@ -52,7 +53,8 @@ const (
 // journalPlace is a place outside the machine that gets a journal.
 type journalPlace struct {
 	setting string // has the number of the first row that it does not have yet
-	size    int    // bytes of details that an entry has at most
+	page    int    // rows that an entry has at most
+	size    int    // bytes of details that it has at most
 	every   time.Duration
 	file    bool // it shows how far the log was, even if there is nothing to tell
 	put     func(ctx context.Context, j proof.Journal, note string) error
@@ -62,21 +64,21 @@ type journalPlace struct {
 func (r *Service) journalPlaces() (list []journalPlace) {
 	for _, to := range r.o.To {
 		kind, target, _ := strings.Cut(to, ":")
-		p := journalPlace{setting: journalSetting + to, size: postedSize}
+		p := journalPlace{setting: journalSetting + to, page: journalPage, size: journalSize}
 		switch kind {
 		case "file":
-			p.setting, p.size, p.file = journalSetting+target, journalSize, true
+			p.setting, p.file = journalSetting+target, true
 			p.put = func(_ context.Context, _ proof.Journal, note string) error {
 				return appendCheckpoint(target+JournalEnd, note)
 			}
 		case "mail":
-			p.every = mailedEvery
+			p.page, p.every = mailedPage, mailedEvery
 			p.put = func(ctx context.Context, j proof.Journal, note string) error {
 				name := fmt.Sprintf("journal-%d-%d.txt", j.From, j.To-1)
 				return r.o.MailJournal(ctx, target, name, len(j.Rows), note)
 			}
 		default:
-			p.every = postedEvery
+			p.size, p.every = postedSize, postedEvery
 			p.put = func(ctx context.Context, _ proof.Journal, note string) error {
 				return r.o.PostJournal(ctx, target, note)
 			}
@@ -145,11 +147,11 @@ func (r *Service) keepJournal(ctx context.Context, p journalPlace, sealed int64,
 // entryFrom makes the next entry of a journal: it is about the rows from one number on, as many as an entry may have.
 func (r *Service) entryFrom(ctx context.Context, p journalPlace, from, sealed int64) (proof.Journal, error) {
 	j := proof.Journal{From: from, To: sealed, At: r.now()}
-	rows, err := r.o.Store.Read(ctx).LogActions(max(from, r.looked[p.setting]), sealed, TakenBack, journalPage)
+	rows, err := r.o.Store.Read(ctx).LogActions(max(from, r.looked[p.setting]), sealed, TakenBack, p.page)
 	if err != nil {
 		return j, err
 	}
-	if len(rows) == journalPage {
+	if len(rows) == p.page {
 		j.To = rows[len(rows)-1].Seq + 1
 	}
 	bytes := 0
