@@ -21,12 +21,13 @@ import (
 // not stay ended.
 var TakenBack = []string{
 	"account.active", "account.closed", "account.read_only", "account.reopened", "account.set", "account.suspended",
-	"backup.restore", "contact.leave", "contact.remove", "delivery.withdraw", "endpoint.close", "endpoint.set",
-	"feed.subscribe", "feed.unsubscribe", "file.expire", "file.remove", "hostkeys.rotated", "key.bar", "key.burn",
-	"key.expire", "key.freeze", "key.retire", "key.revoke", "key.thaw", "link.expire", "link.open", "link.revoke",
-	"operator.disable", "operator.enable", "operator.passkey.remove", "operator.password", "operator.remove",
-	"operator.reset", "operator.session.end", "token.revoke", "user.disable", "user.enable", "user.remove",
-	"user.set", "webhook.off", "webhook.remove",
+	"backup.restore", "contact.leave", "contact.remove", "delivery.withdraw", "dir.set", "endpoint.close",
+	"endpoint.set", "feed.subscribe", "feed.subscription", "feed.unsubscribe", "file.expire", "file.remove",
+	"hostkeys.rotated", "key.bar", "key.burn", "key.expire", "key.freeze", "key.retire", "key.revoke", "key.set",
+	"key.thaw", "link.expire", "link.open", "link.revoke", "operator.disable", "operator.enable",
+	"operator.passkey.remove", "operator.password", "operator.remove", "operator.reset", "operator.session.end",
+	"operator.set", "retention.hold", "token.revoke", "user.disable", "user.enable", "user.remove", "user.set",
+	"webhook.off", "webhook.remove", "webhook.set",
 }
 
 // tells reports whether a row of an action in TakenBack belongs in a journal: of edits, those of networks do.
@@ -44,7 +45,7 @@ const journalSetting = "journal:"
 const (
 	journalPage = 200              // rows of an entry
 	mailedPage  = 5000             // the same, in a mail: a partner may remove files by the thousand
-	journalSize = proof.MaxJournal // bytes of details that an entry has at most
+	journalSize = proof.MaxJournal // bytes of rows that an entry has at most
 	postedSize  = 64 << 10         // the same, in a webhook
 	postedEvery = time.Minute      // how often a webhook gets an entry at most
 	mailedEvery = time.Hour        // how often a mailbox does
@@ -54,7 +55,7 @@ const (
 type journalPlace struct {
 	setting string // has the number of the first row that it does not have yet
 	page    int    // rows that an entry has at most
-	size    int    // bytes of details that it has at most
+	size    int    // bytes of rows that it has at most
 	every   time.Duration
 	file    bool // it shows how far the log was, even if there is nothing to tell
 	put     func(ctx context.Context, j proof.Journal, note string) error
@@ -160,7 +161,11 @@ func (r *Service) entryFrom(ctx context.Context, p journalPlace, from, sealed in
 		if !tells(told) {
 			continue
 		}
-		if bytes += len(row.Detail) + len(row.Subject) + 200; bytes > p.size && len(j.Rows) > 0 {
+		line, err := told.Line()
+		if err != nil {
+			return j, err
+		}
+		if bytes += len(line); bytes > p.size && len(j.Rows) > 0 {
 			j.To = row.Seq
 			break
 		}
@@ -170,7 +175,7 @@ func (r *Service) entryFrom(ctx context.Context, p journalPlace, from, sealed in
 }
 
 func journalOf(row store.LogRow) proof.JournalRow {
-	j := proof.JournalRow{ID: row.ID, At: row.At, Action: row.Action, Subject: row.Subject, User: row.User}
+	j := proof.JournalRow{ID: row.ID, Seq: row.Seq, At: row.At, Action: row.Action, Subject: row.Subject, User: row.User}
 	_ = json.Unmarshal([]byte(row.Detail), &j.Detail) // damaged JSON reads as no detail
 	return j
 }

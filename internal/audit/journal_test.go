@@ -121,6 +121,55 @@ func TestAJournalIsMailedAndPosted(t *testing.T) {
 	}
 }
 
+// Names that a partner chose make no entry that cannot be read back, and an entry that a full disk cut short does not
+// take the next one along.
+func TestAJournalCanBeReadBack(t *testing.T) {
+	w := &world{World: testkit.NewWorld(t, "")}
+	path := filepath.Join(t.TempDir(), "checkpoints")
+	service := audit.New(audit.Options{Store: w.Store, Clock: w.Clock, IDs: w.IDs, Log: slog.New(slog.DiscardHandler),
+		Key: w.Key, To: []string{"file:" + path}})
+	remove := func(name string, n int) {
+		t.Helper()
+		w.Must(w.Store.Write(ctx, func(tx *store.Tx) error {
+			for range n {
+				if err := tx.Audit(model.AuditRow{ID: w.IDs.New(), At: w.Clock(), Actor: "user:acme", Action: "file.remove",
+					Subject: strings.Repeat(name, 4096), Detail: map[string]string{"version": "v"}}); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+		w.Must(service.Seal(ctx))
+		w.Must(service.KeepJournals(ctx))
+	}
+	w.Must(service.KeepJournals(ctx)) // it begins here
+	remove("<", 124)
+	remove("\x01", 124)
+	f, err := os.OpenFile(path+audit.JournalEnd, os.O_WRONLY|os.O_APPEND, 0)
+	w.Must(err)
+	_, err = f.WriteString("sallyport journal of files.example.com\n300 3")
+	w.Must(err)
+	w.Must(f.Close())
+	remove("\u2028", 10)
+
+	f, err = os.Open(path + audit.JournalEnd)
+	w.Must(err)
+	defer f.Close()
+	rows := 0
+	faults, err := proof.ReadJournal(f, w.Key.Public(), func(j proof.Journal) error {
+		for _, r := range j.Rows {
+			if rows++; r.Detail["version"] != "v" || r.Seq != int64(rows-1) {
+				t.Fatalf("row %d: %.100v", rows, r)
+			}
+		}
+		return nil
+	})
+	w.Must(err)
+	if rows != 258 || len(faults) != 1 {
+		t.Errorf("%d rows, faults %q", rows, faults)
+	}
+}
+
 // TestTheJournalsActionsExist: an action that is renamed must not fall out of the journal.
 func TestTheJournalsActionsExist(t *testing.T) {
 	for _, a := range audit.TakenBack {

@@ -39,11 +39,11 @@ func (r *Service) Keep(ctx context.Context) {
 			r.alarm(ctx, err)
 		}
 		if err == nil {
-			err = r.KeepJournals(ctx)
-		}
-		if now := r.now(); err == nil && now.Sub(kept) >= keepEvery {
-			kept = now
-			err = r.tidy(ctx, now)
+			err = r.KeepJournals(ctx) // a place that takes nothing hinders nothing else
+			if now := r.now(); now.Sub(kept) >= keepEvery {
+				kept = now
+				err = errors.Join(err, r.tidy(ctx, now))
+			}
 		}
 		if errors.Is(err, errBroken) { // alarm has reported it
 			return nil

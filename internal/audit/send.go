@@ -73,6 +73,26 @@ func appendCheckpoint(path, note string) error {
 	if info, statErr := f.Stat(); statErr == nil && info.Size() == 0 {
 		_ = f.Chmod(0o644)
 	}
+	if cutShort(path) {
+		note = "\n" + note
+	}
 	_, err = f.WriteString(note + "\n")
 	return errors.Join(err, f.Sync(), f.Close())
+}
+
+// cutShort reports whether the last line of a file has no end: a disk was full, or lost power. What is appended would
+// become a part of that line, and be lost with it.
+func cutShort(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return true // it cannot be looked at; an empty line does no harm
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil || info.Size() == 0 {
+		return err != nil
+	}
+	last := make([]byte, 1)
+	_, err = f.ReadAt(last, info.Size()-1)
+	return err != nil || last[0] != '\n'
 }

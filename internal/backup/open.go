@@ -91,11 +91,6 @@ func (o OpenOptions) journals(ctx context.Context, mark *Mark, out *Opened) (row
 	}
 	seen := map[string]bool{}
 	var told stretches
-	type entry struct {
-		from int64
-		rows []proof.JournalRow
-	}
-	var entries []entry
 	for _, path := range o.Journals {
 		f, err := os.Open(path)
 		if err != nil {
@@ -105,11 +100,13 @@ func (o OpenOptions) journals(ctx context.Context, mark *Mark, out *Opened) (row
 		end := int64(-1)
 		faults, err := proof.ReadJournal(f, o.Public, func(j proof.Journal) error {
 			end = max(end, j.To)
-			told = append(told, stretch{j.From, j.To})
+			// What is older than the backup and tells of later rows is about a log that an earlier restore cut off.
+			if old := j.To > mark.LogRows && j.At.Before(mark.Taken.Add(-time.Minute)); !old {
+				told = append(told, stretch{j.From, j.To})
+			}
 			if at := j.At; out.Until == nil || at.After(*out.Until) {
 				out.Until, out.Had = &at, j.To
 			}
-			fresh := entry{from: j.From}
 			for _, r := range j.Rows {
 				there, err := o.Store.Read(ctx).Audited(r.ID)
 				if err != nil {
@@ -117,10 +114,9 @@ func (o OpenOptions) journals(ctx context.Context, mark *Mark, out *Opened) (row
 				}
 				if !there && !seen[r.ID] && r.At.After(mark.Taken.Add(-margin)) {
 					seen[r.ID] = true
-					fresh.rows = append(fresh.rows, r)
+					rows = append(rows, r)
 				}
 			}
-			entries = append(entries, fresh)
 			return nil
 		})
 		if err = errors.Join(err, f.Close()); err != nil {
@@ -134,11 +130,10 @@ func (o OpenOptions) journals(ctx context.Context, mark *Mark, out *Opened) (row
 		}
 		gaps = append(gaps, o.behind(path, end)...)
 	}
-	// The last row about something counts, so rows are in the order of the log.
-	slices.SortStableFunc(entries, func(a, b entry) int { return cmp.Compare(a.from, b.from) })
-	for _, e := range entries {
-		rows = append(rows, e.rows...)
-	}
+	// The last row about something counts. An earlier restore used numbers again, so time comes first.
+	slices.SortStableFunc(rows, func(a, b proof.JournalRow) int {
+		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Seq, b.Seq))
+	})
 	return rows, append(gaps, told.lacks(mark.LogRows)...), nil
 }
 

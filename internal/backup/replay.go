@@ -48,8 +48,7 @@ var pairs = map[string]string{
 	"account.reopened": "account", "account.suspended": "account",
 	"key.freeze": "freeze", "key.thaw": "freeze",
 	"operator.disable": "operator", "operator.enable": "operator", "operator.remove": "operator",
-	"operator.reset": "operator",
-	"webhook.off":    "webhook", "webhook.remove": "webhook",
+	"webhook.off": "webhook", "webhook.remove": "webhook",
 	"feed.subscribe": "subscription", "feed.unsubscribe": "subscription",
 	"account.set": "account's networks", "user.set": "user's networks",
 	"endpoint.set": "listener", "endpoint.close": "listener",
@@ -59,11 +58,18 @@ var pairs = map[string]string{
 var byHand = map[string]string{
 	"endpoint.set":      "its networks, algorithms and day are those of the backup: run endpoint set",
 	"hostkeys.rotated":  "the server has the host keys of before: put later ones into hostkeys/, or tell partners",
+	"operator.set":      "its role and its settings are those of the backup: run operator set",
+	"key.set":           "its last day is that of the backup: run key set",
+	"feed.subscription": "what it may do there is as in the backup: run feed subscription",
+	"webhook.set":       "its address, events and secret are those of the backup: run webhook set",
+	"retention.hold":    "the hold is gone: run retention hold",
+	"dir.set":           "its rights are those of the backup: run user dir set",
 	"operator.password": "the password of before works again: run operator reset",
 }
 
 // settled returns those rows that count: of a pair, the last one of a subject.
 func settled(rows []proof.JournalRow) (out []proof.JournalRow) {
+	rows = withNetworks(rows)
 	last := map[string]int{}
 	key := func(r proof.JournalRow) string {
 		p := pairs[r.Action]
@@ -88,6 +94,19 @@ func settled(rows []proof.JournalRow) (out []proof.JournalRow) {
 	return out
 }
 
+// withNetworks adds a row of its own for networks that were set along with something else.
+func withNetworks(rows []proof.JournalRow) (out []proof.JournalRow) {
+	for _, r := range rows {
+		out = append(out, r)
+		kind, does, _ := strings.Cut(r.Action, ".")
+		if _, networks := r.Detail["allow_ips"]; networks && does != "set" && (kind == "user" || kind == "account") {
+			r.Action = kind + ".set"
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
 // replay takes back what the rows say. It may run again: what is done already is found done. With dry it changes
 // nothing.
 func (s Services) replay(ctx context.Context, rows []proof.JournalRow, dry bool) (out []Difference, err error) {
@@ -104,9 +123,13 @@ func (s Services) replay(ctx context.Context, rows []proof.JournalRow, dry bool)
 		default:
 			err := do.run()
 			d.Done = do.says
-			if fault.Is(err, fault.NotFound) || fault.Is(err, fault.Conflict) || fault.Is(err, fault.Exists) {
+			switch kind := fault.KindIn(err); {
+			case err == nil:
+			case kind == fault.NotFound, kind == fault.Conflict, kind == fault.Exists:
 				d.Done = "not in the backup, or done already"
-			} else if err != nil {
+			case kind == fault.Invalid, kind == fault.Denied: // one that cannot be done must not hinder the others
+				d.Done, d.Hand = "not done: "+fault.PublicText(err), true
+			default:
 				return out, err
 			}
 		}
@@ -184,10 +207,9 @@ func (s Services) keyStep(ctx context.Context, row proof.JournalRow) doing {
 			_, err := s.Accounts.RevokeKey(ctx, replayer, fingerprint, replayWhy, burn)
 			return err
 		}}
-	case "key.retire", "key.freeze":
-		if row.Action == "key.retire" {
-			fingerprint = row.Detail["fingerprint"]
-		}
+	case "key.retire":
+		return doing{"revoked", func() error { return s.keyRetired(ctx, row) }}
+	case "key.freeze":
 		return doing{"revoked", func() error {
 			_, err := s.Accounts.RevokeKey(ctx, replayer, fingerprint, replayWhy, false)
 			return err
@@ -196,15 +218,15 @@ func (s Services) keyStep(ctx context.Context, row proof.JournalRow) doing {
 	return doing{} // an expired key expires again, by itself
 }
 
+// strictness orders the states of accounts by what their users may do: a replay only restricts.
+var strictness = map[model.AccountState]int{model.AccountReadOnly: 1, model.AccountSuspended: 2, model.AccountClosed: 3}
+
 func (s Services) accessStep(ctx context.Context, row proof.JournalRow) doing {
 	set := func(state model.AccountState) doing {
 		return doing{"set to " + string(state), func() error {
 			a, err := s.Store.Read(ctx).Account(row.Subject)
-			if err == nil && a.State == state {
+			if err == nil && strictness[a.State] >= strictness[state] {
 				return nil
-			}
-			if err == nil && a.State == model.AccountClosed {
-				_, err = s.Accounts.Reopen(ctx, replayer, row.Subject)
 			}
 			if err == nil {
 				_, err = s.Accounts.SetState(ctx, replayer, row.Subject, state)

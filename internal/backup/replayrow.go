@@ -2,12 +2,15 @@ package backup
 
 import (
 	"context"
+	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/proof"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
@@ -80,13 +83,65 @@ func (s Services) networksStep(ctx context.Context, row proof.JournalRow) doing 
 	}
 	return doing{"limited to " + strings.Join(networks, ", "), func() error {
 		if row.Action == "account.set" {
-			_, err := s.Accounts.SetAccount(ctx, replayer, row.Subject, model.EditAccount{AllowIPs: &networks})
+			a, err := s.Store.Read(ctx).Account(row.Subject)
+			if err == nil {
+				err = narrower(a.AllowIPs, networks)
+			}
+			if err == nil {
+				_, err = s.Accounts.SetAccount(ctx, replayer, row.Subject, model.EditAccount{AllowIPs: &networks})
+			}
 			return err
 		}
 		u, err := s.Store.Read(ctx).UserByID(row.User)
+		if err == nil {
+			err = narrower(u.AllowIPs, networks)
+		}
 		if err == nil {
 			_, err = s.Accounts.SetUser(ctx, replayer, u.Name, model.EditUser{AllowIPs: &networks})
 		}
 		return err
 	}}
+}
+
+// narrower fails as Denied if networks let somebody in whom those of the backup do not: a replay only restricts.
+func narrower(have, networks []string) error {
+	if len(have) == 0 {
+		return nil // all may log in
+	}
+	for _, text := range networks {
+		n, err := netip.ParsePrefix(text)
+		if err != nil {
+			return fault.E("backup.narrower", fault.Denied, "%q is not a network.", valid.Printable(text))
+		}
+		if !slices.ContainsFunc(have, func(h string) bool {
+			p, err := netip.ParsePrefix(h)
+			return err == nil && p.Bits() <= n.Bits() && p.Contains(n.Addr())
+		}) {
+			return fault.E("backup.narrower", fault.Denied, "Its networks are %s in the backup, and %s is none of them.",
+				strings.Join(have, ", "), text)
+		}
+	}
+	return nil
+}
+
+// keyRetired revokes the record that one user has of a key; others may have the same key.
+func (s Services) keyRetired(ctx context.Context, row proof.JournalRow) error {
+	return s.Store.Write(ctx, func(tx *store.Tx) error {
+		list, err := tx.Keys(row.User)
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(list, func(k model.Key) bool {
+			return k.Fingerprint == row.Detail["fingerprint"] && k.RevokedAt == nil
+		})
+		if i < 0 {
+			return fault.Wrap("backup.keyRetired", fault.NotFound, nil)
+		}
+		if err := tx.RevokeKey(list[i].ID, replayWhy, s.now()); err != nil {
+			return err
+		}
+		audited := s.row(row.Action, row.Subject, map[string]string{"fingerprint": list[i].Fingerprint, "why": replayWhy})
+		audited.User = row.User
+		return tx.Audit(audited)
+	})
 }

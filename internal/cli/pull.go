@@ -101,10 +101,10 @@ func (a *app) pullAll(ctx context.Context, p pulling, note *claimNote) error {
 	for {
 		batch, err := a.claimBatch(ctx, p)
 		if err != nil && ctx.Err() == nil {
-			return err
+			return errors.Join(err, a.told(pulled, t))
 		}
 		if err := note.add(batch); err != nil {
-			return errors.Join(err, a.stopPull(p, batch))
+			return errors.Join(err, a.stopAfter(p, batch, pulled, t))
 		}
 		for i, d := range batch {
 			name, err := a.pullOne(ctx, d, p)
@@ -123,7 +123,7 @@ func (a *app) pullAll(ctx context.Context, p pulling, note *claimNote) error {
 				t.add(name, size(d.Size), d.User, d.SHA256)
 			}
 			if err != nil {
-				return err
+				return errors.Join(err, a.stopPull(p, batch[i+1:]))
 			}
 			if ctx.Err() != nil { // an accepted file is told of although the pull ends here
 				return a.stopAfter(p, batch[i+1:], pulled, t)
@@ -146,10 +146,15 @@ func (a *app) pullAll(ctx context.Context, p pulling, note *claimNote) error {
 // stopAfter is stopPull after a list of what was landed and accepted until then. With --follow each
 // file was told of as it came.
 func (a *app) stopAfter(p pulling, left, pulled []model.Drop, t table) error {
+	return errors.Join(a.told(pulled, t), a.stopPull(p, left))
+}
+
+// told lists what was landed and accepted before a pull ended early.
+func (a *app) told(pulled []model.Drop, t table) error {
 	if len(pulled) == 0 {
-		return a.stopPull(p, left)
+		return nil
 	}
-	return errors.Join(a.show(pulled, t), a.stopPull(p, left))
+	return a.show(pulled, t)
 }
 
 // stillClaimed says which files nobody gets for now: another pull of the same name has them, or had

@@ -39,6 +39,9 @@ func (t Traces) check(f *findings) {
 		f.bad("traces.endpoint", "%q is not an address.", t.Endpoint).Hint = "such as https://otel.example.com:4318"
 		return
 	}
+	if u.User != nil {
+		f.bad("traces.endpoint", "has a password in it, which would be shown.").Hint = "write it into traces.token"
+	}
 	local, err := netip.ParseAddr(u.Hostname())
 	if u.Scheme == "http" && t.Token != "" && (err != nil || !local.IsLoopback()) {
 		f.bad("traces.token", "is not sent without TLS to another machine.").Hint = "write https:// in traces.endpoint"

@@ -3,6 +3,7 @@ package notify
 import (
 	"context"
 
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/model"
 )
@@ -18,6 +19,9 @@ func (r *Service) post(ctx context.Context, name, event string, data any) error 
 		w, err := tx.Webhook(name)
 		if err != nil {
 			return noWebhook(err, name)
+		}
+		if !w.Enabled {
+			return fault.E("notify.post", fault.Conflict, "The webhook %q is switched off, so it gets no checkpoints.", name)
 		}
 		m, err := r.webhookMessage(w, model.Event{ID: r.o.IDs.New(), Type: event, At: r.now(), Data: data})
 		if err != nil {

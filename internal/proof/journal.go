@@ -26,6 +26,7 @@ type Journal struct {
 // JournalRow is a row of the audit log that takes something back.
 type JournalRow struct {
 	ID      string            `json:"id"`
+	Seq     int64             `json:"seq,omitempty"` // its number in the log
 	At      time.Time         `json:"at"`
 	Action  string            `json:"action"`
 	Subject string            `json:"subject,omitempty"`
@@ -47,14 +48,43 @@ func (k *Key) SignJournal(j Journal) (string, error) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s%s\n%d %d\n%s\n", journalOrigin, k.Name(), j.From, j.To, j.At.UTC().Format(time.RFC3339))
 	for _, r := range j.Rows {
-		line, err := json.Marshal(r)
+		line, err := r.Line()
 		if err != nil {
-			return "", fault.Wrap("proof.SignJournal", fault.Internal, err)
+			return "", err
 		}
-		b.Write(line)
-		b.WriteByte('\n')
+		b.WriteString(line)
+	}
+	if b.Len() > maxEntry {
+		return "", fault.E("proof.SignJournal", fault.TooLarge, "An entry of %d bytes could not be read back.", b.Len())
 	}
 	return k.sign(b.String())
+}
+
+// Line returns the row as an entry has it, with the line's end. A row that could not be read back has only what a
+// restore needs of it.
+func (r JournalRow) Line() (string, error) {
+	var b strings.Builder
+	to := json.NewEncoder(&b)
+	to.SetEscapeHTML(false)
+	if err := to.Encode(r); err != nil {
+		return "", fault.Wrap("proof.Line", fault.Internal, err)
+	}
+	if b.Len() < maxJournalLine {
+		return b.String(), nil
+	}
+	short := r
+	short.Subject, short.Detail = "", map[string]string{}
+	for _, name := range []string{"version", "fingerprint", "contact", "allow_ips", "id", "prefix"} {
+		if v, ok := r.Detail[name]; ok && len(v) < maxJournalLine/16 {
+			short.Detail[name] = v
+		}
+	}
+	if len(r.Subject) < maxJournalLine/16 {
+		short.Subject = r.Subject
+	}
+	b.Reset()
+	err := to.Encode(short)
+	return b.String(), fault.Wrap("proof.Line", fault.Internal, err)
 }
 
 // OpenJournal verifies a signed entry and reads it.

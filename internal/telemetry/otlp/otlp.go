@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"log/slog"
+	"net/http"
 	"net/url"
 	"os"
 	"strings"
@@ -20,6 +21,7 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
 // Options say where spans go, and which.
@@ -51,14 +53,11 @@ func Start(ctx context.Context, o Options) (stop func(), err error) {
 	if o.Token != "" {
 		settings = append(settings, otlptracehttp.WithHeaders(map[string]string{"Authorization": "Bearer " + o.Token}))
 	}
-	if o.CA != "" {
-		pool, err := trusted(o.CA)
-		if err != nil {
-			return nil, err
-		}
-		settings = append(settings, otlptracehttp.WithTLSClientConfig(&tls.Config{RootCAs: pool}))
+	sender, err := client(o.CA)
+	if err != nil {
+		return nil, err
 	}
-	exporter, err := otlptracehttp.New(ctx, settings...)
+	exporter, err := otlptracehttp.New(ctx, append(settings, otlptracehttp.WithHTTPClient(sender))...)
 	if err != nil {
 		return nil, fault.E("otlp.Start", fault.Invalid, "Traces cannot be sent: %v.", err)
 	}
@@ -66,7 +65,9 @@ func Start(ctx context.Context, o Options) (stop func(), err error) {
 		attribute.String("service.version", o.Version), attribute.String("service.instance.id", o.Node))
 	provider := trace.NewTracerProvider(trace.WithBatcher(exporter), trace.WithResource(about),
 		trace.WithSampler(trace.ParentBased(trace.TraceIDRatioBased(o.Sample))))
-	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { o.Log.Warn("traces could not be sent", "err", err) }))
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
+		o.Log.Warn("traces could not be sent", "err", valid.Excerpt(err.Error(), 200)) // it may have the collector's answer
+	}))
 	otel.SetTracerProvider(provider)
 	var once sync.Once
 	return func() {
@@ -79,6 +80,23 @@ func Start(ctx context.Context, o Options) (stop func(), err error) {
 			}
 		})
 	}, nil
+}
+
+// sendWithin is how long a collector may take to answer.
+const sendWithin = 10 * time.Second
+
+// client makes a client that follows no redirect: the token is for the collector alone.
+func client(ca string) (*http.Client, error) {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	if ca != "" {
+		pool, err := trusted(ca)
+		if err != nil {
+			return nil, err
+		}
+		transport.TLSClientConfig = &tls.Config{RootCAs: pool}
+	}
+	return &http.Client{Transport: transport, Timeout: sendWithin,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, nil
 }
 
 // trusted reads certificates besides the system's.
