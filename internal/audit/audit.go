@@ -59,7 +59,9 @@ type Service struct {
 }
 
 // New makes the service.
-func New(o Options) *Service { return &Service{o: o, streams: map[string]time.Time{}} }
+func New(o Options) *Service {
+	return &Service{o: o, looked: map[string]int64{}, told: map[string]time.Time{}, streams: map[string]time.Time{}}
+}
 
 func (r *Service) now() time.Time { return r.o.Clock().UTC().Truncate(time.Microsecond) }
 

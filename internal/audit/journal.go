@@ -183,9 +183,6 @@ func journalOf(row store.LogRow) proof.JournalRow {
 // journaled returns the number of the first row that a journal does not have. A new journal begins with the rows of
 // now: earlier ones are in the backups.
 func (r *Service) journaled(ctx context.Context, p journalPlace, sealed int64) (int64, error) {
-	if r.looked == nil {
-		r.looked, r.told = map[string]int64{}, map[string]time.Time{}
-	}
 	text, err := r.o.Store.Read(ctx).Setting(p.setting)
 	if err != nil {
 		return 0, err

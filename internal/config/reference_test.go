@@ -34,10 +34,7 @@ func reference() string {
 		"A setting is given in the file or as a variable, which wins. Sizes: 512MiB, 50GB, or a number of bytes. " +
 		"Lengths of time: 90s, 15m, 24h, 7d. " +
 		"Settings with • change in a running server with `sallyport reload`; others need a restart.\n")
-	defaults := map[string]string{}
-	for name, value := range Default().Redacted() {
-		defaults[name] = value
-	}
+	defaults := Default().Redacted()
 	groups, of := []string{}, map[string][]Setting{}
 	for _, s := range Settings() {
 		group, _, inGroup := strings.Cut(s.Name, ".")
