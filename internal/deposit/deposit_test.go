@@ -116,15 +116,11 @@ func TestADatabaseThatGoesAwayBehindACommit(t *testing.T) {
 			d := newDesk(t, p.URL)
 			d.desk.Wait(200 * time.Millisecond)
 			in := d.staged("01AWAY", "text")
-			reached := p.CutBefore(testkit.Commit)
 			if committed {
-				p.Clear()
-				reached = p.LoseAnswer(testkit.Commit)
+				p.LoseAndStayDown(testkit.Commit)
+			} else {
+				p.CutAndStayDown(testkit.Commit)
 			}
-			go func() {
-				<-reached
-				p.Down(true)
-			}()
 			if err := d.desk.Commit(in); !errors.Is(err, deposit.ErrUnknown) || !fault.Is(err, fault.Unavailable) {
 				t.Fatalf("the outcome is %v", err)
 			}

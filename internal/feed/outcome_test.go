@@ -144,13 +144,13 @@ func TestAPublicationWhoseOutcomeIsUnknown(t *testing.T) {
 	for _, way := range []string{"body", "parts", "sftp"} {
 		for _, c := range []struct {
 			name       string
-			rule       func(testkit.Match) <-chan struct{}
+			rule       func(testkit.Match)
 			away, pass bool // the database stays away; the first try succeeds
 		}{
-			{"the answer is lost", p.LoseAnswer, false, true},
-			{"commit never arrives", p.CutBefore, false, false},
-			{"the answer is lost and the database away", p.LoseAnswer, true, false},
-			{"commit never arrives and the database is away", p.CutBefore, true, false},
+			{"the answer is lost", func(m testkit.Match) { p.LoseAnswer(m) }, false, true},
+			{"commit never arrives", func(m testkit.Match) { p.CutBefore(m) }, false, false},
+			{"the answer is lost and the database away", p.LoseAndStayDown, true, false},
+			{"commit never arrives and the database is away", p.CutAndStayDown, true, false},
 		} {
 			t.Run(way+", "+c.name, func(t *testing.T) {
 				w.begin(t)
@@ -159,7 +159,7 @@ func TestAPublicationWhoseOutcomeIsUnknown(t *testing.T) {
 				w.subscribe("cdr", "alice")
 				send := w.senders()[way]
 				publishing := make(chan struct{})
-				reached := c.rule(func(s string) bool {
+				c.rule(func(s string) bool {
 					select {
 					case <-publishing:
 						return testkit.Commit(s)
@@ -170,12 +170,6 @@ func TestAPublicationWhoseOutcomeIsUnknown(t *testing.T) {
 						return false
 					}
 				})
-				if c.away {
-					go func() {
-						<-reached
-						p.Down(true)
-					}()
-				}
 				_, err := send(ctx, w.service)
 				if (err == nil) != c.pass || c.away && !errors.Is(err, deposit.ErrUnknown) {
 					t.Fatalf("the first try: %v", err)

@@ -70,6 +70,7 @@ const (
 type proxyRule struct {
 	match   Match
 	do      proxyAction
+	then    func()        // called before the client can notice; may be nil
 	reached chan struct{} // closed at the statement; for loseAnswer, once the server has answered
 	release chan struct{}
 }
@@ -93,25 +94,31 @@ func PostgresProxy(t testing.TB, database string) *Proxy {
 // CutBefore cuts the connection when a matching statement arrives, before the server gets it. Then
 // it closes the channel.
 func (p *Proxy) CutBefore(m Match) (cut <-chan struct{}) {
-	return p.add(m, cutBefore).reached
+	return p.add(m, cutBefore, nil).reached
 }
+
+// CutAndStayDown is CutBefore, and Down, before the client can connect again.
+func (p *Proxy) CutAndStayDown(m Match) { p.add(m, cutBefore, func() { p.Down(true) }) }
+
+// LoseAndStayDown is LoseAnswer, and Down, before the client can connect again.
+func (p *Proxy) LoseAndStayDown(m Match) { p.add(m, loseAnswer, func() { p.Down(true) }) }
 
 // LoseAnswer lets the server execute a matching statement, and cuts the connection instead of
 // passing the answer on. Then it closes the channel.
 func (p *Proxy) LoseAnswer(m Match) (lost <-chan struct{}) {
-	return p.add(m, loseAnswer).reached
+	return p.add(m, loseAnswer, nil).reached
 }
 
 // Hold delays a matching statement, and what its connection sends after it, until release is
 // called. This holds even if the client gives up. The channel is closed when the statement has
 // arrived.
 func (p *Proxy) Hold(m Match) (held <-chan struct{}, release func()) {
-	r := p.add(m, hold)
+	r := p.add(m, hold, nil)
 	return r.reached, sync.OnceFunc(func() { close(r.release) })
 }
 
-func (p *Proxy) add(m Match, do proxyAction) *proxyRule {
-	r := &proxyRule{match: m, do: do, reached: make(chan struct{}), release: make(chan struct{})}
+func (p *Proxy) add(m Match, do proxyAction, then func()) *proxyRule {
+	r := &proxyRule{match: m, do: do, then: then, reached: make(chan struct{}), release: make(chan struct{})}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.rules = append(p.rules, r)

@@ -93,8 +93,7 @@ func (w *wire) asks() {
 func (w *wire) follow(r *proxyRule) bool {
 	switch r.do {
 	case cutBefore:
-		_ = w.client.Close()
-		close(r.reached)
+		w.end(r)
 		return false
 	case hold:
 		close(r.reached)
@@ -108,6 +107,15 @@ func (w *wire) follow(r *proxyRule) bool {
 		w.mu.Unlock()
 	}
 	return true
+}
+
+// end cuts the client's connection for a rule.
+func (w *wire) end(r *proxyRule) {
+	if r.then != nil {
+		r.then()
+	}
+	_ = w.client.Close()
+	close(r.reached)
 }
 
 // statement returns the text of the statement that a message executes. It remembers prepared
@@ -142,8 +150,7 @@ func (w *wire) answers() {
 			if err == nil && m[0] != 'Z' {
 				continue
 			}
-			_ = w.client.Close()
-			close(r.reached)
+			w.end(r)
 			return
 		}
 		if err != nil {
