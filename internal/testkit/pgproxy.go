@@ -68,11 +68,11 @@ const (
 
 // proxyRule says what to do at a statement.
 type proxyRule struct {
-	match   Match
-	do      proxyAction
-	then    func()        // called before the client can notice; may be nil
-	reached chan struct{} // closed at the statement; for loseAnswer, once the server has answered
-	release chan struct{}
+	match    Match
+	do       proxyAction
+	stayDown bool          // the proxy is down before the client can notice that it was cut
+	reached  chan struct{} // closed at the statement; for loseAnswer, once the server has answered
+	release  chan struct{}
 }
 
 // PostgresProxy starts a proxy before a database, which runs until the test ends. database is the
@@ -94,35 +94,35 @@ func PostgresProxy(t testing.TB, database string) *Proxy {
 // CutBefore cuts the connection when a matching statement arrives, before the server gets it. Then
 // it closes the channel.
 func (p *Proxy) CutBefore(m Match) (cut <-chan struct{}) {
-	return p.add(m, cutBefore, nil).reached
+	return p.add(proxyRule{match: m, do: cutBefore}).reached
 }
 
 // CutAndStayDown is CutBefore, and Down, before the client can connect again.
-func (p *Proxy) CutAndStayDown(m Match) { p.add(m, cutBefore, func() { p.Down(true) }) }
-
-// LoseAndStayDown is LoseAnswer, and Down, before the client can connect again.
-func (p *Proxy) LoseAndStayDown(m Match) { p.add(m, loseAnswer, func() { p.Down(true) }) }
+func (p *Proxy) CutAndStayDown(m Match) { p.add(proxyRule{match: m, do: cutBefore, stayDown: true}) }
 
 // LoseAnswer lets the server execute a matching statement, and cuts the connection instead of
 // passing the answer on. Then it closes the channel.
 func (p *Proxy) LoseAnswer(m Match) (lost <-chan struct{}) {
-	return p.add(m, loseAnswer, nil).reached
+	return p.add(proxyRule{match: m, do: loseAnswer}).reached
 }
+
+// LoseAndStayDown is LoseAnswer, and Down, before the client can connect again.
+func (p *Proxy) LoseAndStayDown(m Match) { p.add(proxyRule{match: m, do: loseAnswer, stayDown: true}) }
 
 // Hold delays a matching statement, and what its connection sends after it, until release is
 // called. This holds even if the client gives up. The channel is closed when the statement has
 // arrived.
 func (p *Proxy) Hold(m Match) (held <-chan struct{}, release func()) {
-	r := p.add(m, hold, nil)
+	r := p.add(proxyRule{match: m, do: hold})
 	return r.reached, sync.OnceFunc(func() { close(r.release) })
 }
 
-func (p *Proxy) add(m Match, do proxyAction, then func()) *proxyRule {
-	r := &proxyRule{match: m, do: do, then: then, reached: make(chan struct{}), release: make(chan struct{})}
+func (p *Proxy) add(r proxyRule) *proxyRule {
+	r.reached, r.release = make(chan struct{}), make(chan struct{})
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.rules = append(p.rules, r)
-	return r
+	p.rules = append(p.rules, &r)
+	return &r
 }
 
 // Lossy cuts the connection at one in n COMMITs, at random: before the statement or before the

@@ -111,8 +111,8 @@ func (w *wire) follow(r *proxyRule) bool {
 
 // end cuts the client's connection for a rule.
 func (w *wire) end(r *proxyRule) {
-	if r.then != nil {
-		r.then()
+	if r.stayDown {
+		w.p.Down(true)
 	}
 	_ = w.client.Close()
 	close(r.reached)
