@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -76,7 +77,30 @@ func newBench(ctx context.Context, o options) (b *bench, err error) {
 	if b.opensshUser, err = ensureUser(ctx); err != nil {
 		return b, err
 	}
+	if !o.quick {
+		touchMemory()
+	}
 	return b, errors.Join(adoptOrphans(), checkMeter(b.work))
+}
+
+// touchMemory writes to much of the machine's memory once, and gives it back. On a virtual machine the
+// first write to a page may cost several times what a later one costs, and would be counted for
+// whichever server comes first.
+func touchMemory() {
+	var have syscall.Sysinfo_t
+	if syscall.Sysinfo(&have) != nil {
+		return
+	}
+	most := int(have.Freeram) * int(have.Unit) / 2
+	b, err := syscall.Mmap(-1, 0, min(most, 12<<30), syscall.PROT_READ|syscall.PROT_WRITE,
+		syscall.MAP_PRIVATE|syscall.MAP_ANONYMOUS)
+	if err != nil {
+		return
+	}
+	for i := 0; i < len(b); i += 4096 {
+		b[i] = 1
+	}
+	_ = syscall.Munmap(b)
 }
 
 // makeWork makes the work folders. Others may enter them, because OpenSSH reads the user's key with

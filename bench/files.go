@@ -3,26 +3,40 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"sync/atomic"
 )
 
-// fileSize is the size of a small file in bytes.
+// fileSize is the size of a small file in bytes, unless a row says otherwise.
 const fileSize = 4 << 10
 
 // Measures of small files and listings.
 const (
 	filesPerSecond = "files/s"
+	cpuPerFile     = "server CPU, µs a file"
 	listingCPU     = "server CPU, s"
 	listingGrowth  = "peak memory growth, MiB"
 )
 
 // puts uploads small files in one session, inFlight at a time.
-func puts(c *client, dir string, files, inFlight int, fsync bool) error {
-	content := make([]byte, fileSize)
+func puts(c *client, dir string, files, size, inFlight int, fsync bool) error {
+	return inTurn(files, inFlight, func(i int) error {
+		content := make([]byte, size)
+		copy(content, fmt.Sprint(dir, i)) // each file is another one
+		return c.put(fmt.Sprintf("%s/file-%06d", dir, i), content, fsync)
+	})
+}
+
+// inTurn calls work for 1 to n, inFlight calls at a time.
+func inTurn(n, inFlight int, work func(i int) error) error {
 	var next atomic.Int64
 	return atOnce(inFlight, func(int) error {
-		for i := next.Add(1); i <= int64(files); i = next.Add(1) {
-			if err := c.put(fmt.Sprintf("%s/file-%06d", dir, i), content, fsync); err != nil {
+		for i := next.Add(1); i <= int64(n); i = next.Add(1) {
+			if err := work(int(i)); err != nil {
 				return err
 			}
 		}
@@ -30,8 +44,16 @@ func puts(c *client, dir string, files, inFlight int, fsync bool) error {
 	})
 }
 
+// who says which server is asked for fsync. Sallyport's CLOSE is durable without it.
+type who int
+
+const (
+	both who = iota
+	theirsAlone
+)
+
 // manyPuts measures durable uploads of small files.
-func manyPuts(files, inFlight int) func(context.Context, *bench, *server, int) (sample, error) {
+func manyPuts(files, size, inFlight int, fsync who) func(context.Context, *bench, *server, int) (sample, error) {
 	return func(ctx context.Context, b *bench, s *server, round int) (sample, error) {
 		var got sample
 		err := b.session(ctx, s, func(c *client) error {
@@ -39,12 +61,19 @@ func manyPuts(files, inFlight int) func(context.Context, *bench, *server, int) (
 			if err := c.mkdir(dir); err != nil {
 				return err
 			}
-			took, err := b.busy(s, func() error { return puts(c, dir, files, inFlight, true) })
-			got = sample{filesPerSecond: float64(files) / took.wall.Seconds()}
+			took, err := b.busy(s, func() error {
+				return puts(c, dir, files, size, inFlight, fsync == both || s.name == theirs)
+			})
+			got = perFile(took, files)
 			return err
 		})
 		return got, err
 	}
+}
+
+func perFile(took spent, files int) sample {
+	return sample{filesPerSecond: float64(files) / took.wall.Seconds(),
+		cpuPerFile: float64(took.cpu.Microseconds()) / float64(files)}
 }
 
 // filled prepares a folder of small files.
@@ -54,29 +83,80 @@ func filled(files int) func(context.Context, *bench, *server) error {
 			if err := c.mkdir("upload/many"); err != nil {
 				return err
 			}
-			return puts(c, "upload/many", files, 64, false)
+			return puts(c, "upload/many", files, fileSize, 64, false)
 		})
 	}
 }
 
-// manyGets measures downloads of small files, one after another.
-func manyGets(files int) func(context.Context, *bench, *server, int) (sample, error) {
+// manyGets measures downloads of small files.
+func manyGets(files, inFlight int) func(context.Context, *bench, *server, int) (sample, error) {
 	return func(ctx context.Context, b *bench, s *server, _ int) (sample, error) {
 		var got sample
 		err := b.session(ctx, s, func(c *client) error {
 			took, err := b.busy(s, func() error {
-				for i := range files {
-					if err := c.get(fmt.Sprintf("upload/many/file-%06d", i+1), fileSize); err != nil {
-						return err
-					}
-				}
-				return nil
+				return inTurn(files, inFlight, func(i int) error {
+					return c.get(fmt.Sprintf("upload/many/file-%06d", i), fileSize)
+				})
 			})
-			got = sample{filesPerSecond: float64(files) / took.wall.Seconds()}
+			got = perFile(took, files)
 			return err
 		})
 		return got, err
 	}
+}
+
+// job has a program transfer many small files between a folder here and the server.
+type job func(ctx context.Context, b *bench, s *server, files string, round int) error
+
+// batch measures a program's transfer of small files.
+func batch(files int, do job) func(context.Context, *bench, *server, int) (sample, error) {
+	return func(ctx context.Context, b *bench, s *server, round int) (sample, error) {
+		dir, err := b.smallFiles(files)
+		if err != nil {
+			return nil, err
+		}
+		took, err := b.meter(ctx, s, func() error { return do(ctx, b, s, dir, round) })
+		return perFile(took, files), err
+	}
+}
+
+// smallFiles makes a folder of small files, once.
+func (b *bench) smallFiles(files int) (string, error) {
+	dir := filepath.Join(b.work, fmt.Sprintf("small-%d", files))
+	if _, err := os.Stat(dir); err == nil {
+		return dir, nil
+	}
+	if err := makeDir(dir); err != nil {
+		return "", err
+	}
+	for i := range files {
+		text := strings.Repeat(fmt.Sprintf("%06d,", i), fileSize/7+1)[:fileSize]
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("file-%06d", i+1)), []byte(text), 0o600); err != nil {
+			return "", err
+		}
+	}
+	return dir, nil
+}
+
+func mget(ctx context.Context, b *bench, s *server, _ string, _ int) error {
+	to, err := os.MkdirTemp(b.work, "got-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(to)
+	return b.sftp(ctx, s, gcm, "lcd "+to+"\nmget upload/many/*")
+}
+
+func mput(ctx context.Context, b *bench, s *server, files string, round int) error {
+	dir := fmt.Sprintf("upload/round-%d", round)
+	return b.sftp(ctx, s, gcm, "mkdir "+dir+"\ncd "+dir+"\nmput "+files+"/*")
+}
+
+func rclone(ctx context.Context, b *bench, s *server, files string, round int) error {
+	cmd := exec.CommandContext(ctx, "rclone", "copy", "--config", "/dev/null", "--quiet", files,
+		fmt.Sprintf(":sftp:upload/round-%d", round), "--sftp-host", "127.0.0.1", "--sftp-port", strconv.Itoa(s.port),
+		"--sftp-user", s.user, "--sftp-key-file", b.key, "--sftp-shell-type", "none")
+	return runQuiet(cmd)
 }
 
 // listing measures the listing of a large folder.

@@ -118,13 +118,15 @@ func (b *bench) measure(ctx context.Context, r row) (result, error) {
 // turns starts both servers, runs a number of rounds, and removes the servers.
 func (b *bench) turns(ctx context.Context, r row, first, rounds int, got result) error {
 	p, dir, err := b.start(ctx, r)
-	defer os.RemoveAll(dir)
+	defer b.remove(dir, r.disk)
 	defer p.stop()
 	if err != nil {
 		return err
 	}
 	for round := first; round < first+rounds; round++ {
-		for i, s := range p {
+		for i := range p {
+			i := (i + round) % len(p) // who comes first finds the machine as the other left it, so they take turns
+			s := p[i]
 			for _, other := range p { // no server may still be busy with its last turn
 				other.settle(ctx, other.processes)
 			}
@@ -138,6 +140,15 @@ func (b *bench) turns(ctx context.Context, r row, first, rounds int, got result)
 		}
 	}
 	return nil
+}
+
+// remove removes the servers' data: at once from memory, which would fill, and at the end from a disk. A
+// file system may look at inodes that were deleted lately whenever it makes a file (ext4 does, for minutes).
+func (b *bench) remove(dir string, disk bool) {
+	if disk || b.o.disk != "" {
+		return // close does it
+	}
+	_ = os.RemoveAll(dir)
 }
 
 // spent is the time that some work took.
