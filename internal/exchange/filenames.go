@@ -44,11 +44,28 @@ func (r NameRules) Wait(name string) time.Duration {
 func matchesAny(globs []string, name string) bool {
 	name = strings.ToLower(name)
 	for _, g := range globs {
-		if ok, _ := path.Match(strings.ToLower(g), name); ok {
+		if matches(strings.ToLower(g), name) {
 			return true
 		}
 	}
 	return false
+}
+
+// matches is path.Match for a name without slashes. Every upload asks it about many globs, and most of them
+// are a suffix, a prefix or a whole name.
+func matches(glob, name string) bool {
+	const special = `*?[\`
+	if tail, ok := strings.CutPrefix(glob, "*"); ok && !strings.ContainsAny(tail, special) {
+		return strings.HasSuffix(name, tail)
+	}
+	if head, ok := strings.CutSuffix(glob, "*"); ok && !strings.ContainsAny(head, special) {
+		return strings.HasPrefix(name, head)
+	}
+	if !strings.ContainsAny(glob, special) {
+		return name == glob
+	}
+	ok, _ := path.Match(glob, name)
+	return ok
 }
 
 // With returns the rules after a policy: what the policy sets replaces what r says.

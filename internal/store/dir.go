@@ -55,19 +55,20 @@ type nullFile struct {
 	fileID, versionID, blobID, key sql.NullString
 	size, mode, bytes              sql.NullInt64
 	mtime, stored                  time.Time
-	sha256, state                  []byte
+	sha256, state, body            []byte
+	row                            sql.NullInt64
 }
 
 func (f *nullFile) dest() []any {
 	return []any{&f.fileID, &f.versionID, &f.size, stamp{&f.mtime}, &f.mode, &f.blobID, &f.key, &f.bytes, &f.sha256,
-		&f.state, stamp{&f.stored}}
+		&f.state, stamp{&f.stored}, &f.row}
 }
 
 func (f *nullFile) file(dir, name string) (*File, Content) {
 	return &File{DirID: dir, Name: name, FileID: f.fileID.String, VersionID: f.versionID.String, Size: f.size.Int64,
 			Mtime: f.mtime, Mode: uint32(f.mode.Int64)},
 		Content{VersionID: f.versionID.String, BlobID: f.blobID.String, Key: f.key.String, Size: f.bytes.Int64,
-			SHA256: f.sha256, HashState: f.state, StoredAt: f.stored}
+			SHA256: f.sha256, HashState: f.state, StoredAt: f.stored, Row: f.row.Int64}
 }
 
 // Subdirs lists directories of a parent with names after a name, in byte order.
@@ -104,38 +105,61 @@ func (tx *Tx) AddDir(d Dir) error {
 	_, err := tx.exec("AddDir", `INSERT INTO dirs (id, user_id, parent_id, name, rights, fixed, staging, on_way,
 		mtime) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, d.ID, d.User, d.Parent, []byte(d.Name), rights, flag(d.Fixed),
 		flag(d.Staging), flag(d.OnWay), micros(d.Mtime))
+	if err != nil {
+		return err
+	}
+	return tx.grown(d.ID)
+}
+
+// grown notes that a directory of a mailbox changed (Usage.Tree). The caller holds the mailbox.
+func (tx *Tx) grown(dir string) error {
+	tx.touchTree()
+	_, err := tx.book("GrownTree", `UPDATE mailboxes SET tree = tree + 1
+		WHERE user_id = (SELECT user_id FROM dirs WHERE id = $1)`, dir)
 	return err
 }
 
-// SetDirMtime sets a directory's modification time.
-func (tx *Tx) SetDirMtime(id string, mtime time.Time) error {
+// changeDir changes the row of a directory; no row is NotFound.
+func (tx *Tx) changeDir(op, id, query string, args ...any) error {
+	if err := tx.execOne(op, query, append([]any{id}, args...)...); err != nil {
+		return err
+	}
+	return tx.grown(id)
+}
+
+// SetDirMtime sets a directory's modification time. The mailbox, which is a user's, need not be held.
+func (tx *Tx) SetDirMtime(userID, id string, mtime time.Time) error {
+	tx.touch(userID)
 	return tx.bookOne("SetDirMtime", `UPDATE dirs SET mtime = $2 WHERE id = $1`, id, micros(mtime))
 }
 
 // SetDirRights changes what partners may do in a directory, and fixes it in place for its own sake.
 func (tx *Tx) SetDirRights(id string, rights exchange.Rights) error {
-	return tx.execOne("SetDirRights", `UPDATE dirs SET rights = $2, fixed = 1, on_way = 0 WHERE id = $1`, id,
+	return tx.changeDir("SetDirRights", id, `UPDATE dirs SET rights = $2, fixed = 1, on_way = 0 WHERE id = $1`,
 		int64(rights))
 }
 
 // FixDir has a directory belong to the operator: partners cannot move it.
 func (tx *Tx) FixDir(id string) error {
-	return tx.execOne("FixDir", `UPDATE dirs SET fixed = 1 WHERE id = $1`, id)
+	return tx.changeDir("FixDir", id, `UPDATE dirs SET fixed = 1 WHERE id = $1`)
 }
 
 // SetDirStaging says whether a directory is a staging folder.
 func (tx *Tx) SetDirStaging(id string, staging bool) error {
-	return tx.execOne("SetDirStaging", `UPDATE dirs SET staging = $2 WHERE id = $1`, id, flag(staging))
+	return tx.changeDir("SetDirStaging", id, `UPDATE dirs SET staging = $2 WHERE id = $1`, flag(staging))
 }
 
 // MoveDir gives a directory another parent and name; a taken name is Exists.
 func (tx *Tx) MoveDir(id, parent, name string, mtime time.Time) error {
-	return tx.execOne("MoveDir", `UPDATE dirs SET parent_id = $2, name = $3, mtime = $4 WHERE id = $1`, id, parent,
+	return tx.changeDir("MoveDir", id, `UPDATE dirs SET parent_id = $2, name = $3, mtime = $4 WHERE id = $1`, parent,
 		[]byte(name), micros(mtime))
 }
 
 // RemoveDir deletes an empty directory's row.
 func (tx *Tx) RemoveDir(id string) error {
+	if err := tx.grown(id); err != nil {
+		return err
+	}
 	return tx.execOne("RemoveDir", `DELETE FROM dirs WHERE id = $1`, id)
 }
 

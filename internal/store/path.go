@@ -91,17 +91,22 @@ func present(rows []nullDir) []Dir {
 // The columns of the file f and of its content, and the joins for the content.
 const (
 	lookFile = `, f.file_id, f.version_id, f.size, f.mtime, f.mode,
-		b.id, b.key, b.size, b.sha256, v.hash_state, v.stored_at`
+		b.id, b.key, b.size, b.sha256, v.hash_state, v.stored_at, b.body`
 	lookContent = ` LEFT JOIN versions v ON v.id = f.version_id LEFT JOIN blobs b ON b.id = v.blob_id`
+	lookBody    = ` LEFT JOIN bodies o ON o.id = b.body`
 )
 
 // lookQueries[n] follows n names as walkQueries does, and finds the file of the
-// last one's name in the directory before it, with its content.
-var lookQueries = func() (queries [walkDepth + 1]string) {
-	for n := 1; n < len(queries); n++ {
-		queries[n] = "SELECT " + pathColumns(n) + lookFile + pathJoins(n) + fileJoin(n) + lookContent + pathRoot
+// last one's name in the directory before it, with its content. readQueries also have its bytes, if the
+// database has them, and writeQueries the mailbox's use.
+var lookQueries, readQueries, writeQueries = func() (look, read, write [walkDepth + 1]string) {
+	for n := 1; n < len(look); n++ {
+		columns, from := "SELECT "+pathColumns(n)+lookFile, pathJoins(n)+fileJoin(n)+lookContent
+		look[n] = columns + from + pathRoot
+		read[n] = columns + ", o.bytes" + from + lookBody + pathRoot
+		write[n] = columns + ", " + usageColumns + from + " JOIN mailboxes m ON m.user_id = d0.id" + pathRoot
 	}
-	return queries
+	return look, read, write
 }()
 
 // Found is what a path leads to.
@@ -109,11 +114,33 @@ type Found struct {
 	Dirs    []Dir // along the path, root first, as far as they exist
 	File    *File // the file that the last name names; nil if there is none
 	Content Content
+	Usage   Usage // of the mailbox, from LookToWrite; Tree is 0 if it is not known
 }
 
 // Look follows names down from a root and finds the file that the last one may
 // name.
 func (q *Q) Look(root string, names []string) (out Found, err error) {
+	return q.look(root, names, &lookQueries, nil)
+}
+
+// LookToRead is Look, and sets Content.Body if the database has the file's bytes. It may leave that out.
+func (q *Q) LookToRead(root string, names []string) (out Found, err error) {
+	var body []byte
+	out, err = q.look(root, names, &readQueries, []any{&body})
+	out.Content.Body = body
+	return out, err
+}
+
+// LookToWrite is Look of a user's mailbox, and sets Usage. It may leave that out.
+func (q *Q) LookToWrite(root string, names []string) (out Found, err error) {
+	var use Usage
+	out, err = q.look(root, names, &writeQueries, use.dest())
+	out.Usage = use
+	return out, err
+}
+
+// look runs one of the queries; more are where its further columns go.
+func (q *Q) look(root string, names []string, queries *[walkDepth + 1]string, more []any) (out Found, err error) {
 	switch n := len(names); {
 	case n == 0:
 		out.Dirs, err = q.Walk(root, nil)
@@ -122,16 +149,73 @@ func (q *Q) Look(root string, names []string) (out Found, err error) {
 		return q.lookDeep(root, names)
 	}
 	rows := make([]nullDir, len(names)+1)
-	dest := make([]any, 0, 8*len(rows)+11)
+	dest := make([]any, 0, 8*len(rows)+24)
 	for i := range rows {
 		dest = append(dest, rows[i].dest()...)
 	}
 	var f nullFile
-	if err := q.scanOne("Look", lookQueries[len(names)], pathArgs(root, names), append(dest, f.dest()...)...); err != nil {
+	dest = append(append(dest, f.dest()...), more...)
+	if err := q.scanOne("Look", queries[len(names)], pathArgs(root, names), dest...); err != nil {
 		return out, err
 	}
 	out.Dirs = present(rows)
 	out.take(&f, names)
+	return out, nil
+}
+
+// Purpose is what a path is looked up for.
+type Purpose int
+
+// Purposes of a look-up: what else it finds.
+const (
+	ToSee   Purpose = iota
+	ToRead          // Content.Body, as LookToRead
+	ToWrite         // Usage, as LookToWrite
+)
+
+// LookFor is Look, LookToRead or LookToWrite.
+func (q *Q) LookFor(what Purpose, root string, names []string) (Found, error) {
+	switch what {
+	case ToRead:
+		return q.LookToRead(root, names)
+	case ToWrite:
+		return q.LookToWrite(root, names)
+	}
+	return q.Look(root, names)
+}
+
+// inQueries find a name in a directory, by purpose.
+var inQueries = func() (queries [3]string) {
+	columns := "SELECT " + dirColumns("d") + lookFile
+	const from = ` FROM (SELECT 1 AS one) o1 LEFT JOIN dirs d ON d.parent_id = $1 AND d.name = $2
+		LEFT JOIN files f ON f.dir_id = $1 AND f.name = $2` + lookContent
+	return [...]string{columns + from, columns + ", o.bytes" + from + lookBody,
+		columns + ", " + usageColumns + from + " JOIN mailboxes m ON m.user_id = $3"}
+}()
+
+// LookIn is LookFor of a name in a directory that is known: the last of dirs, which lead to it from the
+// root.
+func (q *Q) LookIn(what Purpose, dirs []Dir, name string) (out Found, err error) {
+	last := dirs[len(dirs)-1]
+	var d nullDir
+	var f nullFile
+	args, dest := []any{last.ID, []byte(name)}, append(d.dest(), f.dest()...)
+	switch what {
+	case ToRead:
+		dest = append(dest, &f.body)
+	case ToWrite:
+		args, dest = append(args, dirs[0].ID), append(dest, out.Usage.dest()...)
+	}
+	if err := q.scanOne("Look", inQueries[what], args, dest...); err != nil {
+		return Found{}, err
+	}
+	out.Dirs = dirs[:len(dirs):len(dirs)]
+	if d.id.Valid {
+		out.Dirs = append(out.Dirs, d.dir())
+	} else if f.fileID.Valid {
+		out.File, out.Content = f.file(last.ID, name)
+		out.Content.Body = f.body
+	}
 	return out, nil
 }
 

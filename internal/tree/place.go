@@ -2,6 +2,7 @@ package tree
 
 import (
 	"path"
+	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
@@ -27,6 +28,7 @@ type place struct {
 	image   *image
 	stored  *store.File
 	content store.Content
+	use     store.Usage // of the mailbox, if the path was located to change it; Tree 0: not known
 }
 
 func (p *place) key() nameKey { return nameKey{p.parent.ID, p.name} }
@@ -34,16 +36,22 @@ func (p *place) key() nameKey { return nameKey{p.parent.ID, p.name} }
 // resolve looks up a clean path. A missing parent is NotFound; a missing last name is not
 // an error.
 func (s *Session) resolve(q *store.Q, clean string) (place, error) {
-	names := store.SplitPath(clean)
-	found, err := q.Look(s.login.User.ID, names)
+	found, err := q.Look(s.login.User.ID, store.SplitPath(clean))
 	if err != nil {
 		return place{}, err
 	}
+	return s.placeOf(clean, found)
+}
+
+// placeOf says what a path resolves to, from what was found along it.
+func (s *Session) placeOf(clean string, found store.Found) (place, error) {
+	names := store.SplitPath(clean)
 	dirs := found.Dirs
 	if len(dirs) < len(names) {
 		return place{}, fault.E("tree.resolve", fault.NotFound, "No such directory.")
 	}
-	p := place{path: clean, name: path.Base(clean), parent: dirs[0], stored: found.File, content: found.Content}
+	p := place{path: clean, name: path.Base(clean), parent: dirs[0], stored: found.File, content: found.Content,
+		use: found.Usage}
 	if len(names) == 0 {
 		p.name = ""
 	}
@@ -67,27 +75,41 @@ func (s *Session) resolve(q *store.Q, clean string) (place, error) {
 
 // locate cleans a path that the client sent, waits for the session's commits at and
 // below it, and resolves it.
-func (s *Session) locate(p string) (place, error) {
+func (s *Session) locate(p string) (place, error) { return s.locateFor(store.ToSee, p) }
+
+// locateToRead is locate for a file that is to be read.
+func (s *Session) locateToRead(p string) (place, error) { return s.locateFor(store.ToRead, p) }
+
+func (s *Session) locateFor(what store.Purpose, p string) (place, error) {
 	clean, err := valid.CleanPath(s.cwd, p)
 	if err != nil {
 		return place{}, err
 	}
 	s.awaitCommits(clean)
-	return s.look(clean)
+	return s.lookFor(what, clean)
 }
 
 // look resolves a path and finds its image, both as of one moment. It tries again if an
 // image became a row in between, so that a file is never missed.
-func (s *Session) look(clean string) (place, error) {
+func (s *Session) look(clean string) (place, error) { return s.lookFor(store.ToSee, clean) }
+
+func (s *Session) lookFor(what store.Purpose, clean string) (place, error) {
 	for {
 		before := s.box.turn()
-		p, err := s.resolve(s.query(), clean)
+		found, err := s.find(what, clean)
+		if err != nil {
+			return place{}, err
+		}
+		p, err := s.placeOf(clean, found)
 		if err != nil {
 			return p, err
 		}
 		s.box.mu.Lock()
 		p.image = s.box.newest(p.key(), s)
 		same := s.box.commits == before
+		if same && p.use.Tree > 0 {
+			s.box.use, s.box.useAt = p.use, time.Now()
+		}
 		s.box.mu.Unlock()
 		if same {
 			return p, nil
@@ -97,9 +119,9 @@ func (s *Session) look(clean string) (place, error) {
 
 // still locates a path and waits until no commit or copy is under way on its name.
 func (s *Session) still(path string) (place, error) {
-	p, err := s.locate(path)
+	p, err := s.locateFor(store.ToWrite, path)
 	for err == nil && s.quiesce(p.key()) {
-		p, err = s.look(p.path)
+		p, err = s.lookFor(store.ToWrite, p.path)
 	}
 	return p, err
 }

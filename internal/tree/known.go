@@ -1,0 +1,55 @@
+package tree
+
+import (
+	"path"
+
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+// What a session remembers of the paths that it looked up. Programs ask about a file several times in a row
+// (STAT, OPEN), and about one file of a folder after another.
+
+// known is what a session remembers. Each part is right as long as the mailbox's epoch is the same.
+type known struct {
+	path  string // the last one
+	any   int64
+	found store.Found // without Body and Usage
+
+	folder string // the directory of the last path
+	tree   int64
+	dirs   []store.Dir // that lead to it, root first; nil: nothing is known
+}
+
+// find looks a path up. What is found without a query is as of a moment after the call began.
+func (s *Session) find(what store.Purpose, clean string) (store.Found, error) {
+	now, q, k := s.t.store.Epoch(s.login.User.ID), s.query(), &s.known
+	if what != store.ToWrite && k.path == clean && k.any == now.Any {
+		found := k.found
+		if what == store.ToRead && found.Content.Row != 0 {
+			body, err := q.Body(found.Content.BlobID)
+			if err != nil && !fault.Is(err, fault.NotFound) { // it was moved out of the database
+				return store.Found{}, err
+			}
+			found.Content.Body = body
+		}
+		return found, nil
+	}
+	names, folder := store.SplitPath(clean), path.Dir(clean)
+	var found store.Found
+	var err error
+	if len(names) > 0 && k.dirs != nil && k.folder == folder && k.tree == now.Tree {
+		found, err = q.LookIn(what, k.dirs, names[len(names)-1])
+	} else {
+		found, err = q.LookFor(what, s.login.User.ID, names)
+	}
+	if err != nil {
+		return found, err
+	}
+	if n := len(names); n > 0 && len(found.Dirs) >= n {
+		k.folder, k.tree, k.dirs = folder, now.Tree, found.Dirs[:n:n]
+	}
+	k.path, k.any, k.found = clean, now.Any, found
+	k.found.Content.Body, k.found.Usage = nil, store.Usage{}
+	return found, nil
+}
