@@ -28,7 +28,11 @@ func (m *making) copyBlobs(ctx context.Context, n *store.Snapshot) error {
 		}
 		for _, b := range page {
 			after = b.ID
-			if err := m.copyBlob(ctx, b); err != nil {
+			copies := m.copyBlob
+			if b.Inline { // the snapshot has its bytes
+				copies = func(ctx context.Context, b store.Blob) error { return m.checkInline(ctx, n, b) }
+			}
+			if err := copies(ctx, b); err != nil {
 				return err
 			}
 			m.out.Files++
@@ -50,10 +54,7 @@ func (m *making) copyBlob(ctx context.Context, b store.Blob) error {
 	if size, there := m.have[name]; !there || !m.to.sized(b.Size, size) {
 		err := m.storeBlob(ctx, b, name, sum)
 		if errors.Is(err, errDamaged) || errors.Is(err, fs.ErrNotExist) {
-			if m.out.Lost = append(m.out.Lost, b.Key); len(m.out.Lost) > mostLost {
-				return fault.E("backup.copyBlob", fault.Conflict, "More than %d stored files are missing or damaged.", mostLost)
-			}
-			return nil
+			return m.lose(b)
 		} else if err != nil {
 			return err
 		}
@@ -61,6 +62,22 @@ func (m *making) copyBlob(ctx context.Context, b store.Blob) error {
 	}
 	m.files = append(m.files, File{name, b.Size, sum})
 	m.index.WriteString(b.ID + "\n")
+	return nil
+}
+
+// checkInline looks at bytes that the snapshot has.
+func (m *making) checkInline(ctx context.Context, n *store.Snapshot, b store.Blob) error {
+	if _, err := n.Body(ctx, b.ID); err != nil {
+		return m.lose(b)
+	}
+	return nil
+}
+
+// lose notes that a blob is missing or damaged.
+func (m *making) lose(b store.Blob) error {
+	if m.out.Lost = append(m.out.Lost, b.Key); len(m.out.Lost) > mostLost {
+		return fault.E("backup.copyBlob", fault.Conflict, "More than %d stored files are missing or damaged.", mostLost)
+	}
 	return nil
 }
 

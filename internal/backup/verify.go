@@ -147,9 +147,14 @@ func (v *verifying) database(ctx context.Context, m *Manifest, r *Report) error 
 			after = b.ID
 			r.Files, r.Bytes = r.Files+1, r.Bytes+b.Size
 			f, there := has[blobName(b.ID)]
-			if !there {
+			switch {
+			case b.Inline:
+				if _, err := n.Body(ctx, b.ID); err != nil {
+					r.fault("the bytes of " + b.Key + " in the snapshot of the database are damaged")
+				}
+			case !there:
 				r.fault("the database names " + b.Key + ", which the backup does not have")
-			} else if f.Size != b.Size || string(f.Sum[:]) != string(b.SHA256) {
+			case f.Size != b.Size || string(f.Sum[:]) != string(b.SHA256):
 				r.fault("the database has another SHA-256 for " + b.Key + " than the manifest")
 			}
 		}

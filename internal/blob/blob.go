@@ -8,6 +8,7 @@
 package blob
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"strings"
@@ -64,6 +65,14 @@ type Stage interface {
 	Close() error
 }
 
+// Carrier is a Stage of a Store that keeps the bytes of small files where rows are kept. Its Commit takes
+// effect with the transaction that records the blob, which has to store what Carry returns.
+type Carrier interface {
+	Stage
+	// Carry returns, after Commit, the bytes that the transaction must store; nil if they are durable.
+	Carry() []byte
+}
+
 // Leftover is a stage that an earlier process left.
 type Leftover struct {
 	ID   string
@@ -71,6 +80,19 @@ type Leftover struct {
 	Note []byte // as given to the last Sync; nil if there was none
 	Err  error  // why the note could not be read; such a stage is left alone
 }
+
+// Whole is all of a blob.
+type Whole struct {
+	Key   string
+	Bytes []byte
+}
+
+// Bytes is a Reader of bytes in memory.
+func Bytes(b []byte) Reader { return inMemory{bytes.NewReader(b)} }
+
+type inMemory struct{ *bytes.Reader }
+
+func (inMemory) Close() error { return nil }
 
 // Store is one place that keeps blobs.
 type Store interface {
@@ -90,9 +112,13 @@ type Store interface {
 	// Open reads the first size bytes of a committed blob, and fails if it has fewer; size < 0 means
 	// all. An absent one is fault.NotFound.
 	Open(key string, size int64) (Reader, error)
+	// Put stores whole blobs durably, with few syncs for all of them. A blob that exists is replaced, so
+	// that it can be repeated. After an error any of them may be stored.
+	Put(list []Whole) error
 	// Remove deletes a blob; an absent one is no error.
 	Remove(key string) error
-	// Walk calls fn for every blob present, in no order, until it fails.
+	// Walk calls fn for every blob present, in no order, until it fails. It leaves out those that are kept
+	// with their rows (Carrier), which cannot be without one.
 	Walk(fn func(key string, size int64, modified time.Time) error) error
 	// Free returns how many bytes can still be stored.
 	Free() (int64, error)

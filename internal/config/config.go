@@ -135,6 +135,11 @@ type Storage struct {
 	MaxCopy          Size     `yaml:"max_copy" env:"MAX_COPY"`           // largest file that may be changed in its middle
 	KeepPartials     Duration `yaml:"keep_partials" env:"KEEP_PARTIALS"` // how long unfinished uploads are kept
 	Unfinished       int      `yaml:"unfinished" env:"UNFINISHED"`       // uploads under way and unfinished, per user
+	// Small files lie in the database at first: the largest of them (0: none), until they are moved to the stored
+	// files, and the memory for all that are being uploaded, and as much for those that are read.
+	Inline       Size     `yaml:"inline" env:"INLINE"`
+	InlineFor    Duration `yaml:"inline_for" env:"INLINE_FOR"`
+	InlineMemory Size     `yaml:"inline_memory" env:"INLINE_MEMORY"`
 }
 
 // Limits limits connections and sessions.
@@ -311,7 +316,8 @@ func Default() Config {
 		Drain:  Duration(20 * time.Second),
 		Storage: Storage{MaxFile: 50e9, Quota: 100e9, QuotaFiles: 200_000, KeptPercent: 150,
 			AccountKept: 1e12, AccountKeptItems: 2_000_000, Directories: 20_000, FreeFloor: 1 << 30, MaxCopy: 1 << 30,
-			KeepPartials: Duration(7 * 24 * time.Hour), Unfinished: 1000},
+			KeepPartials: Duration(7 * 24 * time.Hour), Unfinished: 1000, Inline: 32 << 10,
+			InlineFor: Duration(time.Hour), InlineMemory: 64 << 20},
 		Limits: Limits{HalfOpen: 512, HalfOpenAddress: 64, Handshake: Duration(30 * time.Second),
 			Login: Duration(2 * time.Minute), KeyOffers: 20, UserSessions: 10, AccountSessions: 50, AddressSessions: 50,
 			Idle:      Duration(15 * time.Minute),

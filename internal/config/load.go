@@ -177,7 +177,8 @@ func (c *Config) checkPositive(f *findings) {
 		{"limits.open_files", int64(c.Limits.Handles)}, {"limits.channels", int64(c.Limits.Channels)},
 		{"limits.changes_per_hour", c.Limits.Changes}, {"limits.logins_per_hour", c.Limits.Logins},
 		{"keys.per_user", int64(c.Keys.PerUser)},
-		{"storage.keep_partials", int64(c.Storage.KeepPartials)}, {"keys.overlap", int64(c.Keys.Overlap)},
+		{"storage.keep_partials", int64(c.Storage.KeepPartials)}, {"storage.inline_for", int64(c.Storage.InlineFor)},
+		{"storage.inline_memory", int64(c.Storage.InlineMemory)}, {"keys.overlap", int64(c.Keys.Overlap)},
 		{"access.ban_within", int64(c.Access.BanWithin)}, {"access.ban_for", int64(c.Access.BanFor)},
 		{"records.keep", int64(c.Records.Keep)}, {"records.failed", c.Records.Failed},
 		{"records.activity", c.Records.Activity}, {"backup.warn_after", int64(c.Backup.WarnAfter)}} {
@@ -186,6 +187,9 @@ func (c *Config) checkPositive(f *findings) {
 		}
 	}
 }
+
+// MaxInline is the greatest size in bytes of files that lie in the database at first.
+const MaxInline = 128 << 10
 
 // leastRate is the lowest bandwidth that can be set, in bytes a second: below it, clients give up.
 const leastRate = 16 << 10
@@ -221,6 +225,9 @@ func (c *Config) check(f *findings) {
 	}
 	if c.Storage.KeptPercent < 100 {
 		f.bad("storage.kept_percent", "must be at least 100, which is the quota itself.")
+	}
+	if c.Storage.Inline < 0 || c.Storage.Inline > MaxInline {
+		f.bad("storage.inline", "must be at most 128 KiB, or 0 for none.")
 	}
 	if c.Socket.Path != "" && c.Socket.Group == "" {
 		f.bad("socket.path", "needs socket.group, whose members may use the socket.")

@@ -70,6 +70,11 @@ var meanings = map[string]string{
 	"storage.max_copy":           "The largest stored file that may be changed in its middle.",
 	"storage.keep_partials":      "How long unfinished uploads are kept.",
 	"storage.unfinished":         "How many uploads of a user may be under way or unfinished.",
+	"storage.inline": "Files up to this size lie in the database at first, which makes them fast; at most 128 KiB. " +
+		"0: every file is a file from the start.",
+	"storage.inline_for": "How long they lie there, until they are moved to the stored files.",
+	"storage.inline_memory": "Memory for small files that are being uploaded, of all sessions together, and as much for " +
+		"those that are being read. Past it, the disk is used.",
 
 	"limits":                       "Limits on connections and sessions.",
 	"limits.half_open":             "Connections that have not logged in.",

@@ -83,9 +83,10 @@ type Deposit struct {
 	Guard *store.Guard // of the login that makes it; nil for others
 	// Trace is what the spans of the deposit belong to; its end ends nothing. Nil: they are a trace of their own.
 	Trace context.Context //nolint:containedctx // a deposit is the argument of one call
-	// Record writes the blob's row (store.Tx.AddBlob) and what refers to it. Like every function of a
-	// transaction, it may run more than once.
-	Record func(tx *store.Tx) error
+	// Record writes the blob's row (store.Tx.AddBlob) and what refers to it. b is Blob, with what the
+	// transaction has to store of a small file. Like every function of a transaction, it may run more than
+	// once.
+	Record func(tx *store.Tx, b store.Blob) error
 	// Late is called once with the outcome, after Commit has returned ErrUnknown. nil means that the
 	// rows exist. With an error, the caller may use the stage again, unless the chain has
 	// blob.ErrSealed. It is not called if the desk is closed first. May be nil.
@@ -107,8 +108,12 @@ func (d *Desk) Commit(in Deposit) (err error) {
 	if synced(err); err != nil {
 		return err
 	}
+	b := in.Blob
+	if c, ok := in.Stage.(blob.Carrier); ok {
+		b.Body = c.Carry()
+	}
 	_, written := telemetry.Step(ctx, "write rows")
-	err = d.store.WriteAs(context.Background(), in.Guard, in.Record)
+	err = d.store.WriteAs(context.Background(), in.Guard, func(tx *store.Tx) error { return in.Record(tx, b) })
 	written(err)
 	if errors.Is(err, store.ErrOutcomeUnknown) {
 		d.log.Warn("a commit got no answer", "blob", in.Blob.ID, "err", err)

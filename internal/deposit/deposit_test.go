@@ -40,7 +40,7 @@ func (d *desk) staged(id, text string) deposit.Deposit {
 	d.Must(err)
 	b := blobOf(id, text)
 	return deposit.Deposit{Stage: stage, Blob: b, Late: func(err error) { d.late <- err },
-		Record: func(tx *store.Tx) error { return tx.AddBlob(b, 1, time.UnixMicro(1)) }}
+		Record: func(tx *store.Tx, b store.Blob) error { return tx.AddBlob(b, 1, time.UnixMicro(1)) }}
 }
 
 func blobOf(id, text string) store.Blob {
@@ -70,6 +70,7 @@ func (d *desk) wantStage(in deposit.Deposit, text string) {
 	}
 	_, err := in.Stage.(blob.Stage).WriteAt([]byte(text), 0)
 	d.Must(err)
+	in.Blob = blobOf(in.Blob.ID, text)
 	d.Must(d.desk.Commit(in))
 	d.wantStored(in, text)
 }
@@ -79,8 +80,8 @@ func TestARefusedDepositIsAStageAgain(t *testing.T) {
 		d := newDesk(t, url)
 		in := d.staged("01REFUSED", "text")
 		record := in.Record
-		in.Record = func(tx *store.Tx) error {
-			if err := record(tx); err != nil {
+		in.Record = func(tx *store.Tx, b store.Blob) error {
+			if err := record(tx, b); err != nil {
 				return err
 			}
 			return fault.E("test", fault.Quota, "no room")
@@ -198,11 +199,14 @@ func TestLeftoversWithARowAreSettled(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, url string) {
 		d := newDesk(t, url)
 		stored, half := d.staged("01STORED", "stored"), d.staged("01HALF", "half")
-		for _, in := range []deposit.Deposit{stored, half} {
+		for _, in := range []*deposit.Deposit{&stored, &half} {
 			testkit.Must(t, in.Stage.(blob.Stage).Sync(in.Blob.Size, []byte("note"), in.Blob.Key))
 			testkit.Must(t, in.Stage.Commit(in.Blob.Key, in.Blob.Size))
+			in.Blob.Body = in.Stage.(blob.Carrier).Carry()
 		}
-		testkit.Must(t, d.Store.Write(context.Background(), stored.Record)) // and the process dies
+		testkit.Must(t, d.Store.Write(context.Background(), func(tx *store.Tx) error {
+			return stored.Record(tx, stored.Blob)
+		})) // and the process dies
 		left, err := deposit.Leftovers(d.Store, d.Blobs, slog.New(slog.DiscardHandler))
 		testkit.Must(t, err)
 		if len(left) != 1 || left[0].ID != "01HALF" {

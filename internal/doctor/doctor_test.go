@@ -105,6 +105,11 @@ var faults = map[string]struct {
 		text[1] ^= 1
 		testkit.Must(s, os.WriteFile(s.bytesOf(), text, 0o600))
 	}, "stored files", doctor.Broken, "its hash is another one"},
+	"bytes in the database that are others": {func(s *sick) {
+		s.exec(`UPDATE bodies SET bytes = $1`, []byte("a,b\n1,3\n"))
+	}, "stored files", doctor.Broken, "1 committed files are damaged"},
+	"bytes in the database that are gone": {func(s *sick) { s.exec(`DELETE FROM bodies`) }, "stored files", doctor.Broken,
+		"bytes of 1 committed files are missing"},
 	"bytes that nobody knows": {func(s *sick) {
 		path := s.write("blobs/nobody/2020/01/01ARZ3NDEKTSV4RRFFQ69G5FAV-x", "x", 0o400)
 		old := time.Now().Add(-10 * testkit.Day)
@@ -205,15 +210,18 @@ func private(t *testing.T, dir string) {
 	}))
 }
 
-// put stores a file.
+// put stores a file on the disk, and one in the database.
 func put(t *testing.T, n *testkit.Node, key ssh.Signer) {
 	t.Helper()
 	c := n.SFTP("acme", key)
-	f, err := c.Create("/upload/prices.csv")
-	testkit.Must(t, err)
-	_, err = io.WriteString(f, "a,b\n1,2\n")
-	testkit.Must(t, err)
-	testkit.Must(t, f.Close())
+	const text = "a,b\n1,2\n"
+	for name, text := range map[string]string{"prices.csv": strings.Repeat(text, 8<<10), "small.csv": text} {
+		f, err := c.Create("/upload/" + name)
+		testkit.Must(t, err)
+		_, err = io.WriteString(f, text)
+		testkit.Must(t, err)
+		testkit.Must(t, f.Close())
+	}
 }
 
 // TestADeploymentThatIsWell: a server that runs, with a stored file, has nothing that is broken, and each thing was

@@ -3,12 +3,14 @@ package feed_test
 import (
 	"bytes"
 	"database/sql"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
-	"path/filepath"
 	"testing"
 
+	"github.com/sallyport-sftp/sallyport/internal/blob"
 	"github.com/sallyport-sftp/sallyport/internal/blob/disk"
 	"github.com/sallyport-sftp/sallyport/internal/feed"
 	"github.com/sallyport-sftp/sallyport/internal/store"
@@ -128,16 +130,16 @@ func TestAPowerLossAtEveryCall(t *testing.T) {
 				w := newWorld(t, "").begin(t)
 				p := testkit.NewPower(t, w.Dir)
 				p.Disk.NoAttrs = noAttrs
-				var err error
-				w.Blobs, err = disk.OpenOn(p.Disk, p.Blobs, w.Clock)
+				files, err := disk.OpenOn(p.Disk, p.Blobs, w.Clock)
 				testkit.Must(t, err)
+				w.UseDisk(files)
 				w.service = w.serviceOn(w.Store, w.Blobs)
 				w.Customer("alice")
 				w.Customer("beta")
 				w.feed("cdr")
 				w.subscribe("cdr", "alice", "beta")
 				way(&publisher{w: w, p: p, odds: rand.New(rand.NewPCG(3, 4))})
-				w.Blobs.Close()
+				w.Disk.Close()
 				did := p.Each(testkit.Losses{Seed: 1, Mixtures: testkit.Rounds(t, 2, 0, "mixtures at each step"),
 					Second: testkit.Rounds(t, 7, 70, "one second loss in so many images"), Check: w.checkAfter, After: w.publishLeft})
 				t.Logf("%d steps, %d different images, %d more after a second loss", did.Steps, did.Images, did.Second)
@@ -147,13 +149,14 @@ func TestAPowerLossAtEveryCall(t *testing.T) {
 }
 
 // after starts a process on what was left.
-func (w *world) after(c *testkit.Crash, do func(*feed.Service, *disk.Store)) {
+func (w *world) after(c *testkit.Crash, do func(*feed.Service, blob.Store)) {
 	c.T.Helper()
-	blobs, err := disk.OpenOn(c.Disk, c.Blobs, w.Clock)
+	files, err := disk.OpenOn(c.Disk, c.Blobs, w.Clock)
 	if err != nil {
 		c.Fail("the disk: %v", err)
 	}
-	defer blobs.Close()
+	defer files.Close()
+	blobs := w.Small(files, c.Store)
 	service := w.serviceOn(c.Store, blobs)
 	if err := service.Recover(slog.New(slog.DiscardHandler)); err != nil {
 		c.Fail("the service: %v", err)
@@ -161,14 +164,14 @@ func (w *world) after(c *testkit.Crash, do func(*feed.Service, *disk.Store)) {
 	do(service, blobs)
 }
 
-func (w *world) serviceOn(s *store.Store, blobs *disk.Store) *feed.Service {
+func (w *world) serviceOn(s *store.Store, blobs blob.Store) *feed.Service {
 	return feed.New(feed.Options{Store: s, Blobs: blobs, Clock: w.Clock, IDs: w.IDs, Key: w.Key,
 		Bounds: feed.Bounds{MaxFile: w.maxFile, KeepUploads: 7 * day}})
 }
 
 func (w *world) checkAfter(c *testkit.Crash) {
 	c.T.Helper()
-	w.after(c, func(service *feed.Service, blobs *disk.Store) {
+	w.after(c, func(service *feed.Service, blobs blob.Store) {
 		c.Stored(blobs)
 		parts, over := map[string][]byte{}, map[string]bool{}
 		for _, m := range c.Marks {
@@ -205,10 +208,10 @@ func (w *world) publishLeft(c *testkit.Crash) {
 	}
 	db := c.Fresh()
 	defer func() { testkit.Must(c.T, db.Close()) }()
-	blobs, err := disk.OpenOn(c.Disk, c.Blobs, w.Clock)
+	files, err := disk.OpenOn(c.Disk, c.Blobs, w.Clock)
 	testkit.Must(c.T, err)
-	defer blobs.Close()
-	service := w.serviceOn(db, blobs)
+	defer files.Close()
+	service := w.serviceOn(db, w.Small(files, db))
 	testkit.Must(c.T, service.Recover(slog.New(slog.DiscardHandler)))
 	for id := range left {
 		if _, err := service.UploadStatus(id); err != nil {
@@ -234,7 +237,7 @@ func wantPublished(c *testkit.Crash, id string, size int) {
 
 // wantParts checks an upload whose parts were acknowledged. An upload that is over may be a
 // publication, or still be there.
-func (w *world) wantParts(c *testkit.Crash, service *feed.Service, blobs *disk.Store, id string, content []byte,
+func (w *world) wantParts(c *testkit.Crash, service *feed.Service, blobs blob.Store, id string, content []byte,
 	over bool) {
 	c.T.Helper()
 	up, err := service.UploadStatus(id)
@@ -248,8 +251,12 @@ func (w *world) wantParts(c *testkit.Crash, service *feed.Service, blobs *disk.S
 	if up.Offset < int64(len(content)) {
 		c.Fail("upload %s has %d of %d bytes", id, up.Offset, len(content))
 	}
-	got := testkit.MustRead(c.T, filepath.Join(c.Blobs, "staging", id))
-	if !bytes.Equal(got[:len(content)], content) {
+	got := make([]byte, len(content))
+	stage, err := blobs.Reopen(id, "")
+	testkit.Must(c.T, err)
+	_, err = io.ReadFull(io.NewSectionReader(stage, 0, int64(len(got))), got)
+	testkit.Must(c.T, errors.Join(err, stage.Close()))
+	if !bytes.Equal(got, content) {
 		c.Fail("upload %s has other bytes than were answered", id)
 	}
 }

@@ -187,7 +187,7 @@ func (r *Service) publishStage(ctx context.Context, actor string, f model.Feed, 
 	if err == nil {
 		late := in.upload.decide()
 		err = r.o.Desk.Commit(deposit.Deposit{Trace: ctx, Stage: in.Stage, Blob: in.Blob, Guard: p.Guard,
-			Record: func(tx *store.Tx) (err error) {
+			Record: func(tx *store.Tx, b store.Blob) (err error) {
 				before, out = repeat{}, first
 				if before, err = r.repeated(&tx.Q, p, first); err == nil && before.Repeated {
 					err = errRepeated
@@ -195,7 +195,7 @@ func (r *Service) publishStage(ctx context.Context, actor string, f model.Feed, 
 				if err != nil {
 					return err
 				}
-				return r.begin(tx, actor, f, p, &out, in.Blob)
+				return r.begin(tx, actor, f, p, &out, b)
 			},
 			Late: func(err error) {
 				in.upload.lock()

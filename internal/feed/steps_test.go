@@ -2,6 +2,7 @@ package feed_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -128,11 +129,13 @@ var operations = map[string]func(r *run) testkit.Operation{
 		return testkit.Operation{Do: func(c context.Context) error {
 			in, err := r.w.service.NewIncoming()
 			r.w.Must(err)
-			r.w.Must(in.WriteAt([]byte(sent), 0))
-			r.w.Must(in.Sync())
-			_, err = in.Publish(c, "test", r.to("all"))
-			r.w.Must(in.Discard()) // as programs do after an error
-			return err
+			if err = in.WriteAt([]byte(sent), 0); err == nil {
+				err = in.Sync()
+			}
+			if err == nil {
+				_, err = in.Publish(c, "test", r.to("all"))
+			}
+			return cmp.Or(err, in.Discard()) // as programs do after an error
 		}}
 	},
 	"a subscription with what came before": func(r *run) testkit.Operation {

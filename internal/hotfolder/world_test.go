@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/blob/disk"
+	"github.com/sallyport-sftp/sallyport/internal/blob"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/feed"
 	"github.com/sallyport-sftp/sallyport/internal/hotfolder"
@@ -39,7 +39,7 @@ type world struct {
 
 // blobs is a real blob store that calls a function of the test before each file is read.
 type blobs struct {
-	*disk.Store
+	blob.Store
 	reading func()
 }
 

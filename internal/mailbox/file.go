@@ -13,6 +13,7 @@ type Upload struct {
 	File    store.File    // the new row; its FileID is used only if Old is nil
 	Old     *store.File   // what the name shows now; nil: nothing
 	Content store.Content // StoredAt is the time of the upload
+	Body    []byte        // the content's bytes, if the database is to have them
 	Actor   string
 	Class   string // of the retention policy
 	Limits  model.StorageLimits
@@ -23,8 +24,8 @@ type Upload struct {
 // orphan, it fails as Exists.
 func (b *Box) Put(u Upload, gone Gone) error {
 	c, f := u.Content, u.File
-	if err := b.tx.AddBlob(store.Blob{ID: c.BlobID, Key: c.Key, Size: c.Size, SHA256: c.SHA256, Owner: b.user}, 1,
-		c.StoredAt); err != nil {
+	if err := b.tx.AddBlob(store.Blob{ID: c.BlobID, Key: c.Key, Size: c.Size, SHA256: c.SHA256, Owner: b.user,
+		Body: u.Body}, 1, c.StoredAt); err != nil {
 		return err
 	}
 	add := store.Counts{Bytes: f.Size, Files: 1, KeptBytes: c.Size, KeptContents: 1}

@@ -29,9 +29,18 @@ type Options struct {
 	Audit    func(ctx context.Context) (model.AuditStatus, error)
 	// Backups returns when the newest backup was made, and the newest that is whole; zero for none.
 	Backups func(ctx context.Context) (newest, good time.Time, why string, err error)
-	Clock   exchange.Clock
-	Log     *slog.Logger
-	Ping    func(ctx context.Context) error // asks the database for an answer
+	// Database returns how large the database is, and which small files it still has.
+	Database func(ctx context.Context) (Database, error)
+	Clock    exchange.Clock
+	Log      *slog.Logger
+	Ping     func(ctx context.Context) error // asks the database for an answer
+}
+
+// Database is the size of the database, and of it what small files take that are not moved yet.
+type Database struct {
+	Bytes, Free   int64 // on the disk, and of that what new rows use first
+	Files, Inline int64 // small files, and their bytes
+	Oldest        time.Time
 }
 
 // New makes the handler.
@@ -61,6 +70,7 @@ type reading struct {
 	figures              *overview.Figures
 	queue                *model.Queue
 	audit                *model.AuditStatus
+	database             *Database
 	backups              bool
 	newestTried, newGood time.Time
 }
@@ -111,6 +121,9 @@ func (g *gauges) read() reading {
 	}
 	if s, err := g.o.Audit(ctx); err == nil {
 		r.audit = &s
+	}
+	if d, err := g.o.Database(ctx); err == nil {
+		r.database = &d
 	}
 	if tried, good, _, err := g.o.Backups(ctx); err == nil {
 		r.backups, r.newestTried, r.newGood = true, tried, good

@@ -43,7 +43,10 @@ func (w *world) scrape(t *testing.T) func() string {
 		Queue:   func(context.Context) (model.Queue, error) { return model.Queue{Waiting: 4}, w.err },
 		Audit:   func(context.Context) (model.AuditStatus, error) { return model.AuditStatus{Sealed: 5}, w.err },
 		Backups: func(context.Context) (newest, good time.Time, why string, err error) { return now, now, "", w.err },
-		Clock:   func() time.Time { return now }, Log: slog.New(slog.DiscardHandler),
+		Database: func(context.Context) (metrics.Database, error) {
+			return metrics.Database{Bytes: 8192, Files: 2, Oldest: now.Add(-time.Minute)}, w.err
+		},
+		Clock: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler),
 		Ping: func(context.Context) error { return w.err }})
 	return func() string {
 		r := httptest.NewRecorder()
@@ -68,7 +71,8 @@ func TestNumbers(t *testing.T) {
 		`sallyport_connections_total{outcome="ok"} 7`, `sallyport_connections_total{outcome="unknown_key"} 2`,
 		"sallyport_unclaimed_files 2", "sallyport_unclaimed_oldest_seconds 3600", "sallyport_uncollected_oldest_seconds 0",
 		`sallyport_needs{topic="bans",urgency="now"} 3`, `sallyport_needs{topic="disk",urgency="today"} 1`,
-		"sallyport_removal_due_timestamp_seconds 0", "sallyport_messages_waiting 4", "sallyport_audit_sealed_rows 5"} {
+		"sallyport_removal_due_timestamp_seconds 0", "sallyport_messages_waiting 4", "sallyport_audit_sealed_rows 5",
+		"sallyport_database_bytes 8192", "sallyport_inline_files 2", "sallyport_inline_oldest_seconds 60"} {
 		if !strings.Contains(text, "\n"+want+"\n") {
 			t.Errorf("there is no %s", want)
 		}

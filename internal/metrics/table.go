@@ -143,6 +143,21 @@ var Table = []Metric{
 		samples: sealing(func(s *source) float64 { return float64(s.audit.Sealed) })},
 	{Name: "audit_unsealed_rows", Help: "Audit rows that are not sealed yet.",
 		samples: sealing(func(s *source) float64 { return float64(s.audit.Waiting) })},
+	{Name: "database_bytes", Help: "What the database takes on its disk.",
+		samples: database(func(d *Database) float64 { return float64(d.Bytes) })},
+	{Name: "database_free_bytes", Help: "Of these, left by removed rows, to be used by new ones (SQLite).",
+		samples: database(func(d *Database) float64 { return float64(d.Free) })},
+	{Name: "inline_files", Help: "Small files whose bytes the database has, as of the last minute.",
+		samples: database(func(d *Database) float64 { return float64(d.Files) })},
+	{Name: "inline_bytes", Help: "Their bytes.",
+		samples: database(func(d *Database) float64 { return float64(d.Inline) })},
+	{Name: "inline_oldest_seconds", Help: "How long the oldest of them has been there; they are moved after " +
+		"storage.inline_for. 0: there are none.", samples: func(s *source) []sample {
+		if s.database == nil {
+			return nil
+		}
+		return age(s.Clock(), s.database.Oldest)
+	}},
 	{Name: "backup_tried_timestamp_seconds", Help: "When the newest backup was made, " +
 		"whether it succeeded or not; 0: never.",
 		samples: backups(func(s *source) time.Time { return s.newestTried })},
@@ -165,6 +180,15 @@ func sealing(v func(s *source) float64) func(*source) []sample {
 			return nil
 		}
 		return one(v(s))
+	}
+}
+
+func database(v func(d *Database) float64) func(*source) []sample {
+	return func(s *source) []sample {
+		if s.database == nil {
+			return nil
+		}
+		return one(v(s.database))
 	}
 }
 

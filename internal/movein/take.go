@@ -117,8 +117,9 @@ func (b *batch) commit() error {
 		return b.s.o.Store.Write(context.Background(), b.record)
 	}
 	first := b.landed[0]
-	return b.s.o.Desk.Commit(deposit.Deposit{Stage: b, Record: b.record,
-		Blob: store.Blob{ID: first.id, Key: first.key, Size: first.Size, SHA256: first.sum}})
+	return b.s.o.Desk.Commit(deposit.Deposit{Stage: b,
+		Record: func(tx *store.Tx, _ store.Blob) error { return b.record(tx) },
+		Blob:   store.Blob{ID: first.id, Key: first.key, Size: first.Size, SHA256: first.sum}})
 }
 
 func (b *batch) files() []blob.Landed {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/backup"
 	"github.com/sallyport-sftp/sallyport/internal/blob/disk"
+	"github.com/sallyport-sftp/sallyport/internal/blob/small"
 	"github.com/sallyport-sftp/sallyport/internal/config"
 	"github.com/sallyport-sftp/sallyport/internal/datadir"
 	"github.com/sallyport-sftp/sallyport/internal/doctor"
@@ -37,7 +38,7 @@ func Examine(ctx context.Context, cfg config.Config, r DoctorRequest) (doctor.Re
 		if there, err := datadir.Exists(dir); err == nil && there {
 			if blobs, err := disk.Open(dir, r.Clock); err == nil {
 				defer blobs.Close()
-				o.Blobs = blobs
+				o.Blobs = small.New(small.Options{Large: blobs, Rows: o.Store})
 			}
 		}
 	}

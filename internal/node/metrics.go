@@ -34,7 +34,7 @@ func (n *Node) openMetrics() error {
 	}
 	handler := metrics.New(metrics.Options{Sessions: func() int { return len(n.ssh.Sessions()) }, Moved: n.ssh.Moved,
 		Counts: n.records.Counts, Figures: n.overview.Figures, Queue: n.tell.Queue, Audit: n.audits.Status,
-		Backups: n.lastBackups, Clock: n.clock, Log: n.log, Ping: n.store.Ping})
+		Backups: n.lastBackups, Database: n.databaseUse, Clock: n.clock, Log: n.log, Ping: n.store.Ping})
 	n.metrics = &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second,
 		MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelWarn)}
 	n.background.Go(func() {
@@ -43,4 +43,12 @@ func (n *Node) openMetrics() error {
 		}
 	})
 	return nil
+}
+
+// databaseUse returns how large the database is, and what of it are small files.
+func (n *Node) databaseUse(ctx context.Context) (metrics.Database, error) {
+	size, err := n.store.Read(ctx).DatabaseSize()
+	use := n.blobs.Use()
+	return metrics.Database{Bytes: size.Bytes, Free: size.Free, Files: use.Count, Inline: use.Bytes,
+		Oldest: use.Oldest}, err
 }

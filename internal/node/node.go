@@ -19,6 +19,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/announce"
 	"github.com/sallyport-sftp/sallyport/internal/audit"
 	"github.com/sallyport-sftp/sallyport/internal/blob/disk"
+	"github.com/sallyport-sftp/sallyport/internal/blob/small"
 	"github.com/sallyport-sftp/sallyport/internal/config"
 	"github.com/sallyport-sftp/sallyport/internal/connection"
 	"github.com/sallyport-sftp/sallyport/internal/datadir"
@@ -88,7 +89,8 @@ type Node struct {
 	dir        *datadir.Dir
 	memory     int64 // memory available to this process, in bytes; 0: not known
 	store      *store.Store
-	blobs      *disk.Store
+	files      *disk.Store  // stored files, on this machine's disk
+	blobs      *small.Store // the same, and the small ones that the database has
 	desk       *deposit.Desk
 	accounts   *account.Service
 	inbox      *inbox.Service
@@ -221,9 +223,11 @@ func Start(o Options) (n *Node, err error) {
 }
 
 func (n *Node) buildServices(ctx context.Context) (err error) {
-	if n.blobs, err = disk.Open(filepath.Join(n.cfg.Data, "blobs"), n.clock); err != nil {
+	if n.files, err = disk.Open(filepath.Join(n.cfg.Data, "blobs"), n.clock); err != nil {
 		return err
 	}
+	n.blobs = small.New(small.Options{Large: n.files, Rows: n.store, Clock: n.clock, Log: n.log,
+		Policy: smallPolicy(&n.cfg)})
 	n.desk = deposit.New(n.store, n.log)
 	policy, err := accountPolicy(&n.cfg)
 	if err != nil {
@@ -257,6 +261,7 @@ func (n *Node) buildServices(ctx context.Context) (err error) {
 	sweeper := retention.NewSweeper(n.store, n.blobs, n.clock, n.log)
 	sweeper.YieldTo(n.holdBlobs)
 	n.background.Go(func() { sweeper.Run(ctx) })
+	n.background.Go(func() { n.blobs.Keep(ctx) })
 	n.background.Go(func() { n.accounts.Keep(ctx, n.log) })
 	n.background.Go(func() { n.links.Keep(ctx, n.log) })
 	n.background.Go(func() { n.noteOffered(ctx) })
@@ -382,8 +387,8 @@ func (n *Node) Close(ctx context.Context) {
 	if n.tree != nil {
 		n.tree.Close()
 	}
-	if n.blobs != nil {
-		n.blobs.Close()
+	if n.files != nil {
+		n.files.Close()
 	}
 	if n.stopTraces != nil {
 		n.stopTraces()

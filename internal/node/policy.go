@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/account"
+	"github.com/sallyport-sftp/sallyport/internal/blob/small"
 	"github.com/sallyport-sftp/sallyport/internal/config"
 	"github.com/sallyport-sftp/sallyport/internal/connection"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
@@ -59,14 +60,19 @@ func accountLimits(s *config.Storage) exchange.AccountLimits {
 	return exchange.AccountLimits{Bytes: int64(s.AccountKept), Items: s.AccountKeptItems}
 }
 
+// smallPolicy makes the policy of small files from the configuration.
+func smallPolicy(c *config.Config) small.Policy {
+	return small.Policy{Bound: int64(c.Storage.Inline), Memory: int64(c.Storage.InlineMemory),
+		Stay: time.Duration(c.Storage.InlineFor)}
+}
+
 // treePolicy makes the policy of mailboxes from the configuration.
 func treePolicy(c *config.Config) tree.Policy {
 	s := &c.Storage
 	return tree.Policy{MaxFile: int64(s.MaxFile), Limits: defaultLimits(s),
 		Account: accountLimits(s), Directories: s.Directories,
 		Unfinished: s.Unfinished, Changes: c.Limits.Changes, FreeFloor: int64(s.FreeFloor),
-		MaxCopy:     int64(s.MaxCopy),
-		KeepPartial: time.Duration(s.KeepPartials)}
+		MaxCopy: int64(s.MaxCopy), ReadMemory: int64(s.InlineMemory), KeepPartial: time.Duration(s.KeepPartials)}
 }
 
 // fileTypes converts the configured file types for the feeds.

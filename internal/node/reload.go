@@ -93,6 +93,7 @@ func (n *Node) putInForce(c *config.Config) error {
 	n.accounts.Replace(accounts)
 	n.records.Replace(recordPolicy(c, accounts.EndpointIPs))
 	n.tree.Replace(treePolicy(c))
+	n.blobs.Replace(smallPolicy(c))
 	n.feeds.Replace(feedBounds(c))
 	n.retain.Replace(retentionPolicy(c))
 	n.requests.Replace(onboardPolicy(c))

@@ -45,7 +45,7 @@ func (r *Service) report(ctx context.Context, id string) error {
 		return errors.Join(err, list.Discard())
 	}
 	err = r.o.Desk.Commit(deposit.Deposit{Stage: list.Stage, Blob: b, Late: list.End,
-		Record: func(tx *store.Tx) error { return r.close(tx, run, b, counts) }})
+		Record: func(tx *store.Tx, b store.Blob) error { return r.close(tx, run, b, counts) }})
 	if errors.Is(err, deposit.ErrUnknown) {
 		return err // the next step finds the run done, or makes the report again
 	}

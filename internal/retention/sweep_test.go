@@ -20,7 +20,7 @@ func TestSweep(t *testing.T) {
 	sweeper := retention.NewSweeper(w.Store, w.Blobs, w.Clock, slog.New(slog.DiscardHandler))
 	stored := map[string]store.Blob{}
 	for _, name := range []string{"LIVE", "DEAD", "ORPHAN"} {
-		stored[name] = w.AddBlob("u", "f", name)
+		stored[name] = w.AddBlob("u", "f", "the text of "+name)
 	}
 	w.Write(func(tx *store.Tx) error {
 		for _, name := range []string{"LIVE", "DEAD"} {

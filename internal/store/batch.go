@@ -30,6 +30,7 @@ type job struct {
 	party string // the party that it belongs to
 	fn    func(*Tx) error
 	err   error
+	apart bool          // it gets a savepoint, as its party had a function fail lately
 	heavy bool          // whether its party was heavy when the batch was made
 	took  time.Duration // running time in its batch
 	done  chan struct{} // closed when err is final
@@ -46,6 +47,7 @@ type queue struct {
 	busy    bool // there is a leader
 	waiting fair.Turns[*job]
 	weights weights
+	failed  map[string]time.Time // parties of which a function has failed, until when they count as failing
 	closed  bool
 	idle    *sync.Cond
 }
@@ -99,11 +101,13 @@ func (q *queue) take(leader *job) []*job {
 	now := time.Now()
 	leader.heavy = q.weights.heavy(leader.party, now)
 	batch, heavy := []*job{leader}, []*job(nil) // the leader stays first, so that it is always run
+	leader.apart = q.fails(leader.party, now)
 	for len(batch)+len(heavy) < maxBatch {
 		j, ok := q.waiting.Next()
 		if !ok {
 			break
 		}
+		j.apart = q.fails(j.party, now)
 		if j.heavy = q.weights.heavy(j.party, now); j.heavy {
 			heavy = append(heavy, j)
 		} else {
@@ -111,6 +115,19 @@ func (q *queue) take(leader *job) []*job {
 		}
 	}
 	return append(batch, heavy...)
+}
+
+// failsFor is for how long the functions of a party get savepoints after one has failed.
+const failsFor = time.Minute
+
+// fails reports whether a function of a party has failed lately. Callers hold mu.
+func (q *queue) fails(party string, now time.Time) bool {
+	until, ok := q.failed[party]
+	if ok && now.After(until) {
+		delete(q.failed, party)
+		ok = false
+	}
+	return ok
 }
 
 // handOver wakes the next leader, one of a light party if any waits. ran are the functions that the
@@ -121,6 +138,9 @@ func (q *queue) handOver(ran, left []*job) {
 	now := time.Now()
 	for _, j := range ran {
 		q.weights.add(j.party, j.took, now)
+		if j.err != nil {
+			q.failed[j.party] = now.Add(failsFor)
+		}
 	}
 	for len(left) > 0 { // one PutBack per party, since each copies the party's line
 		party := left[0].party
@@ -166,9 +186,14 @@ func (q *queue) close() {
 // next batch.
 const batchTime = 100 * time.Millisecond
 
-// runBatch commits jobs in one transaction and returns those that it did not start. Each job has a
-// savepoint, so a job that fails does not affect the others. If the transaction itself fails, it was
-// rolled back, and each job is run in a transaction of its own.
+// errApart rolls back a batch in which a function without a savepoint has failed.
+var errApart = errors.New("a function of the batch failed")
+
+// runBatch commits jobs in one transaction and returns those that it did not start. A job that fails does
+// not affect the others: if it has a savepoint, its work alone is undone; if not, the transaction is
+// rolled back and begun again with savepoints for all. Savepoints cost a sixth of a commit's time, so only
+// parties have them whose functions have failed lately. If the transaction itself fails, it was rolled
+// back, and each job is run in a transaction of its own.
 func (s *Store) runBatch(batch []*job) (left []*job) {
 	began := time.Now()
 	if len(batch) == 1 {
@@ -176,22 +201,14 @@ func (s *Store) runBatch(batch []*job) (left []*job) {
 		batch[0].took = time.Since(began)
 		return nil
 	}
-	ran := 0
 	failed := make([]error, len(batch))
-	err := s.once(func(tx *Tx) error {
-		var heavy time.Duration
-		for ran = 0; ran < len(batch) && batch[ran].fits(ran, time.Since(began), heavy); ran++ {
-			j, start := batch[ran], time.Now()
-			var err error
-			if failed[ran], err = tx.apart(j.fn); err != nil {
-				return err
-			}
-			if j.took = time.Since(start); j.heavy {
-				heavy += j.took
-			}
+	ran, err := s.runTogether(batch, failed, began)
+	if errors.Is(err, errApart) {
+		for _, j := range batch {
+			j.apart = true
 		}
-		return nil
-	})
+		ran, err = s.runTogether(batch, failed, began)
+	}
 	if err != nil && !errors.Is(err, ErrOutcomeUnknown) {
 		for _, j := range batch {
 			j.finish(s.once(j.fn))
@@ -206,6 +223,30 @@ func (s *Store) runBatch(batch []*job) (left []*job) {
 		}
 	}
 	return batch[ran:]
+}
+
+// runTogether runs jobs in one transaction, as many as there is time for, and notes the errors of those
+// with a savepoint. It fails as errApart if another one fails.
+func (s *Store) runTogether(batch []*job, failed []error, began time.Time) (ran int, err error) {
+	err = s.once(func(tx *Tx) error {
+		var heavy time.Duration
+		for ran = 0; ran < len(batch) && batch[ran].fits(ran, time.Since(began), heavy); ran++ {
+			j, start := batch[ran], time.Now()
+			if j.apart {
+				var err error
+				if failed[ran], err = tx.apart(j.fn); err != nil {
+					return err
+				}
+			} else if err := (&Tx{Q: tx.Q}).run(j.fn); err != nil {
+				return errors.Join(errApart, err)
+			}
+			if j.took = time.Since(start); j.heavy {
+				heavy += j.took
+			}
+		}
+		return nil
+	})
+	return ran, err
 }
 
 // fits reports whether a batch of ran functions still has time for the next.
@@ -239,7 +280,7 @@ func (j *job) finish(err error) {
 // once runs fn in one transaction on SQLite's writing connection.
 func (s *Store) once(fn func(*Tx) error) (err error) {
 	ctx := context.Background()
-	tx := &Tx{Q: Q{s: s, ctx: ctx, conn: s.conn}}
+	tx := &Tx{Q: Q{s: s, ctx: ctx, conn: s.conn, touched: &touched{}}}
 	if _, err := tx.book("Write", "BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
@@ -247,12 +288,17 @@ func (s *Store) once(fn func(*Tx) error) (err error) {
 	defer func() {
 		if !committed {
 			_, _ = tx.execute("ROLLBACK")
+			if s.wal != nil {
+				s.wal.Forget()
+			}
 		}
 	}()
 	if err := tx.run(fn); err != nil {
 		return err
 	}
-	if _, err := tx.book("Write", "COMMIT"); err != nil {
+	_, err = tx.book("Write", "COMMIT")
+	s.advance(tx.touched)
+	if err != nil {
 		return unheard(err)
 	}
 	committed = true

@@ -13,13 +13,24 @@ type Blob struct {
 	Size    int64
 	SHA256  []byte
 	Owner   string // id of the user who uploaded it and whose mailbox counts it (Tx.Use); "" for the platform
+	Inline  bool   // the database has the bytes (LiveBlobs)
+
+	Body []byte // the bytes, if AddBlob is to store them (blob.Carrier); nil: the blob store has them
 }
 
 // AddBlob records new bytes with a number of references. It fails as Exists if the sweep claimed the
 // id as an orphan first (ClaimOrphan).
 func (tx *Tx) AddBlob(b Blob, refs int, at time.Time) error {
-	_, err := tx.book("AddBlob", `INSERT INTO blobs (id, key, size, sha256, refs, state, created_at, owner)
-		VALUES ($1, $2, $3, $4, $5, 'live', $6, $7)`, b.ID, b.Key, b.Size, b.SHA256, refs, micros(at), b.Owner)
+	var body any
+	if b.Body != nil {
+		id, err := tx.addBody(b.ID, b.Body, at)
+		if err != nil {
+			return err
+		}
+		body = id
+	}
+	_, err := tx.book("AddBlob", `INSERT INTO blobs (id, key, size, sha256, refs, state, created_at, owner, body)
+		VALUES ($1, $2, $3, $4, $5, 'live', $6, $7, $8)`, b.ID, b.Key, b.Size, b.SHA256, refs, micros(at), b.Owner, body)
 	return err
 }
 
@@ -81,12 +92,13 @@ func (q *Q) DeadBlobs(before time.Time, limit int) ([]Blob, error) {
 		micros(before), limit)
 }
 
-// ForgetBlob deletes the row of a dead blob whose bytes are gone.
+// ForgetBlob deletes the row of a dead blob whose bytes the blob store has no more, and the bytes that the
+// database has of it.
 func (tx *Tx) ForgetBlob(id string) error {
 	if err := tx.take(rankBlob, id); err != nil {
 		return err
 	}
-	return tx.bookOne("ForgetBlob", `DELETE FROM blobs WHERE id = $1 AND state = 'dead'`, id)
+	return tx.forget(id) // body.go
 }
 
 // HasBlob reports whether a blob has a row, dead or alive.

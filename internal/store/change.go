@@ -70,7 +70,7 @@ func (tx *Tx) runTwice(fn func(*Tx) error) error {
 	if _, err := tx.execute("SAVEPOINT twice"); err != nil {
 		return tx.s.wrap("Write", err)
 	}
-	first, second := &Tx{Q: tx.Q, did: &Run{}}, &Tx{Q: tx.Q, did: &Run{}}
+	first, second := &Tx{Q: tx.Q, did: &Run{}}, &Tx{Q: tx.Q, did: &Run{}} // both note the mailboxes
 	first.did.Err = first.runOnce(fn)
 	for _, undo := range []string{"ROLLBACK TO twice", "RELEASE twice"} {
 		if _, err := tx.execute(undo); err != nil {

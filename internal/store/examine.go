@@ -67,10 +67,10 @@ func (s *Store) Clock(ctx context.Context) (at time.Time, err error) {
 // LiveBlobs lists up to limit blobs that something refers to, with ids after one, in their order.
 func (q *Q) LiveBlobs(after string, limit int) ([]Blob, error) {
 	return collect(q, "LiveBlobs", func(r *sql.Rows) (b Blob, err error) {
-		err = r.Scan(&b.ID, &b.Key, &b.Size, &b.SHA256, &b.Owner)
+		err = r.Scan(&b.ID, &b.Key, &b.Size, &b.SHA256, &b.Owner, &b.Inline)
 		return b, err
-	}, `SELECT id, key, size, sha256, owner FROM blobs WHERE state = 'live' AND id > $1 ORDER BY id LIMIT $2`, after,
-		limit)
+	}, `SELECT id, key, size, sha256, owner, body IS NOT NULL FROM blobs WHERE state = 'live' AND id > $1
+		ORDER BY id LIMIT $2`, after, limit)
 }
 
 // CountLive returns the number of blobs that something refers to, and their bytes.

@@ -27,6 +27,8 @@ type Content struct {
 	SHA256    []byte
 	HashState []byte
 	StoredAt  time.Time
+	Row       int64  // of the bytes, if the database has them (Look); 0: it has not
+	Body      []byte // these bytes (LookToRead)
 }
 
 const fileColumns = `dir_id, name, file_id, version_id, size, mtime, mode`
@@ -112,8 +114,9 @@ func (tx *Tx) AdoptVersions(from, to string) error {
 	return err
 }
 
-// SetFileTimes sets a file's modification time and mode.
-func (tx *Tx) SetFileTimes(dir, name string, mtime time.Time, mode uint32) error {
+// SetFileTimes sets a file's modification time and mode. The mailbox, which is a user's, need not be held.
+func (tx *Tx) SetFileTimes(userID, dir, name string, mtime time.Time, mode uint32) error {
+	tx.touch(userID)
 	return tx.bookOne("SetFileTimes", `UPDATE files SET mtime = $3, mode = $4 WHERE dir_id = $1 AND name = $2`,
 		dir, []byte(name), micros(mtime), int64(mode))
 }

@@ -159,6 +159,10 @@ func loadAll(ctx context.Context, from *sql.DB, tx pgx.Tx) error {
 			return fmt.Errorf("table %s: %w", t, err)
 		}
 	}
+	if _, err := tx.Exec(ctx, `SELECT setval(pg_get_serial_sequence('bodies', 'id'), COALESCE(MAX(id), 0) + 1, false)
+		FROM bodies`); err != nil {
+		return err
+	}
 	for _, c := range references {
 		if _, err := tx.Exec(ctx, fmt.Sprintf(`ALTER TABLE %s ADD CONSTRAINT %s %s`, c[0], c[1], c[2])); err != nil {
 			return err

@@ -59,6 +59,9 @@ func (l lock) String() string { return strings.TrimSpace(rankNames[l.rank] + " "
 // present: the two orders could deadlock on PostgreSQL. A held row may be asked for again.
 func (tx *Tx) take(r rank, id string) error {
 	want := lock{r, id}
+	if r == rankMailbox {
+		tx.touch(id)
+	}
 	if n := len(tx.held); n == 0 || want.compare(tx.held[n-1]) > 0 {
 		tx.held = append(tx.held, want)
 		return nil

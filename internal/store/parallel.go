@@ -80,7 +80,8 @@ func (s *Store) onceParallel(ctx context.Context, fn func(*Tx) error) error {
 	}
 	defer conn.Close()
 	defer endAt(ctx, conn)()
-	if err := (&Tx{Q: Q{s: s, ctx: context.Background(), conn: conn}}).run(fn); err != nil {
+	tx := &Tx{Q: Q{s: s, ctx: context.Background(), conn: conn, touched: &touched{}}}
+	if err := tx.run(fn); err != nil {
 		s.rollBack(conn)
 		return err
 	}
@@ -89,6 +90,7 @@ func (s *Store) onceParallel(ctx context.Context, fn func(*Tx) error) error {
 		return s.wrap("Write", err)
 	}
 	tag, err := s.commit(ctx, conn)
+	s.advance(tx.touched)
 	switch {
 	case err == nil && tag == "COMMIT":
 		return nil

@@ -131,10 +131,11 @@ func (d dialect) steps() (steps []*goose.Migration, err error) {
 
 // step runs one migration's statements, fitted to the dialect.
 func (d dialect) step(text string) func(context.Context, *sql.Tx) error {
-	text = strings.ReplaceAll(text, "/*clustered*/", d.clustered)
+	text = strings.NewReplacer("/*clustered*/", d.clustered, "/*numbered*/", d.numbered).Replace(text)
 	return func(ctx context.Context, tx *sql.Tx) error {
 		for stmt := range strings.SplitSeq(text, ";\n") {
-			if strings.TrimSpace(stmt) == "" {
+			stmt, postgres := strings.CutPrefix(strings.TrimSpace(stmt), "/*postgres*/")
+			if stmt == "" || postgres && d.single {
 				continue
 			}
 			if _, err := tx.ExecContext(ctx, stmt); err != nil {

@@ -268,6 +268,11 @@ func (n *Snapshot) LiveBlobs(ctx context.Context, after string, limit int) ([]Bl
 	return n.s.Read(ctx).LiveBlobs(after, limit)
 }
 
+// Body returns the bytes of a blob that the database has.
+func (n *Snapshot) Body(ctx context.Context, id string) ([]byte, error) {
+	return n.s.Read(ctx).Body(id)
+}
+
 // LiveBlob finds one.
 func (n *Snapshot) LiveBlob(ctx context.Context, id string) (b Blob, err error) {
 	b.ID = id

@@ -14,6 +14,7 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/fair"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/store/walvfs"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
@@ -41,8 +42,11 @@ type Store struct {
 	write   *sql.DB
 	jobs    *sql.DB // the job library's
 
-	readStmts, writeStmts sync.Map  // SQLite: query text → *sql.Stmt
-	conn                  *sql.Conn // SQLite: the writing connection
+	readStmts, writeStmts sync.Map    // SQLite: query text → *sql.Stmt
+	conn                  *sql.Conn   // SQLite: the writing connection
+	wal                   *walvfs.VFS // SQLite: writes its log; nil for stores that write little
+
+	epochs epochs
 
 	queue   queue        // SQLite: functions waiting for conn
 	gateway fair.Gateway // PostgreSQL: limits concurrent transactions
@@ -58,6 +62,7 @@ type Store struct {
 func newStore() *Store {
 	s := &Store{gateway: fair.Gateway{All: atATime, Party: partyAtATime}}
 	s.queue.idle = sync.NewCond(&s.queue.mu)
+	s.queue.failed = map[string]time.Time{}
 	return s
 }
 
@@ -89,7 +94,10 @@ func (s *Store) probed(statement string, ran bool) error {
 func (s *Store) openFile(ctx context.Context, o Options) (err error) {
 	s.dialect = sqliteDialect
 	file := sqliteFile(o.Dir)
-	if s.write, err = openSQLite(file, 1); err != nil {
+	if s.wal, err = walvfs.New(); err != nil {
+		return err
+	}
+	if s.write, err = openSQLite(file, 1, s.wal.Name()); err != nil {
 		return err
 	}
 	if s.read, err = openSQLite(file, 4); err != nil {
@@ -179,6 +187,9 @@ func (s *Store) Close() error {
 	if s.jobs != nil {
 		errs = append(errs, s.jobs.Close())
 	}
+	if s.wal != nil {
+		s.wal.Close()
+	}
 	return errors.Join(errs...)
 }
 
@@ -188,6 +199,8 @@ type Q struct {
 	ctx   context.Context
 	conn  *sql.Conn     // the transaction's connection; nil outside
 	limit time.Duration // time limit of a statement; PostgreSQL, outside a transaction
+
+	touched *touched // of the transaction; nil outside
 }
 
 // Tx is one function's part of a transaction: it reads and writes.

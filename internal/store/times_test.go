@@ -32,7 +32,7 @@ func TestTimesComeBack(t *testing.T) {
 		q, root := s.Read(context.Background()), user(t, s, "acme")
 		for name, c := range times {
 			write(t, s, func(tx *store.Tx) error {
-				if err := tx.SetDirMtime(root, c.in); err != nil {
+				if err := tx.SetDirMtime(root, root, c.in); err != nil {
 					return err
 				}
 				return tx.PutFile(store.File{DirID: root, Name: "f", FileID: "F", VersionID: "V", Mtime: c.in})

@@ -25,14 +25,15 @@ func (c *Counts) KeptItems() int64 { return c.KeptContents + c.Dirs }
 type Usage struct {
 	model.StorageLimits
 	Counts
+	Tree int64 // grows with each change of the mailbox's directories; 0: not known
 }
 
 const usageColumns = `m.used_bytes, m.used_files, COALESCE(m.quota_bytes, 0), COALESCE(m.quota_files, 0),
-	m.kept_bytes, m.kept_contents, m.dirs, COALESCE(m.keep_bytes, 0), COALESCE(m.keep_items, 0)`
+	m.kept_bytes, m.kept_contents, m.dirs, COALESCE(m.keep_bytes, 0), COALESCE(m.keep_items, 0), m.tree`
 
 func (u *Usage) dest() []any {
 	return []any{&u.Bytes, &u.Files, &u.QuotaBytes, &u.QuotaFiles, &u.KeptBytes, &u.KeptContents, &u.Dirs, &u.KeepBytes,
-		&u.KeepItems}
+		&u.KeepItems, &u.Tree}
 }
 
 // Usage reads a mailbox's use.

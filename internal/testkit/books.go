@@ -4,8 +4,12 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"database/sql"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
 
 	"github.com/sallyport-sftp/sallyport/internal/blob"
 )
@@ -16,6 +20,10 @@ var books = []struct{ wrong, query string }{
 		(SELECT COUNT(*) FROM versions v WHERE v.blob_id = b.id)
 		+ (SELECT COUNT(*) FROM publications p WHERE p.id = b.id AND p.placed_up_to IS NOT NULL)
 		+ (SELECT COUNT(*) FROM retention_runs r WHERE r.list_key = b.key)`},
+	{"bytes belong to nothing", `SELECT COUNT(*) FROM bodies o
+		WHERE NOT EXISTS (SELECT 1 FROM blobs b WHERE b.body = o.id)`},
+	{"bytes are not there", `SELECT COUNT(*) FROM blobs b
+		WHERE body IS NOT NULL AND NOT EXISTS (SELECT 1 FROM bodies o WHERE o.id = b.body)`},
 	{"the dead have references", `SELECT COUNT(*) FROM blobs WHERE (state = 'dead') <> (refs = 0)`},
 	{"use is not what is visible", `SELECT COUNT(*) FROM mailboxes m WHERE
 		used_bytes <> (SELECT COALESCE(SUM(f.size), 0) FROM files f JOIN dirs d ON d.id = f.dir_id
@@ -46,6 +54,17 @@ type row struct {
 	id, key string
 	size    int64
 	sum     []byte
+	inline  bool   // the database has the bytes
+	body    []byte // those
+}
+
+// StoredBytes reads a stored file without the product: from the folder of stored files, or from the database.
+func StoredBytes(db *sql.DB, folder, key string) (b []byte, err error) {
+	if b, err = os.ReadFile(filepath.Join(folder, filepath.FromSlash(key))); !errors.Is(err, fs.ErrNotExist) {
+		return b, err
+	}
+	err = db.QueryRow(`SELECT o.bytes FROM blobs b JOIN bodies o ON o.id = b.body WHERE b.key = $1`, key).Scan(&b)
+	return b, err
 }
 
 // booksOf checks that rows are consistent with each other, and returns those of live blobs.
@@ -56,14 +75,15 @@ func booksOf(db *sql.DB) (list []row, err error) {
 			return nil, fmt.Errorf("%s: %d rows, %v", b.wrong, n, err)
 		}
 	}
-	rows, err := db.Query(`SELECT id, key, size, sha256 FROM blobs WHERE state = 'live'`)
+	rows, err := db.Query(`SELECT b.id, b.key, b.size, b.sha256, o.id IS NOT NULL, o.bytes FROM blobs b
+		LEFT JOIN bodies o ON o.id = b.body WHERE b.state = 'live'`)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var r row
-		if err := rows.Scan(&r.id, &r.key, &r.size, &r.sum); err != nil {
+		if err := rows.Scan(&r.id, &r.key, &r.size, &r.sum, &r.inline, &r.body); err != nil {
 			return nil, err
 		}
 		list = append(list, r)
@@ -73,6 +93,12 @@ func booksOf(db *sql.DB) (list []row, err error) {
 
 func stored(list []row, blobs blob.Store) error {
 	for _, r := range list {
+		if r.inline {
+			if sum := sha256.Sum256(r.body); int64(len(r.body)) != r.size || !bytes.Equal(sum[:], r.sum) {
+				return fmt.Errorf("blob %s has %d bytes in the database, whose hash is another one", r.id, len(r.body))
+			}
+			continue
+		}
 		if err := readable(blobs, r.key, r.size, r.sum); err != nil {
 			return fmt.Errorf("blob %s: %w", r.id, err)
 		}

@@ -5,12 +5,14 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/blob"
 	"github.com/sallyport-sftp/sallyport/internal/blob/disk"
+	"github.com/sallyport-sftp/sallyport/internal/blob/small"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/model"
 )
@@ -74,9 +76,20 @@ func (w *World) Events(types ...string) []model.Event {
 // OpenBlobs opens the blob store on Root, as a server's start does.
 func (w *World) OpenBlobs() {
 	w.Helper()
-	var err error
-	w.Blobs, err = disk.Open(w.Root, w.Clock)
+	files, err := disk.Open(w.Root, w.Clock)
 	w.Must(err)
+	w.UseDisk(files)
+}
+
+// UseDisk has Blobs keep what is not small in a store.
+func (w *World) UseDisk(files *disk.Store) {
+	w.Disk, w.Blobs = files, w.Small(files, w.Store)
+}
+
+// Small returns a store of small files over another one and a database.
+func (w *World) Small(files blob.Store, rows *store.Store) *small.Store {
+	return small.New(small.Options{Large: files, Rows: rows, Clock: w.Clock, Log: slog.New(slog.DiscardHandler),
+		Policy: small.Policy{Bound: SmallText, Memory: 1 << 20, Stay: time.Hour}})
 }
 
 // AddBlob stores bytes, and returns the row to insert for them.
@@ -90,6 +103,9 @@ func (w *World) AddBlob(owner, name, text string) store.Blob {
 	_, err = stage.WriteAt([]byte(text), 0)
 	w.Must(err)
 	w.Must(stage.Commit(b.Key, b.Size))
+	if c, ok := stage.(blob.Carrier); ok {
+		b.Body = c.Carry()
+	}
 	w.Must(stage.Close())
 	return b
 }

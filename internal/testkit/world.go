@@ -11,10 +11,15 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/blob/disk"
+	"github.com/sallyport-sftp/sallyport/internal/blob/small"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/proof"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 )
+
+// SmallText is the size up to which a World's texts are in the database. Stories write texts of both
+// kinds, and files grow and shrink across it.
+const SmallText = 8
 
 // Day is 24 hours.
 const Day = 24 * time.Hour
@@ -33,7 +38,8 @@ type World struct {
 	Key      *proof.Key // signs receipts, reports and checkpoints
 	Policy   account.Policy
 	Accounts *account.Service
-	Blobs    *disk.Store // nil until OpenBlobs
+	Disk     *disk.Store  // nil until OpenBlobs
+	Blobs    *small.Store // over Disk: texts of up to SmallText bytes are in the database
 
 	micros atomic.Int64
 }
@@ -51,7 +57,7 @@ func NewWorld(t testing.TB, url string) *World {
 // UTC.
 func (w *World) Begin(t testing.TB) {
 	t.Helper()
-	w.TB, w.Root, w.Blobs = t, t.TempDir(), nil
+	w.TB, w.Root, w.Disk, w.Blobs = t, t.TempDir(), nil, nil
 	w.Empty()
 	w.reset()
 }

@@ -76,13 +76,14 @@ func (s *Session) store(img *image) (err error) {
 		}
 		err = s.t.desk.Commit(deposit.Deposit{Trace: ctx, Stage: stage, Guard: s.guard,
 			Blob:   store.Blob{ID: c.BlobID, Key: c.Key, Size: c.Size, SHA256: c.SHA256},
-			Record: func(tx *store.Tx) error { return s.record(tx, img, c, now) }, Late: img.finish})
+			Record: func(tx *store.Tx, b store.Blob) error { return s.record(tx, img, c, b.Body, now) }, Late: img.finish})
 		if !errors.Is(err, errOwed) {
 			break
 		}
 	}
 	if err == nil {
 		s.grew(c.Size, 1)
+		s.box.grew(c.Size)
 	}
 	return err
 }
@@ -160,7 +161,7 @@ func (img *image) seal(ctx context.Context, now time.Time) (store.Content, blob.
 
 // record writes the rows of a commit. It returns errOwed if a directory rename must be
 // completed first.
-func (s *Session) record(tx *store.Tx, img *image, c store.Content, now time.Time) error {
+func (s *Session) record(tx *store.Tx, img *image, c store.Content, body []byte, now time.Time) error {
 	rows, err := mailbox.Lock(tx, s.login.User.ID)
 	if err != nil {
 		return err
@@ -172,10 +173,12 @@ func (s *Session) record(tx *store.Tx, img *image, c store.Content, now time.Tim
 	if err := checkKept(rows.Usage, limits, c.Size, 1); err != nil {
 		return err
 	}
-	f := img.row(c, now)
-	dir, staging, err := freePlace(tx, f)
-	if err != nil {
-		return err
+	f, at := img.row(c, now)
+	dir, staging := at.dir, at.stage
+	if at.tree == 0 || at.tree != rows.Tree { // directories have changed since OPEN
+		if dir, staging, err = freePlace(tx, f); err != nil {
+			return err
+		}
 	}
 	old, err := rows.File(f.DirID, f.Name)
 	if err == nil && old != nil {
@@ -185,7 +188,7 @@ func (s *Session) record(tx *store.Tx, img *image, c store.Content, now time.Tim
 		return err
 	}
 	full := path.Join(dir, f.Name)
-	if err := rows.Put(mailbox.Upload{File: f, Old: old, Content: c, Actor: s.login.Actor(),
+	if err := rows.Put(mailbox.Upload{File: f, Old: old, Content: c, Body: body, Actor: s.login.Actor(),
 		Class: s.t.hooks.Class(s.login.User.ID, full, ""), Limits: limits}, s.t.hooks.OnGone); err != nil {
 		return err
 	}
@@ -200,11 +203,11 @@ func (s *Session) record(tx *store.Tx, img *image, c store.Content, now time.Tim
 	return tx.Audit(row)
 }
 
-// row returns the file's row that the image becomes. The name cannot change meanwhile:
-// a rename waits until the commit is over.
-func (img *image) row(c store.Content, now time.Time) store.File {
+// row returns the file's row that the image becomes, and what is known of its place. The name cannot change
+// meanwhile: a rename waits until the commit is over.
+func (img *image) row(c store.Content, now time.Time) (store.File, spot) {
 	img.box.mu.Lock()
-	key := img.key
+	key, at := img.key, img.spot
 	img.box.mu.Unlock()
 	img.mu.Lock()
 	defer img.mu.Unlock()
@@ -213,7 +216,7 @@ func (img *image) row(c store.Content, now time.Time) store.File {
 	if img.mtime != nil {
 		f.Mtime = *img.mtime
 	}
-	return f
+	return f, at
 }
 
 // freePlace returns the path of the file's directory and whether that is in a staging

@@ -26,6 +26,7 @@ type Handle struct {
 	changed  bool // it has something to commit
 	bad      bool // a change that its client sent was refused
 	named    bool // it belongs to a change by name (Setstat), not to an OPEN
+	spot     spot // of its name when it was opened
 
 	// Set if the handle is open on a stored file.
 	reader  blob.Reader

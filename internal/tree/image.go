@@ -48,6 +48,7 @@ type image struct {
 
 	// Guarded by box.mu.
 	key     nameKey
+	spot    spot          // of key, as far as it is known
 	owner   *Session      // nil: a partial
 	refs    int           // handles on it
 	dirty   bool          // it was changed, so it is visible under its name

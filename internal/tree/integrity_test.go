@@ -369,7 +369,7 @@ func copyFails(t *testing.T, w *world) {
 	u := w.Customer("acme")
 	s := w.login(u)
 	defer s.End()
-	put(t, s, "/upload/f", "stored")
+	put(t, s, "/upload/f", "stored on disk")
 	lies, err := filepath.Glob(filepath.Join(w.Root, u.ID, "*/*/*"))
 	must(t, err)
 	must(t, os.Rename(lies[0], lies[0]+".away"))
@@ -379,5 +379,5 @@ func copyFails(t *testing.T, w *world) {
 	}
 	wantKind(t, closeHandle(h), fault.Conflict)
 	must(t, os.Rename(lies[0]+".away", lies[0]))
-	w.current(u, "/upload/f", "stored")
+	w.current(u, "/upload/f", "stored on disk")
 }

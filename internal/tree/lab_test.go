@@ -18,6 +18,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/blob"
 	"github.com/sallyport-sftp/sallyport/internal/blob/blobtest"
 	"github.com/sallyport-sftp/sallyport/internal/blob/disk"
+	"github.com/sallyport-sftp/sallyport/internal/blob/small"
 	"github.com/sallyport-sftp/sallyport/internal/deposit"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/inbox"
@@ -49,7 +50,8 @@ type lab struct {
 
 	// The current process.
 	store *store.Store
-	blobs *blobtest.Faulty
+	small *small.Store
+	blobs *blobtest.Faulty // over small
 	desk  *deposit.Desk
 	tree  *tree.Tree
 
@@ -118,6 +120,7 @@ func (l *lab) begin() {
 	l.root = filepath.Join(l.dir, fmt.Sprintf("blobs-%d", l.checks))
 	l.ages = map[string]time.Duration{}
 	for _, query := range []string{"DELETE FROM drops", "DELETE FROM files", "DELETE FROM versions", "DELETE FROM blobs",
+		"DELETE FROM bodies",
 		"DELETE FROM outbox", "DELETE FROM dirs WHERE fixed = 0",
 		"UPDATE mailboxes SET used_bytes = 0, used_files = 0, kept_bytes = 0, kept_contents = 0, dirs = 0"} {
 		_, err := l.db.Exec(query)
@@ -149,13 +152,16 @@ func (l *lab) start() error {
 	l.openStore()
 	d, err := disk.Open(l.root, l.clock)
 	must(l.t, err)
-	l.blobs = blobtest.NewFaulty(d, l.plan)
+	bound := []int64{0, 10, 32 << 10}[l.checks%3] // every third check has no small files, and one few that are not
+	l.small = small.New(small.Options{Large: d, Rows: l.store, Clock: l.clock, Log: slog.New(slog.DiscardHandler),
+		Policy: small.Policy{Bound: bound, Memory: 1 << 20, Stay: time.Millisecond}})
+	l.blobs = blobtest.NewFaulty(l.small, l.plan)
 	log, ids := slog.New(slog.DiscardHandler), exchange.NewIDs(l.clock, rand.Reader)
 	l.desk = deposit.New(l.store, log)
 	box := inbox.New(inbox.Options{Store: l.store, Blobs: l.blobs, Clock: l.clock, IDs: ids})
 	l.tree, err = tree.New(tree.Options{Store: l.store, Blobs: l.blobs, Desk: l.desk, Clock: l.clock, IDs: ids, Log: log,
 		Policy: tree.Policy{MaxFile: 1 << 40, Limits: exchange.DefaultLimits{QuotaBytes: 1 << 40, QuotaFiles: 1 << 20},
-			MaxCopy: 1 << 20, KeepPartial: 7 * 24 * time.Hour},
+			MaxCopy: 1 << 20, KeepPartial: 7 * 24 * time.Hour, ReadMemory: 1 << 20},
 		Hooks: tree.Hooks{
 			OnGone: func(tx *store.Tx, version string, replaced bool) (bool, error) {
 				if err := l.refused(); err != nil {
@@ -299,6 +305,16 @@ func (l *lab) pass(d time.Duration) {
 	l.mu.Lock()
 	l.passed += d
 	l.mu.Unlock()
+}
+
+// stored reads a blob from where it is, without the product.
+func (l *lab) stored(key string) (b []byte, isFile bool, err error) {
+	b, err = os.ReadFile(filepath.Join(l.root, key))
+	if !errors.Is(err, fs.ErrNotExist) {
+		return b, true, err
+	}
+	err = l.db.QueryRow(`SELECT o.bytes FROM blobs b JOIN bodies o ON o.id = b.body WHERE b.key = $1`, key).Scan(&b)
+	return b, false, err
 }
 
 // keys lists the keys of the stored blobs' files.

@@ -1,6 +1,8 @@
 package tree
 
 import (
+	"path"
+
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
@@ -15,7 +17,7 @@ func (s *Session) Open(path string, flags exchange.OpenFlags, mode uint32) (*Han
 		flags |= exchange.FlagRead
 	}
 	writes := flags&(exchange.FlagWrite|exchange.FlagAppend) != 0
-	where := s.locate
+	where := s.locateToRead
 	if writes || flags&(exchange.FlagCreate|exchange.FlagTruncate) != 0 {
 		where = s.still
 	}
@@ -70,7 +72,7 @@ func (s *Session) openWrite(p place, flags exchange.OpenFlags, mode uint32) (*Ha
 		return nil, fault.E(op, fault.NotFound, "No such file.")
 	}
 	if p.image == nil { // an existing upload is counted already
-		if err := s.checkFiles(!exists); err != nil {
+		if err := s.checkFiles(p.use, !exists); err != nil {
 			return nil, err
 		}
 	}
@@ -80,6 +82,9 @@ func (s *Session) openWrite(p place, flags exchange.OpenFlags, mode uint32) (*Ha
 		}
 	}
 	h := &Handle{s: s, path: p.path, flags: flags, fresh: !exists || flags&exchange.FlagTruncate != 0}
+	if p.use.Tree > 0 {
+		h.spot = spot{tree: p.use.Tree, dir: path.Dir(p.path), stage: p.stage}
+	}
 	if err := h.attach(p.key(), base, f, !h.fresh); err != nil {
 		return nil, err
 	}
@@ -202,6 +207,7 @@ func (h *Handle) tryAttach(k nameKey, spare *image, over store.File, resume bool
 			return false, err
 		}
 		img = spare
+		img.spot = h.spot
 		img.covers, img.over = over.Size, over.VersionID
 		img.takeCredit()
 		box.add(img)

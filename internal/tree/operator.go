@@ -83,7 +83,7 @@ func (s *Session) OpenVersion(path, version string) (blob.Reader, string, error)
 	if err != nil {
 		return nil, "", err
 	}
-	r, err := s.t.blobs.Open(c.Key, c.Size)
+	r, err := s.t.openStored(&c)
 	return r, hex.EncodeToString(c.SHA256), err
 }
 

@@ -119,7 +119,7 @@ func (c *uploader) close() {
 func (c *uploader) vanish(w *powerWorld) {
 	c.s.End()
 	w.tree.Close() // waits for the partial's sync, too
-	w.Blobs.Close()
+	w.Disk.Close()
 	w.start()
 	c.s = w.login(w.u)
 }
@@ -292,9 +292,9 @@ type powerWorld struct {
 // start starts a process on the existing files and rows.
 func (w *powerWorld) start() {
 	w.Helper()
-	var err error
-	w.Blobs, err = disk.OpenOn(w.p.Disk, w.p.Blobs, w.Clock)
+	files, err := disk.OpenOn(w.p.Disk, w.p.Blobs, w.Clock)
 	w.Must(err)
+	w.UseDisk(files)
 	w.tree, err = w.treeOn(w.Store, w.Blobs)
 	w.Must(err)
 }
@@ -330,7 +330,7 @@ func TestAPowerLossAtEveryCall(t *testing.T) {
 				shape(c, w)
 				c.s.End()
 				w.tree.Close()
-				w.Blobs.Close()
+				w.Disk.Close()
 				check := &afterPower{w: w}
 				did := w.p.Each(testkit.Losses{Seed: 1, Mixtures: testkit.Rounds(t, 2, 0, "mixtures at each step"),
 					Second: testkit.Rounds(t, 9, 90, "one second loss in so many images"), Check: check.check, After: check.sendOn})
@@ -350,13 +350,14 @@ type afterPower struct {
 }
 
 // start runs a process on what the power loss left.
-func (a *afterPower) start(c *testkit.Crash, s *store.Store, do func(*tree.Tree, *disk.Store)) {
+func (a *afterPower) start(c *testkit.Crash, s *store.Store, do func(*tree.Tree, blob.Store)) {
 	c.T.Helper()
-	blobs, err := disk.OpenOn(c.Disk, c.Blobs, a.w.Clock)
+	files, err := disk.OpenOn(c.Disk, c.Blobs, a.w.Clock)
 	if err != nil {
 		c.Fail("the disk: %v", err)
 	}
-	defer blobs.Close()
+	defer files.Close()
+	blobs := a.w.Small(files, s)
 	tr, err := a.w.treeOn(s, blobs)
 	if err != nil {
 		c.Fail("the tree: %v", err)
@@ -368,7 +369,7 @@ func (a *afterPower) start(c *testkit.Crash, s *store.Store, do func(*tree.Tree,
 func (a *afterPower) check(c *testkit.Crash) {
 	c.T.Helper()
 	a.left = nil
-	a.start(c, c.Store, func(tr *tree.Tree, blobs *disk.Store) {
+	a.start(c, c.Store, func(tr *tree.Tree, blobs blob.Store) {
 		c.Stored(blobs)
 		s := tr.Begin(exchange.Login{User: a.w.u, Fingerprint: "SHA256:test"}, nil)
 		defer s.End()
@@ -554,7 +555,7 @@ func (a *afterPower) sendOn(c *testkit.Crash) {
 	a.continued++
 	db := c.Fresh()
 	defer func() { must(c.T, db.Close()) }()
-	a.start(c, db, func(tr *tree.Tree, _ *disk.Store) {
+	a.start(c, db, func(tr *tree.Tree, _ blob.Store) {
 		s := tr.Begin(exchange.Login{User: a.w.u, Fingerprint: "SHA256:test"}, nil)
 		defer s.End()
 		for _, path := range a.left {

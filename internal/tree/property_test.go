@@ -64,7 +64,7 @@ func work(t *testing.T, l *lab, checks int) {
 			"close": m.doClose, "close 2": m.doClose, "close 3": m.doClose, "hold": m.doHold, "release": m.doRelease,
 			"vanish": m.doVanish, "vanish 2": m.doVanish, "crash": m.doCrash,
 			"rename": m.doRename, "rename directory": m.doRenameDir, "remove": m.doRemove, "set size": m.doSetSize,
-			"operator's store": m.doOperator, "time": m.doTime, "fault": m.doFault, "fault 2": m.doFault,
+			"operator's store": m.doOperator, "time": m.doTime, "move": m.doMove, "fault": m.doFault, "fault 2": m.doFault,
 			"": m.check,
 		})
 		m.finally(rt)

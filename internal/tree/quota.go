@@ -1,8 +1,11 @@
 package tree
 
 import (
+	"time"
+
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/store"
 )
 
 // reserveStep is the most that an image reserves ahead, in bytes.
@@ -28,13 +31,42 @@ func (s *Session) reserve(img *image, size int64) error {
 	if err := s.checkFloor(); err != nil {
 		return err
 	}
+	if err := s.accountHas(size-held, 0); err != nil {
+		return err
+	}
+	if use, lately := s.box.lately(); lately && s.reserveIn(use, img, size, need) == nil {
+		return nil
+	}
 	use, err := s.query().Usage(s.login.User.ID)
 	if err != nil {
 		return err
 	}
-	if err := s.accountHas(size-held, 0); err != nil {
-		return err
-	}
+	return s.reserveIn(use, img, size, need)
+}
+
+// useFresh is how old the use of a mailbox may be that lets a write pass without a query. The commit checks
+// the use again.
+const useFresh = time.Second
+
+// lately returns the mailbox's use, if it was read lately, with what was stored since.
+func (b *box) lately() (store.Usage, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.use, b.use.Tree > 0 && time.Since(b.useAt) < useFresh
+}
+
+// grew counts a stored file in what is known of the mailbox's use. One that it replaced is not subtracted,
+// so that the use is too large rather than too small.
+func (b *box) grew(size int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.use.Bytes, b.use.Files = b.use.Bytes+size, b.use.Files+1
+	b.use.KeptBytes, b.use.KeptContents = b.use.KeptBytes+size, b.use.KeptContents+1
+}
+
+// reserveIn is reserve for a mailbox with a use. need is what the image takes of the quota.
+func (s *Session) reserveIn(use store.Usage, img *image, size, need int64) error {
+	const op = "tree.reserve"
 	limits := s.limits(use)
 	s.box.mu.Lock()
 	defer s.box.mu.Unlock()
@@ -126,10 +158,11 @@ func (s *Session) checkFloor() error {
 
 // checkFiles fails if the user or its account may not keep one more item. If fresh, it
 // also fails if the quota has no room for another file name; unfinished uploads count.
-func (s *Session) checkFiles(fresh bool) error {
-	use, err := s.query().Usage(s.login.User.ID)
-	if err != nil {
-		return err
+func (s *Session) checkFiles(use store.Usage, fresh bool) (err error) {
+	if use.Tree == 0 {
+		if use, err = s.query().Usage(s.login.User.ID); err != nil {
+			return err
+		}
 	}
 	if err := s.accountHas(0, 1); err != nil {
 		return err

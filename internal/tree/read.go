@@ -28,7 +28,7 @@ func (s *Session) openRead(p place) (*Handle, error) {
 	f := *p.stored
 	h.content = p.content
 	var err error
-	if h.reader, err = s.t.blobs.Open(h.content.Key, h.content.Size); err != nil {
+	if h.reader, err = s.t.openStored(&h.content); err != nil {
 		return nil, err
 	}
 	h.info = fileInfo(f)

@@ -238,7 +238,7 @@ func (s *Session) moveImages(from nameKey, dst place, uploadOnly bool) (any bool
 		if img.state == open {
 			any = any || img.dirty
 			s.box.remove(img)
-			img.key = to
+			img.key, img.spot = to, spot{}
 			if uploadOnly {
 				img.over = over
 			}

@@ -76,7 +76,7 @@ func TestNothingIsChangedAfterARevocationIsAnswered(t *testing.T) {
 					if err != nil {
 						return err
 					}
-					err = tx.SetFileTimes(f.DirID, f.Name, f.Mtime, f.Mode) // holds the file's row
+					err = tx.SetFileTimes(u.ID, f.DirID, f.Name, f.Mtime, f.Mode) // holds the file's row
 					close(held)
 					<-release
 					return err

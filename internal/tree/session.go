@@ -34,6 +34,8 @@ type Session struct {
 
 	reports chan struct{} // semaphore: OnServed calls that are running
 
+	known known // of the session's goroutine
+
 	// slowed is called at most once an hour while the user is past its budget of changes.
 	slowed func()
 

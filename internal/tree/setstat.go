@@ -76,7 +76,7 @@ func (s *Session) setDirTime(p place, mtime *time.Time) error {
 	if err := s.spend(); err != nil {
 		return err
 	}
-	return s.write(func(tx *store.Tx) error { return tx.SetDirMtime(p.self.ID, *mtime) })
+	return s.write(func(tx *store.Tx) error { return tx.SetDirMtime(s.login.User.ID, p.self.ID, *mtime) })
 }
 
 // setTimes sets the time and mode that a name shows; nil leaves one unchanged.
@@ -111,6 +111,6 @@ func (s *Session) setTimes(file string, mtime *time.Time, mode *uint32) error {
 		if mode != nil {
 			f.Mode = *mode & 0o777
 		}
-		return tx.SetFileTimes(f.DirID, f.Name, f.Mtime, f.Mode)
+		return tx.SetFileTimes(s.login.User.ID, f.DirID, f.Name, f.Mtime, f.Mode)
 	})
 }

@@ -2,6 +2,7 @@ package tree_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -254,6 +255,16 @@ func (m *machine) doSlowSync(t *rapid.T) {
 	close(release)
 	m.synced(t, o, <-outcome, hits)
 	m.wrote(t, o, p, at, err, written)
+}
+
+// doMove moves small files out of the database.
+func (m *machine) doMove(t *rapid.T) {
+	m.l.pass(time.Second)
+	m.l.looking(func() {
+		if _, err := m.l.small.Move(context.Background()); err != nil {
+			t.Fatalf("moving: %v", err)
+		}
+	})
 }
 
 // doSyncAll does the janitor's syncs.

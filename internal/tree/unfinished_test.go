@@ -38,7 +38,7 @@ func (w *world) staged() (n int) {
 // rested waits until this process has no stage open.
 func (w *world) rested() {
 	w.Helper()
-	for end := time.Now().Add(20 * time.Second); w.staged() > 0; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(20 * time.Second); w.staged() > 0 || w.Blobs.Used() > 0; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			w.Fatalf("%d stages are open, and no handle is", w.staged())
 		}

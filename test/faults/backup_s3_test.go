@@ -56,7 +56,7 @@ func TestABackupInABucket(t *testing.T) {
 	testkit.Must(t, os.WriteFile(ca, authority.PEM, 0o600))
 	address, bucket := s3Server(t, "--cert", cert, "--key", key)
 	data := filepath.Join(t.TempDir(), "data")
-	s := start(t, data, "")
+	s := start(t, data, "storage: {inline: 0}\n")
 	user := s.user("acme")
 	w := &writers{s: s, key: user, sent: map[string][]byte{}}
 	w.upload(t, "f", 30)

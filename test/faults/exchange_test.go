@@ -10,7 +10,6 @@ import (
 	mathrand "math/rand/v2"
 	"net/http"
 	"net/url"
-	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -268,7 +267,7 @@ func checkBytes(t *testing.T, db *sql.DB, data string) {
 		if err := rows.Scan(&key, &size, &sum); err != nil {
 			t.Fatal(err)
 		}
-		b, err := os.ReadFile(filepath.Join(data, "blobs", key))
+		b, err := testkit.StoredBytes(db, filepath.Join(data, "blobs"), key)
 		if err != nil {
 			t.Fatalf("the bytes of a live blob are missing: %v", err)
 		}

@@ -125,7 +125,7 @@ func storedFiles(t *testing.T, db *sql.DB, data string) map[string][]byte {
 		if err := rows.Scan(&name, &size, &sum, &key); err != nil {
 			t.Fatal(err)
 		}
-		b, err := os.ReadFile(filepath.Join(data, "blobs", key))
+		b, err := testkit.StoredBytes(db, filepath.Join(data, "blobs"), key)
 		if got := sha256.Sum256(b); err != nil || int64(len(b)) != size || !bytes.Equal(got[:], sum) {
 			t.Fatalf("%s has %d bytes of %d, and their hash is not what was recorded: %v", name, len(b), size, err)
 		}

@@ -15,6 +15,13 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
+// Recorder is a Store that also keeps rows, for stages that carry bytes into them (blob.Carrier).
+type Recorder interface {
+	blob.Store
+	// Record does what the transaction does that records a blob.
+	Record(key string, size int64, from blob.Carrier) error
+}
+
 // Run checks a driver. open opens the same storage as a new process would. It is called once at first,
 // and again to test what must survive a restart.
 func Run(t *testing.T, open func(t *testing.T) blob.Store) {
@@ -37,6 +44,9 @@ func Run(t *testing.T, open func(t *testing.T) blob.Store) {
 		"a leftover with a row is settled":               settled,
 		"a reader ends where its row does":               clipped,
 		"fill takes no more than is wanted":              fillsSome,
+		"whole blobs are put, also again":                puts,
+		"a stage grows and shrinks":                      grows,
+		"a stage that was closed goes on":                goesOn,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open) })
 	}
@@ -61,11 +71,29 @@ func stage(t testing.TB, s blob.Store, id string, content []byte) blob.Stage {
 	return g
 }
 
+// commit commits a stage as if a transaction recorded it.
+func commit(t testing.TB, s blob.Store, g blob.Stage, key string, size int64) {
+	t.Helper()
+	must(t, committed(s, g, key, size))
+}
+
+func committed(s blob.Store, g blob.Stage, key string, size int64) error {
+	if err := g.Commit(key, size); err != nil {
+		return err
+	}
+	r, keepsRows := s.(Recorder)
+	c, carries := g.(blob.Carrier)
+	if !keepsRows || !carries {
+		return nil
+	}
+	return r.Record(key, size, c)
+}
+
 func store(t testing.TB, s blob.Store, id string, content []byte) string {
 	t.Helper()
 	g := stage(t, s, id, content)
 	key := blob.Key("owner", id, "Some Name.csv", when)
-	must(t, g.Commit(key, int64(len(content))))
+	commit(t, s, g, key, int64(len(content)))
 	must(t, g.Settle())
 	must(t, g.Close())
 	return key
@@ -114,7 +142,7 @@ func scattered(t *testing.T, open func(*testing.T) blob.Store) {
 		t.Fatalf("read %q", b)
 	}
 	key := blob.Key("owner", "01SCATTER", "", when)
-	must(t, g.Commit(key, 11))
+	commit(t, s, g, key, 11)
 	_, err = g.ReadAt(b[:5], 6) // a stage still reads after its commit
 	must(t, err)
 	must(t, g.Close())
@@ -129,7 +157,7 @@ func truncates(t *testing.T, open func(*testing.T) blob.Store) {
 	must(t, g.Truncate(3))
 	must(t, g.Truncate(5))
 	key := blob.Key("owner", "01TRUNC", "x", when)
-	must(t, g.Commit(key, 5))
+	commit(t, s, g, key, 5)
 	must(t, g.Close())
 	if got := content(t, s, key); string(got) != "abc\x00\x00" {
 		t.Fatalf("stored %q", got)
@@ -149,7 +177,7 @@ func fills(t *testing.T, open func(*testing.T) blob.Store) {
 	_, err = g.WriteAt([]byte("CHANGED"), 1000)
 	must(t, err)
 	key := blob.Key("owner", "01FILL", "x", when)
-	must(t, g.Commit(key, int64(len(want))))
+	commit(t, s, g, key, int64(len(want)))
 	must(t, g.Close())
 	if !bytes.Equal(content(t, s, from), want) {
 		t.Fatal("the source changed")
@@ -171,7 +199,7 @@ func reverts(t *testing.T, open func(*testing.T) blob.Store) {
 	}
 	_, err := g.WriteAt([]byte(" and more"), 5)
 	must(t, err)
-	must(t, g.Commit(key, 14))
+	commit(t, s, g, key, 14)
 	must(t, g.Close())
 	if got := content(t, s, key); string(got) != "first and more" {
 		t.Fatalf("stored %q", got)
@@ -213,7 +241,7 @@ func survives(t *testing.T, open func(*testing.T) blob.Store) {
 		must(t, err)
 		must(t, g.Truncate(11))
 		key := blob.Key("owner", l.ID, "x", when)
-		must(t, g.Commit(key, 11))
+		commit(t, s, g, key, 11)
 		must(t, g.Settle())
 		must(t, g.Close())
 		if got := content(t, s, key); string(got) != "half a file" {
@@ -236,7 +264,7 @@ func syncedCommits(t *testing.T, open func(*testing.T) blob.Store) {
 	must(t, g.Sync(12, []byte("d"), key))
 	must(t, g.Commit(key, 12))
 	must(t, g.Revert())
-	must(t, g.Commit(key, 12))
+	commit(t, s, g, key, 12)
 	must(t, g.Settle())
 	must(t, g.Close())
 	if got := content(t, s, key); string(got) != "FIRST second" {
@@ -265,7 +293,7 @@ func removes(t *testing.T, open func(*testing.T) blob.Store) {
 
 func walks(t *testing.T, open func(*testing.T) blob.Store) {
 	s := open(t)
-	key := store(t, s, "01WALK", []byte("12345"))
+	key := store(t, s, "01WALK", random(200_000))
 	g := stage(t, s, "01STAGED", []byte("x"))
 	defer g.Close()
 	found := map[string]int64{}
@@ -273,7 +301,7 @@ func walks(t *testing.T, open func(*testing.T) blob.Store) {
 		found[key] = size
 		return nil
 	}))
-	if found[key] != 5 || blob.ID(key) != "01WALK" {
+	if found[key] != 200_000 || blob.ID(key) != "01WALK" {
 		t.Fatalf("found %v", found)
 	}
 	for k := range found {
@@ -301,7 +329,7 @@ func manyAtOnce(t *testing.T, open func(*testing.T) blob.Store) {
 			}
 			keys[i] = blob.Key(fmt.Sprintf("owner%d", i%3), id, id, when)
 			_, err = g.WriteAt([]byte(id), 0)
-			if err := errors.Join(err, g.Commit(keys[i], int64(len(id))), g.Settle(), g.Close()); err != nil {
+			if err := errors.Join(err, committed(s, g, keys[i], int64(len(id))), g.Settle(), g.Close()); err != nil {
 				t.Error(err)
 			}
 		})
@@ -333,7 +361,7 @@ func sealed(t *testing.T, open func(*testing.T) blob.Store) {
 		if synced {
 			must(t, g.Sync(8, []byte("note"), key))
 		}
-		must(t, g.Commit(key, 8))
+		commit(t, s, g, key, 8)
 		_, err := g.WriteAt([]byte("x"), 0)
 		for what, err := range map[string]error{"written": err, "cut": g.Truncate(1), "discarded": g.Discard(),
 			"synced": g.Sync(8, nil, key), "committed again": g.Commit(key, 8)} {
@@ -362,7 +390,7 @@ func sizes(t *testing.T, open func(*testing.T) blob.Store) {
 		}
 	}
 	must(t, g.Truncate(7)) // the stage is as before
-	must(t, g.Commit(key, 7))
+	commit(t, s, g, key, 7)
 	must(t, g.Close())
 	if got := content(t, s, key); string(got) != "1234567" {
 		t.Fatalf("stored %q", got)
@@ -389,7 +417,7 @@ func beforeRow(t *testing.T, open func(*testing.T) blob.Store) {
 	}
 	_, err = g.WriteAt([]byte(", kept"), 8)
 	must(t, err)
-	must(t, g.Commit(key, 14))
+	commit(t, s, g, key, 14)
 	must(t, g.Settle())
 	must(t, g.Close())
 	if got := content(t, s, key); string(got) != "promised, kept" {
@@ -402,7 +430,7 @@ func settled(t *testing.T, open func(*testing.T) blob.Store) {
 	key := blob.Key("owner", "01ROW", "x", when)
 	g := stage(t, s, "01ROW", []byte("recorded"))
 	must(t, g.Sync(8, []byte("note"), key))
-	must(t, g.Commit(key, 8))
+	commit(t, s, g, key, 8)
 	must(t, g.Close()) // the row is written, and the process dies
 	s = open(t)
 	must(t, s.Settle("01ROW"))
@@ -443,9 +471,105 @@ func fillsSome(t *testing.T, open func(*testing.T) blob.Store) {
 	must(t, err)
 	must(t, g.Fill(r, 1000))
 	key := blob.Key("owner", "01SOME", "x", when)
-	must(t, g.Commit(key, 1000))
+	commit(t, s, g, key, 1000)
 	must(t, g.Close())
 	if !bytes.Equal(content(t, s, key), want[:1000]) {
 		t.Fatal("the copy differs")
+	}
+}
+
+func puts(t *testing.T, open func(*testing.T) blob.Store) {
+	s := open(t)
+	var list []blob.Whole
+	for i := range 20 {
+		list = append(list, blob.Whole{Key: blob.Key(fmt.Sprintf("owner%d", i%3), fmt.Sprintf("01PUT%02d", i), "x", when),
+			Bytes: random(i * 1000)})
+	}
+	must(t, s.Put(list[:12]))
+	must(t, s.Put(list)) // twice is no error
+	s = open(t)
+	if left, err := s.Leftovers(); err != nil || len(left) != 0 {
+		t.Fatalf("left over: %v, %v", left, err)
+	}
+	for _, b := range list {
+		if got := content(t, s, b.Key); !bytes.Equal(got, b.Bytes) {
+			t.Fatalf("%s differs", b.Key)
+		}
+	}
+}
+
+// grows takes a stage over sizes at which a driver may keep bytes elsewhere, up and down, and reads it at
+// each.
+func grows(t *testing.T, open func(*testing.T) blob.Store) {
+	for _, synced := range []bool{false, true} {
+		s := open(t)
+		id := fmt.Sprintf("01GROW%v", synced)
+		key := blob.Key("owner", id, "x", when)
+		g := stage(t, s, id, nil)
+		var want []byte
+		for _, size := range []int{1, 4095, 4097, 32 << 10, 32<<10 + 1, 0, 40_000, 200_000, 100, 128<<10 + 1} {
+			if more := size - len(want); more > 0 {
+				p := random(more)
+				_, err := g.WriteAt(p, int64(len(want)))
+				must(t, err)
+				want = append(want, p...)
+			} else {
+				must(t, g.Truncate(int64(size)))
+				want = want[:size]
+			}
+			if synced {
+				must(t, g.Sync(int64(size), []byte(fmt.Sprint(size)), key))
+			}
+			got, err := io.ReadAll(io.NewSectionReader(g, 0, int64(size)+1))
+			must(t, err)
+			if !bytes.Equal(got, want) {
+				t.Fatalf("%d bytes differ", size)
+			}
+		}
+		commit(t, s, g, key, int64(len(want)))
+		must(t, g.Settle())
+		must(t, g.Close())
+		s = open(t)
+		if left, err := s.Leftovers(); err != nil || len(left) != 0 {
+			t.Fatalf("left over: %v, %v", left, err)
+		}
+		if got := content(t, s, key); !bytes.Equal(got, want) {
+			t.Fatal("the blob differs")
+		}
+	}
+}
+
+// goesOn closes a stage and opens it again in the same process: whether it was synced, and whether it grew
+// since.
+func goesOn(t *testing.T, open func(*testing.T) blob.Store) {
+	s := open(t)
+	for i, more := range []int{0, 10, 100_000} {
+		for _, synced := range []bool{false, true} {
+			id := fmt.Sprintf("01AGAIN%d%v", i, synced)
+			key := blob.Key("owner", id, "x", when)
+			want := random(1000)
+			g := stage(t, s, id, want)
+			if synced {
+				must(t, g.Sync(1000, []byte("note"), ""))
+			}
+			if more > 0 {
+				p := random(more)
+				_, err := g.WriteAt(p, 1000)
+				must(t, err)
+				want = append(want, p...)
+			}
+			must(t, g.Close())
+			g, err := s.Reopen(id, key)
+			must(t, err)
+			commit(t, s, g, key, int64(len(want)))
+			must(t, g.Settle())
+			must(t, g.Close())
+			if got := content(t, s, key); !bytes.Equal(got, want) {
+				t.Fatalf("%s differs", id)
+			}
+		}
+	}
+	if left, err := open(t).Leftovers(); err != nil || len(left) != 0 {
+		t.Fatalf("left over: %v, %v", left, err)
 	}
 }

@@ -21,6 +21,7 @@ const (
 	OpForget    Op = "Store.Settle"
 	OpDrop      Op = "Store.Discard"
 	OpOpen      Op = "Open"
+	OpPut       Op = "Put"
 	OpRemove    Op = "Remove"
 	OpWalk      Op = "Walk"
 	OpFree      Op = "Free"
@@ -173,6 +174,12 @@ func (f *Faulty) Open(key string, size int64) (r blob.Reader, err error) {
 	return r, err
 }
 
+// Put implements blob.Store. A late failure has stored the first half.
+func (f *Faulty) Put(list []blob.Whole) error {
+	some := func(list []blob.Whole) func() error { return func() error { return f.store.Put(list) } }
+	return f.call(OpPut, "", some(list), some(list[:len(list)/2]))
+}
+
 // Remove implements blob.Store.
 func (f *Faulty) Remove(key string) error {
 	do := func() error { return f.store.Remove(key) }
@@ -238,6 +245,14 @@ func (g *faultyStage) Commit(key string, size int64) error {
 		g.lost.Store(true)
 		return blob.ErrLost
 	})
+}
+
+// Carry is blob.Carrier's, if the driver's stage has it.
+func (g *faultyStage) Carry() []byte {
+	if c, ok := g.Stage.(blob.Carrier); ok {
+		return c.Carry()
+	}
+	return nil
 }
 
 func (g *faultyStage) unlessLost(do func() error) func() error {

@@ -88,11 +88,22 @@ func (s *failing) SyncDir(path string) error {
 	return s.OS.SyncDir(path)
 }
 
-func (s *failing) SyncAll(path string) error {
-	if err := s.asked("syncall", path); err != nil {
+func (s *failing) Everything(path string) (disk.Everything, error) {
+	all, err := s.OS.Everything(path)
+	return failingAll{all, s, path}, err
+}
+
+type failingAll struct {
+	disk.Everything
+	s    *failing
+	path string
+}
+
+func (a failingAll) Sync() error {
+	if err := a.s.asked("syncall", a.path); err != nil {
 		return err
 	}
-	return s.OS.SyncAll(path)
+	return a.Everything.Sync()
 }
 
 type failingFile struct {

@@ -70,12 +70,17 @@ func (s *Store) RemoveLanding(run string) error {
 // Land renames files of a run to their keys. One sync of the whole file system makes the bytes, the modes and the names
 // durable, because a sync for each of many small files would take longer than all the rest.
 func (s *Store) Land(run string, files []blob.Landed) error {
+	all, err := s.sys.Everything(s.root)
+	if err != nil {
+		return wrap("Land", err)
+	}
+	defer all.Close()
 	for i, f := range files {
 		if err := s.land(run, f); err != nil {
 			return wrap("Land", errors.Join(err, s.TakeBack(run, files[:i])))
 		}
 	}
-	if err := s.sys.SyncAll(s.root); err != nil {
+	if err := all.Sync(); err != nil {
 		return wrap("Land", errors.Join(err, s.TakeBack(run, files)))
 	}
 	return nil

@@ -20,8 +20,16 @@ type System interface {
 	Remove(path string) error
 	// SyncDir makes the entries of a folder durable (fsync).
 	SyncDir(path string) error
-	// SyncAll makes all that was written to the file system of a path durable (syncfs).
-	SyncAll(path string) error
+	// Everything opens what syncs the file system of a path.
+	Everything(path string) (Everything, error)
+}
+
+// Everything is all of a file system.
+type Everything interface {
+	// Sync makes durable all that was written (syncfs). It fails if a write that came after the call of
+	// System.Everything was lost.
+	Sync() error
+	Close() error
 }
 
 // File is one open file.
@@ -88,15 +96,22 @@ func (OS) SyncDir(path string) error {
 	return err
 }
 
-// SyncAll makes all that was written to the file system of a path durable (syncfs).
-func (OS) SyncAll(path string) error {
+// Everything opens what syncs a file system.
+func (OS) Everything(path string) (Everything, error) {
 	d, err := os.Open(path)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	return everything{d}, nil
+}
+
+type everything struct{ *os.File }
+
+// Sync is syncfs. The kernel tells a descriptor of the errors that came since it was opened.
+func (e everything) Sync() error {
 	for {
-		if err = unix.Syncfs(int(d.Fd())); err != unix.EINTR {
-			return errors.Join(err, d.Close())
+		if err := unix.Syncfs(int(e.Fd())); err != unix.EINTR {
+			return err
 		}
 	}
 }

@@ -43,7 +43,7 @@ CREATE TABLE mailboxes (
   used_files  BIGINT NOT NULL,
   quota_bytes BIGINT,
   quota_files BIGINT
-);
+) /*clustered*/;
 
 CREATE TABLE keys (
   id           TEXT PRIMARY KEY,
@@ -83,7 +83,7 @@ CREATE TABLE dirs (
   staging    BIGINT NOT NULL, -- commits below are no drops until moved out
   mtime      BIGINT NOT NULL,
   UNIQUE (parent_id, name)
-);
+) /*clustered*/;
 CREATE INDEX dirs_user ON dirs (user_id);
 
 -- What STAT and READDIR say of a name, clustered so that a directory streams.
@@ -107,7 +107,7 @@ CREATE TABLE blobs (
   state      TEXT NOT NULL, -- live, dead
   created_at BIGINT NOT NULL,
   dead_at    BIGINT
-);
+) /*clustered*/;
 CREATE INDEX blobs_dead ON blobs (dead_at) WHERE state = 'dead';
 
 -- Each version holds one reference on its blob.
@@ -119,7 +119,7 @@ CREATE TABLE versions (
   hash_state BYTEA, -- of SHA-256 after the last byte, for appends
   actor      TEXT NOT NULL,
   stored_at  BIGINT NOT NULL
-);
+) /*clustered*/;
 CREATE INDEX versions_file ON versions (file_id, id);
 
 -- id is the version's: a drop is a version seen from the operator's side.
@@ -134,7 +134,7 @@ CREATE TABLE drops (
   state       TEXT NOT NULL, -- new, claimed, acked, rejected, superseded
   withdrawn   BIGINT NOT NULL, -- its uploader removed the name
   received_at BIGINT NOT NULL
-);
+) /*clustered*/;
 CREATE INDEX drops_state ON drops (state, id);
 CREATE INDEX drops_user ON drops (user_id, id);
 
@@ -167,7 +167,7 @@ CREATE TABLE publications (
   actor           TEXT NOT NULL,
   published_at    BIGINT NOT NULL,
   UNIQUE (feed, idempotency_key)
-);
+) /*clustered*/;
 
 -- ranges: merged intervals served so far, as pairs of big-endian 64-bit offsets.
 CREATE TABLE deliveries (
@@ -182,7 +182,7 @@ CREATE TABLE deliveries (
   opened_at       BIGINT,
   collected_at    BIGINT,
   fingerprint     TEXT NOT NULL -- the key that collected it
-);
+) /*clustered*/;
 CREATE INDEX deliveries_version ON deliveries (version_id);
 CREATE INDEX deliveries_publication ON deliveries (publication_id);
 CREATE INDEX deliveries_user ON deliveries (user_id, id);
@@ -196,7 +196,7 @@ CREATE TABLE audit (
   subject TEXT NOT NULL,
   user_id TEXT NOT NULL, -- '' where no user is meant
   detail  TEXT NOT NULL  -- JSON object
-);
+) /*clustered*/;
 
 CREATE TABLE connections (
   reference TEXT PRIMARY KEY, -- short, said to partners

@@ -263,8 +263,16 @@ func (r *Recorder) SyncDir(path string) error {
 	return nil
 }
 
-// SyncAll is disk.System's.
-func (r *Recorder) SyncAll(string) error {
+// Everything is disk.System's.
+func (r *Recorder) Everything(string) (disk.Everything, error) { return everything{r}, nil }
+
+type everything struct{ r *Recorder }
+
+func (everything) Close() error { return nil }
+
+// Sync is disk.Everything's.
+func (e everything) Sync() error {
+	r := e.r
 	r.mu.Lock()
 	nodes := map[*node]bool{}
 	for _, n := range r.names {

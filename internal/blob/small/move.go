@@ -1,0 +1,97 @@
+package small
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/blob"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+const (
+	moveEvery = time.Minute
+	// A batch is moved with two syncs and one transaction.
+	moveFiles = 500
+	moveBytes = 4 << 20
+)
+
+// Keep moves bytes that have been in the database for long enough, every minute, until ctx ends.
+func (s *Store) Keep(ctx context.Context) {
+	do := func(ctx context.Context) error {
+		_, err := s.Move(ctx)
+		return err
+	}
+	exchange.Task{Every: moveEvery, Later: true, Do: do, Failure: "small files could not be moved out of the database",
+		Log: s.log}.Run(ctx)
+}
+
+// Use returns how much was in the database after the last move.
+func (s *Store) Use() store.BodyUse { return *s.use.Load() }
+
+// Move moves the bytes that are due, and returns how many files they were. A stop at any point leaves them
+// in at least one of the two places.
+func (s *Store) Move(ctx context.Context) (moved int, err error) {
+	before := s.clock().Add(-s.policy.Load().Stay)
+	for after := int64(0); err == nil && ctx.Err() == nil; {
+		var list []store.Body
+		if list, err = s.rows.Read(ctx).Bodies(after, before, moveFiles); err != nil || len(list) == 0 {
+			break
+		}
+		list = atMost(list, moveBytes)
+		after = list[len(list)-1].ID
+		var n int
+		n, err = s.moveAll(ctx, list)
+		moved += n
+	}
+	if err != nil {
+		return moved, err
+	}
+	use, err := s.rows.Read(ctx).BodyUse()
+	if err == nil {
+		s.use.Store(&use)
+	}
+	return moved, err
+}
+
+// atMost returns the head of a list, as far as it has no more than a number of bytes; at least one.
+func atMost(list []store.Body, most int) []store.Body {
+	sum := 0
+	for i, b := range list {
+		if sum += len(b.Bytes); i > 0 && sum > most {
+			return list[:i]
+		}
+	}
+	return list
+}
+
+// moveAll moves a batch. Damaged bytes stay where they are: whoever looks for the cause finds them.
+func (s *Store) moveAll(ctx context.Context, list []store.Body) (int, error) {
+	var sound []store.Body
+	var files []blob.Whole
+	for _, b := range list {
+		if err := b.Blob.Check(b.Bytes); err != nil {
+			s.log.Error("the bytes of a stored file are damaged in the database", "blob", b.Blob.ID, "err", err)
+			continue
+		}
+		sound = append(sound, b)
+		files = append(files, blob.Whole{Key: b.Blob.Key, Bytes: b.Bytes})
+	}
+	if len(files) == 0 {
+		return 0, nil
+	}
+	if err := s.Store.Put(files); err != nil {
+		return 0, err
+	}
+	slices.SortFunc(sound, func(a, b store.Body) int { return strings.Compare(a.Blob.ID, b.Blob.ID) }) // as rows are held
+	return len(files), s.rows.Write(ctx, func(tx *store.Tx) error {
+		for _, b := range sound {
+			if err := tx.BodyMoved(b); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
