@@ -54,7 +54,16 @@ func matchesAny(globs []string, name string) bool {
 // matches is path.Match for a name without slashes. Every upload asks it about many globs, and most of them
 // are a suffix, a prefix or a whole name.
 func matches(glob, name string) bool {
-	const special = `*?[\`
+	const special = `*?[]\`
+	if glob == "" || name == "" {
+		ok, _ := path.Match(glob, name)
+		return ok
+	}
+	first, last := glob[0], glob[len(glob)-1] // they rule out nearly all
+	if first != name[0] && strings.IndexByte(special, first) < 0 ||
+		last != name[len(name)-1] && strings.IndexByte(special, last) < 0 {
+		return false
+	}
 	if tail, ok := strings.CutPrefix(glob, "*"); ok && !strings.ContainsAny(tail, special) {
 		return strings.HasSuffix(name, tail)
 	}
