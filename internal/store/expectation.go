@@ -24,10 +24,12 @@ func (q *Q) Expectations(p model.Paging) ([]model.Expectation, error) {
 		p.Cursor, most(p))
 }
 
-// ExpectationsOf lists what is expected of a user, by name.
+// ExpectationsOf lists what is expected of a user, by name. The list is shared: do not change it.
 func (q *Q) ExpectationsOf(userID string) ([]model.Expectation, error) {
-	return collect(q, "ExpectationsOf", scanExpectation, expectationColumns+` WHERE e.user_id = $1 ORDER BY e.name`,
-		userID)
+	return recall(q, "expectations of "+userID, func() ([]model.Expectation, error) {
+		return collect(q, "ExpectationsOf", scanExpectation, expectationColumns+` WHERE e.user_id = $1 ORDER BY e.name`,
+			userID)
+	})
 }
 
 // Expectation finds one by name.

@@ -66,9 +66,11 @@ func (tx *Tx) revoke(r Revocation, at time.Time) error {
 }
 
 // RevocationNumber is the newest revocation's number.
-func (q *Q) RevocationNumber() (n int64, err error) {
-	err = q.scanOne("RevocationNumber", `SELECT value FROM counters WHERE name = 'revocation'`, nil, &n)
-	return n, err
+func (q *Q) RevocationNumber() (int64, error) {
+	return recall(q, "revocation", func() (n int64, err error) {
+		err = q.scanOne("RevocationNumber", `SELECT value FROM counters WHERE name = 'revocation'`, nil, &n)
+		return n, err
+	})
 }
 
 // RevocationsAfter lists what was revoked after a number.

@@ -42,9 +42,10 @@ type Store struct {
 	write   *sql.DB
 	jobs    *sql.DB // the job library's
 
-	readStmts, writeStmts sync.Map    // SQLite: query text → *sql.Stmt
+	readStmts, writeStmts sync.Map    // SQLite: query text → *prepared
 	conn                  *sql.Conn   // SQLite: the writing connection
 	wal                   *walvfs.VFS // SQLite: writes its log; nil for stores that write little
+	recalled              recalled    // SQLite: what the writing connection remembers
 
 	epochs epochs
 
@@ -173,7 +174,7 @@ func (s *Store) Close() error {
 	// database/sql does not close statements that were prepared on a sql.Conn, and SQLite keeps a
 	// connection with open statements alive.
 	for _, st := range s.writeStmts.Range {
-		errs = append(errs, st.(*sql.Stmt).Close())
+		errs = append(errs, st.(*prepared).Close())
 	}
 	if s.conn != nil {
 		errs = append(errs, s.conn.Close())
@@ -243,25 +244,35 @@ func unnamed(query string) string {
 	return out
 }
 
+// prepared is a statement on the reading pool or on the writing connection.
+type prepared struct {
+	*sql.Stmt
+	forgets bool // it changes what is remembered (recall.go)
+}
+
 // stmt prepares a query once: on the reading pool, or on the writing
 // connection. SQLite only; PostgreSQL's driver keeps a cache of its own.
-func (q *Q) stmt(query string) (*sql.Stmt, error) {
+func (q *Q) stmt(query string) (*prepared, error) {
 	cache, prepare := &q.s.readStmts, q.s.read.PrepareContext
 	if q.conn != nil {
 		cache, prepare = &q.s.writeStmts, q.conn.PrepareContext
 	}
-	if st, ok := cache.Load(query); ok {
-		return st.(*sql.Stmt), nil
+	have, ok := cache.Load(query)
+	if !ok {
+		st, err := prepare(context.Background(), unnamed(query))
+		if err != nil {
+			return nil, err
+		}
+		made := &prepared{st, changesRecalled(query)}
+		if have, ok = cache.LoadOrStore(query, made); ok {
+			_ = st.Close() // another goroutine was first
+		}
 	}
-	st, err := prepare(context.Background(), unnamed(query))
-	if err != nil {
-		return nil, err
+	p := have.(*prepared)
+	if p.forgets && q.conn != nil {
+		q.s.recalled = nil
 	}
-	if have, loaded := cache.LoadOrStore(query, st); loaded {
-		_ = st.Close() // another goroutine was first
-		return have.(*sql.Stmt), nil
-	}
-	return st, nil
+	return p, nil
 }
 
 // rows runs a query. end must be called with the outcome after the rows were read.
@@ -273,7 +284,7 @@ func (q *Q) rows(query string, args ...any) (rows *sql.Rows, end func(error), er
 	args = storable(args)
 	switch {
 	case q.s.dialect.single:
-		var st *sql.Stmt
+		var st *prepared
 		if st, err = q.stmt(query); err == nil {
 			rows, err = st.QueryContext(q.ctx, args...)
 		}
@@ -380,7 +391,7 @@ func (tx *Tx) execute(query string, args ...any) (int64, error) {
 	var err error
 	args = storable(args)
 	if tx.s.dialect.single {
-		var st *sql.Stmt
+		var st *prepared
 		if st, err = tx.stmt(query); err == nil {
 			res, err = st.ExecContext(tx.ctx, args...)
 		}
