@@ -19,6 +19,8 @@ type known struct {
 	folder string // the directory of the last path
 	tree   int64
 	dirs   []store.Dir // that lead to it, root first; nil: nothing is known
+
+	ahead ahead // files of the folder (ahead.go)
 }
 
 // find looks a path up. What is found without a query is as of a moment after the call began.
@@ -26,20 +28,25 @@ func (s *Session) find(what store.Purpose, clean string) (store.Found, error) {
 	now, q, k := s.t.store.Epoch(s.login.User.ID), s.query(), &s.known
 	if what != store.ToWrite && k.path == clean && k.any == now.Any {
 		found := k.found
-		if what == store.ToRead && found.Content.Row != 0 {
-			body, err := q.Body(found.Content.BlobID)
-			if err != nil && !fault.Is(err, fault.NotFound) { // it was moved out of the database
-				return store.Found{}, err
-			}
-			found.Content.Body = body
+		if what != store.ToRead || found.Content.Row == 0 {
+			return found, nil
 		}
+		if l, ok := k.ahead.take(what, k.ahead.dir, path.Base(clean), now.Any); ok && l.Content.Body != nil {
+			found.Content.Body = l.Content.Body
+			return found, nil
+		}
+		body, err := q.Body(found.Content.BlobID)
+		if err != nil && !fault.Is(err, fault.NotFound) { // it was moved out of the database
+			return store.Found{}, err
+		}
+		found.Content.Body = body
 		return found, nil
 	}
 	names, folder := store.SplitPath(clean), path.Dir(clean)
 	var found store.Found
 	var err error
 	if len(names) > 0 && k.dirs != nil && k.folder == folder && k.tree == now.Tree {
-		found, err = q.LookIn(what, k.dirs, names[len(names)-1])
+		found, err = s.findIn(what, names[len(names)-1], now.Any)
 	} else {
 		found, err = q.LookFor(what, s.login.User.ID, names)
 	}
@@ -52,4 +59,27 @@ func (s *Session) find(what store.Purpose, clean string) (store.Found, error) {
 	k.path, k.any, k.found = clean, now.Any, found
 	k.found.Content.Body, k.found.Usage = nil, store.Usage{}
 	return found, nil
+}
+
+// findIn looks a name up in the directory that is known.
+func (s *Session) findIn(what store.Purpose, name string, epoch int64) (store.Found, error) {
+	k, q := &s.known, s.query()
+	if what == store.ToWrite {
+		return q.LookIn(what, k.dirs, name)
+	}
+	dir := k.dirs[len(k.dirs)-1].ID
+	k.ahead.note(what, dir, name)
+	l, ok := k.ahead.take(what, dir, name, epoch)
+	if !ok {
+		if from, n := k.ahead.due(name); n > 0 {
+			if err := k.ahead.fill(q, from, n, epoch); err != nil {
+				return store.Found{}, err
+			}
+			l, ok = k.ahead.take(what, dir, name, epoch)
+		}
+	}
+	if !ok || what == store.ToRead && l.Content.Row != 0 && l.Content.Body == nil {
+		return q.LookIn(what, k.dirs, name)
+	}
+	return store.Found{Dirs: k.dirs[:len(k.dirs):len(k.dirs)], File: &l.File, Content: l.Content}, nil
 }

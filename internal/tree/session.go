@@ -60,6 +60,7 @@ func (t *Tree) Begin(login exchange.Login, beforeWait func()) *Session {
 		guard: store.NewGuard(login), slowed: func() {}, reports: make(chan struct{}, maxReports),
 		pending: map[*image]string{}, handles: map[*Handle]struct{}{}, readers: map[*Handle]struct{}{}}
 	s.idle = sync.NewCond(&s.mu)
+	s.known.ahead.t = t
 	s.cut, s.stop = context.WithCancel(context.Background())
 	if login.Operator == "" {
 		s.cwd = login.User.StartDir
@@ -76,6 +77,7 @@ func (s *Session) End() {
 	for h := range s.readers {
 		h.abandonRead()
 	}
+	s.known.ahead.letGo()
 	s.work.Wait()
 	s.stop()
 	s.t.endSession(s.box)
