@@ -120,43 +120,56 @@ func (n *Node) rateLimit(u model.User) int64 {
 }
 
 // serveSFTP serves a channel with its user's mailbox.
-func (n *Node) serveSFTP(ctx context.Context, sub sshd.Subsystem) error {
+func (n *Node) serveSFTP(ctx context.Context, sub *sshd.Subsystem) error {
+	s, fs, end, err := n.openSFTP(ctx, sub)
+	if err != nil {
+		return err
+	}
+	defer end()
+	return n.serve(ctx, s, sub, fs)
+}
+
+// openSFTP makes a channel's session and what it shows. end must be called when the channel has ended. It returns
+// before the session is served, as it needs much stack.
+func (n *Node) openSFTP(ctx context.Context, sub *sshd.Subsystem) (s *sftpd.Session, fs sftpd.FileSystem, end func(),
+	err error) {
 	o := sftpd.Options{Log: n.log.With("session", sub.Login.Session), Clock: n.clock,
 		MaxHandles: n.inForce().Limits.Handles, Bulk: sub.Bulk,
 		Used: func(took time.Duration) time.Duration { return n.used(sub.Login.User.ID, took) }}
 	if limitsRate(sub.Login.User) {
 		o.Bandwidth = share{n, sub.Login.User.ID, sub.Hold}
 	}
-	s := sftpd.New(sub.Channel, o)
+	s = sftpd.New(sub.Channel, o)
 	if sub.Login.User.Kind == model.KindService {
 		fs := platform.Begin(n.platformOptions(), sub.Login, "")
-		defer fs.End()
-		return n.serve(ctx, s, sub, sftpd.Of(fs))
+		return s, sftpd.Of(fs), fs.End, nil
+	}
+	produces, err := n.store.Read(ctx).Produces(sub.Login.User.Account)
+	if err != nil {
+		return nil, nil, nil, err
 	}
 	box := n.tree.Begin(sub.Login, s.BeforeWait)
-	defer func() { _ = fault.Guard(n.log, "a session's end", func() error { box.End(); return nil }) }()
-	defer context.AfterFunc(ctx, func() {
+	box.OnSlowed(func() { sub.Refused(model.ReasonSlowed, "") })
+	whole := context.AfterFunc(ctx, func() {
 		if errors.Is(context.Cause(ctx), sshd.ErrCut) {
 			box.Stop()
 		}
-	})()
-	box.OnSlowed(func() { sub.Refused(model.ReasonSlowed, "") })
-	own := sftpd.Of(box)
-	produces, err := n.store.Read(ctx).Produces(sub.Login.User.Account)
-	if err != nil {
-		return err
+	})
+	end = func() {
+		whole()
+		_ = fault.Guard(n.log, "a session's end", func() error { box.End(); return nil })
 	}
 	if !produces || sub.Login.User.Kind != model.KindCustomer {
-		return n.serve(ctx, s, sub, own)
+		return s, sftpd.Of(box), end, nil
 	}
 	out := platform.Begin(n.platformOptions(), sub.Login, sub.Login.User.Account)
-	defer out.End()
-	return n.serve(ctx, s, sub, sftpd.Mount{FileSystem: own,
-		At: map[string]sftpd.FileSystem{"/" + platform.Outbound: sftpd.Of(out)}})
+	return s, sftpd.Mount{FileSystem: sftpd.Of(box),
+			At: map[string]sftpd.FileSystem{"/" + platform.Outbound: sftpd.Of(out)}},
+		func() { out.End(); end() }, nil
 }
 
 // limited returns what a login may do with a file system: a probe only lists.
-func limited(l exchange.Login, fs sftpd.FileSystem) sftpd.FileSystem {
+func limited(l *exchange.Login, fs sftpd.FileSystem) sftpd.FileSystem {
 	if l.Probe {
 		return sftpd.Listing{FileSystem: fs}
 	}
@@ -172,7 +185,7 @@ func (n *Node) seen(l *exchange.Login, action, path string, bytes int64) {
 
 // serve serves a file system and keeps the record of what is refused: in the connection's record, and of each upload
 // by its path.
-func (n *Node) serve(ctx context.Context, s *sftpd.Session, sub sshd.Subsystem, fs sftpd.FileSystem) error {
+func (n *Node) serve(ctx context.Context, s *sftpd.Session, sub *sshd.Subsystem, fs sftpd.FileSystem) error {
 	noted := &sftpd.Noted{FileSystem: fs,
 		Refused: func(did, path string, err error) {
 			if fault.Is(err, fault.Quota) {
@@ -190,7 +203,7 @@ func (n *Node) serve(ctx context.Context, s *sftpd.Session, sub sshd.Subsystem, 
 				Unfinished: errors.Is(err, sftpd.ErrUnfinished)})
 		}}
 	defer noted.End()
-	return s.Serve(ctx, limited(sub.Login, noted))
+	return s.Serve(ctx, limited(&sub.Login, noted))
 }
 
 // platformOptions returns the options of the platform's tree.

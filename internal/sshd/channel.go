@@ -75,8 +75,7 @@ func (s *Server) channel(ctx context.Context, sess *session, nc ssh.NewChannel, 
 func (s *Server) session(ctx context.Context, sess *session, ch ssh.Channel, reqs <-chan *ssh.Request) {
 	lane := sess.wire.Lane()
 	defer lane.End()
-	// Discard extended data, which nothing else reads. This ends with the channel.
-	go func() { _, _ = io.Copy(io.Discard, ch.Stderr()) }()
+	go drain(ch.Stderr()) // extended data, which nothing else reads
 	asked, ok := awaitSFTP(reqs, lane)
 	if ok {
 		sess.speaksSFTP()
@@ -118,7 +117,7 @@ func awaitSFTP(reqs <-chan *ssh.Request, lane *sshwire.Lane) (asked string, ok b
 		lane.Read(len(r.Type)+len(r.Payload)+32, false) // 32: about its overhead on the wire
 		what := r.Type
 		if r.Type == "subsystem" || r.Type == "exec" {
-			what += " " + subsystem(r.Payload)
+			what += " " + requested(r.Payload)
 		}
 		ok := what == "subsystem sftp"
 		if r.WantReply {
@@ -136,6 +135,16 @@ func awaitSFTP(reqs <-chan *ssh.Request, lane *sshwire.Lane) (asked string, ok b
 	}
 }
 
+// drain reads until the channel ends. It holds little memory meanwhile: io.Discard would keep a buffer of 8 KiB.
+func drain(r io.Reader) {
+	var few [256]byte
+	for {
+		if _, err := r.Read(few[:]); err != nil {
+			return
+		}
+	}
+}
+
 func refuse(reqs <-chan *ssh.Request) {
 	for r := range reqs {
 		if r.WantReply {
@@ -148,8 +157,7 @@ func refuse(reqs <-chan *ssh.Request) {
 func (s *Server) sftp(ctx context.Context, sess *session, ch ssh.Channel, lane *sshwire.Lane) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	err := s.o.Handler(ctx, Subsystem{Login: sess.login, Channel: &stream{ch, sess, lane, &s.moved}, Bulk: sess.wire.Bulk,
-		Refused: sess.refused, Hold: sess.hold})
+	err := s.o.Handler(ctx, sess.subsystem(&stream{ch, sess, lane, &s.moved}))
 	status := uint32(0)
 	if err != nil {
 		status = 1
@@ -158,9 +166,14 @@ func (s *Server) sftp(ctx context.Context, sess *session, ch ssh.Channel, lane *
 	_, _ = ch.SendRequest("exit-status", false, ssh.Marshal(struct{ Status uint32 }{status}))
 }
 
-// subsystem reads the string of a subsystem or exec request (RFC 4254 §6.5); "" if the
+// subsystem is what the handler gets. A function of its own makes it, so that the caller's stack stays small.
+func (sess *session) subsystem(ch io.ReadWriter) *Subsystem {
+	return &Subsystem{Login: sess.login, Channel: ch, Bulk: sess.wire.Bulk, Refused: sess.refused, Hold: sess.hold}
+}
+
+// requested reads the string of a subsystem or exec request (RFC 4254 §6.5); "" if the
 // payload is malformed.
-func subsystem(payload []byte) string {
+func requested(payload []byte) string {
 	if len(payload) < 4 {
 		return ""
 	}

@@ -21,34 +21,40 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// handle serves one connection from its first byte until its record is written.
+// handle serves one connection from its first byte until its record is written. What needs much stack is in
+// functions that return before the session waits for its client: stacks are most of what an idle session costs.
 func (s *Server) handle(l Listener, nc net.Conn, from netip.Addr, place *halfOpen) {
 	defer nc.Close()
+	if in := s.logIn(l, nc, from, place); in != nil {
+		s.serve(in)
+		s.logOut(in.attempt)
+	}
+}
+
+// loggedIn is a connection whose client has logged in.
+type loggedIn struct {
+	*attempt
+	chans    <-chan ssh.NewChannel
+	requests <-chan *ssh.Request
+}
+
+// logIn lets a client log in. It returns nil if the connection was refused.
+func (s *Server) logIn(l Listener, nc net.Conn, from netip.Addr, place *halfOpen) *loggedIn {
 	a := &attempt{s: s, ctx: s.ctx, place: place, from: from, region: l.Region, keys: s.o.HostKeys(), old: l.Old,
 		rec: Record{From: from, Listener: l.Name,
 			Connection: model.Connection{Reference: fault.NewReference(), At: s.o.Clock(), Address: from.String()}}}
 	if !s.admit(a, l, nc) {
 		s.gate.done(place)
-		return
+		return nil
 	}
 	ctx, end := telemetry.Serve(s.ctx, "sftp log-in")
 	conn, chans, requests, err := s.handshake(a, nc)
 	s.gate.done(place)
 	if err != nil {
-		a.rec.Outcome, a.rec.Detail = a.outcome(err)
-		if place.evicted.Load() {
-			a.rec.Outcome, a.rec.Detail = model.ReasonServerOverload, ""
-		}
-		if a.session != nil { // verified, but the connection broke before the client was told
-			s.live.remove(a.session)
-			a.session.cancel(nil)
-		}
-		s.o.Log.Info("log-in refused", "reference", a.rec.Reference, "address", from, "user", valid.Printable(a.rec.User),
-			"client", a.rec.Client, "reason", a.rec.Outcome, "detail", valid.Printable(a.rec.Detail))
-		telemetry.Note(ctx, telemetry.Outcome.String(a.rec.Outcome))
+		s.turnedAway(ctx, a, err)
 		end(nil) // a refusal is no failure of ours
 		s.ended(a)
-		return
+		return nil
 	}
 	sess := a.session
 	telemetry.Note(ctx, telemetry.Outcome.String(model.ReasonOK), telemetry.User.String(sess.login.User.Name),
@@ -61,7 +67,27 @@ func (s *Server) handle(l Listener, nc net.Conn, from netip.Addr, place *halfOpe
 	s.o.Log.Info("logged in", "reference", a.rec.Reference, "user", sess.login.User.Name, "address", from,
 		"client", a.rec.Client, "key", sess.login.Fingerprint, "session", sess.login.Session)
 	s.o.Authority.Ended(a.rec) // records the log-in; ended records the end of the session
-	s.serve(a, sess, conn, chans, requests)
+	return &loggedIn{a, chans, requests}
+}
+
+// turnedAway notes why a log-in failed.
+func (s *Server) turnedAway(ctx context.Context, a *attempt, err error) {
+	a.rec.Outcome, a.rec.Detail = a.outcome(err)
+	if a.place.evicted.Load() {
+		a.rec.Outcome, a.rec.Detail = model.ReasonServerOverload, ""
+	}
+	if a.session != nil { // verified, but the connection broke before the client was told
+		s.live.remove(a.session)
+		a.session.cancel(nil)
+	}
+	s.o.Log.Info("log-in refused", "reference", a.rec.Reference, "address", a.from, "user", valid.Printable(a.rec.User),
+		"client", a.rec.Client, "reason", a.rec.Outcome, "detail", valid.Printable(a.rec.Detail))
+	telemetry.Note(ctx, telemetry.Outcome.String(a.rec.Outcome))
+}
+
+// logOut records the end of a session.
+func (s *Server) logOut(a *attempt) {
+	sess := a.session
 	if sess.wire.Overrun() { // asked here, because conn.Wait would wait for a client that reads nothing
 		sess.refused(model.ReasonUnread, "")
 		s.o.Log.Warn("a session was ended: its client sent more than is read", "user", sess.login.User.Name, "session",
@@ -212,13 +238,12 @@ func tune(nc net.Conn, l Limits) {
 }
 
 // serve answers a logged-in connection until it ends.
-func (s *Server) serve(a *attempt, sess *session, conn *ssh.ServerConn, chans <-chan ssh.NewChannel,
-	requests <-chan *ssh.Request) {
-	ctx := a.ctx
+func (s *Server) serve(in *loggedIn) {
+	ctx, sess, conn := in.ctx, in.session, in.session.conn
 	watch := s.watch(sess, conn)
 	defer watch.stop()
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
-	s.channels(ctx, sess, chans, requests, s.tellKeys(conn, a.keys, sess.login))
+	s.channels(ctx, sess, in.chans, in.requests, s.tellKeys(sess, &in.keys))
 	_ = conn.Close()
 }

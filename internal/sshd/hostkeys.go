@@ -7,7 +7,6 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 )
 
 // HostKeys are the server's own keys. RSA keys among them must be able to sign with SHA-2.
@@ -66,10 +65,11 @@ type proofs struct {
 }
 
 // tellKeys sends all host keys to a client that understands the extension.
-func (s *Server) tellKeys(conn *ssh.ServerConn, keys HostKeys, l exchange.Login) *proofs {
+func (s *Server) tellKeys(sess *session, keys *HostKeys) *proofs {
+	conn := sess.conn
 	p := &proofs{session: conn.SessionID(), left: mostProofs, learnt: func(list []string) {
 		if s.o.Learnt != nil {
-			s.o.Learnt(l, list)
+			s.o.Learnt(sess.login, list)
 		}
 	}}
 	if !understands(string(conn.ClientVersion())) {

@@ -105,8 +105,9 @@ type Subsystem struct {
 	Hold func() (release func())
 }
 
-// Handler serves a subsystem until the client leaves or ctx ends.
-type Handler func(ctx context.Context, sub Subsystem) error
+// Handler serves a subsystem until the client leaves or ctx ends. While it waits, it should have little on its
+// stack: that is most of what an idle session costs.
+type Handler func(ctx context.Context, sub *Subsystem) error
 
 // Options configure a Server.
 type Options struct {
