@@ -34,7 +34,7 @@ type Content struct {
 const fileColumns = `dir_id, name, file_id, version_id, size, mtime, mode`
 
 func scanFile(r *sql.Rows) (f File, err error) {
-	var name []byte
+	var name sql.RawBytes
 	err = r.Scan(&f.DirID, &name, &f.FileID, &f.VersionID, &f.Size, stamp{&f.Mtime}, &f.Mode)
 	f.Name = string(name)
 	return f, err
@@ -45,10 +45,15 @@ func (q *Q) File(dir, name string) (File, error) {
 	return one(q, "File", scanFile, `SELECT `+fileColumns+` FROM files WHERE dir_id = $1 AND name = $2`, dir, []byte(name))
 }
 
-// Files lists files of a directory with names after a name, in byte order.
+// Files lists files of a directory with names after a name, in byte order: what a listing shows, without ids.
 func (q *Q) Files(dir, after string, limit int) ([]File, error) {
-	return collect(q, "Files", scanFile, `SELECT `+fileColumns+
-		` FROM files WHERE dir_id = $1 AND name > $2 ORDER BY name LIMIT $3`, dir, []byte(after), limit)
+	return collect(q, "Files", func(r *sql.Rows) (f File, err error) {
+		var name sql.RawBytes
+		err = r.Scan(&name, &f.Size, stamp{&f.Mtime}, &f.Mode)
+		f.Name = string(name)
+		return f, err
+	}, `SELECT name, size, mtime, mode FROM files WHERE dir_id = $1 AND name > $2 ORDER BY name LIMIT $3`,
+		dir, []byte(after), limit)
 }
 
 // Content finds a version's bytes.

@@ -44,7 +44,7 @@ func (q *Q) FilesFrom(dir, name string, limit int, bodies bool, most int64) (out
 
 func scanListed(r *sql.Rows, dir string, bodies bool) (l Listed, err error) {
 	var f nullFile
-	var name []byte
+	var name sql.RawBytes
 	dest := append([]any{&name}, f.dest()...)
 	if bodies {
 		dest = append(dest, &f.body)
