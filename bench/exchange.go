@@ -39,8 +39,16 @@ var experiments = []experiment{
 	{"retention run of 100,000 files", "CPU µs a file", 300, false, purge, nil},
 	{"downloads while a retention run removes 100,000 files, of those alone", "part of the rate", 0.8, true, nil,
 		downloadBeside},
-	{"drops: upload, claim, fetch, ack by 4 consumers", "drops/s", 500, true, dropsPerSecond, nil},
-	{"audit row and outbox, of a batched commit", "part of CPU", 0.25, false, auditShare, nil},
+	{"stat in a mailbox of 1,000 files, beside others' 1,000,000, of that alone", "ratio of CPU", 1.15, false,
+		smallMailbox(statOne), nil},
+	{"open in a mailbox of 1,000 files, beside others' 1,000,000, of that alone", "ratio of CPU", 1.15, false,
+		smallMailbox(openOne), nil},
+	{"growth: work among 1,000,000 × 4 KiB, half in the database, of that among 1,000", "greatest ratio of CPU", 1.2,
+		false, growth, nil},
+	{"publish 10,000 different files of 4 KiB, one mailbox each", "files/s", 3000, true, nil,
+		onDisk(publishDifferent)},
+	{"drops: upload, claim, fetch, ack by 4 consumers", "drops/s", 5000, true, dropsPerSecond, nil},
+	{"audit row and outbox, of a batched commit", "part of CPU", 0.2, false, auditShare, nil},
 	{"sealing the audit log", "rows/s", 5000, true, sealing, nil},
 	{"verifying the audit log", "rows/s", 100_000, true, verifying, nil},
 	{"rename of a folder with 10,000 files out of a staging folder", "s", 2, false, leaveStaging, nil},
@@ -67,6 +75,19 @@ func (b *bench) experiment(ctx context.Context, e experiment) (float64, error) {
 		all = append(all, v)
 	}
 	return median(all), nil
+}
+
+// onDisk does work in a new folder on disk, which is removed at the end of all measurements: ext4 looks at inodes
+// that were deleted lately whenever it makes a file.
+func onDisk(work func(context.Context, string, sizes) (float64, error)) func(context.Context, *bench, string, sizes) (
+	float64, error) {
+	return func(ctx context.Context, b *bench, _ string, z sizes) (float64, error) {
+		dir, err := os.MkdirTemp(b.diskWork, "lab-")
+		if err != nil {
+			return 0, err
+		}
+		return work(ctx, dir, z)
+	}
 }
 
 // busy returns the processor time of this process during fn.
@@ -183,20 +204,23 @@ func openAndStat(ctx context.Context, dir string, z sizes) (float64, error) {
 }
 
 func listOne(ctx context.Context, dir string, z sizes) (float64, error) {
-	return compareRegistries(ctx, dir, z, lately, func(l *lab, u model.User) error {
-		s := l.tree.Begin(exchange.Login{User: u, Operator: "bench"}, nil)
-		defer s.End()
-		for range 50 {
-			d, err := s.OpenDir("/dir-000000")
-			for err == nil {
-				_, err = d.Next()
-			}
-			if !errors.Is(err, io.EOF) {
-				return err
-			}
+	return compareRegistries(ctx, dir, z, lately, func(l *lab, u model.User) error { return l.listAll(u, "/dir-000000", 50) })
+}
+
+// listAll lists a folder a number of times.
+func (l *lab) listAll(u model.User, path string, times int) error {
+	s := l.tree.Begin(exchange.Login{User: u, Operator: "bench"}, nil)
+	defer s.End()
+	for range times {
+		d, err := s.OpenDir(path)
+		for err == nil {
+			_, err = d.Next()
 		}
-		return nil
-	})
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	}
+	return nil
 }
 
 // forecast measures the forecast with a thousand due files in both databases. The due files are the

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -13,7 +14,9 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/audit"
+	"github.com/sallyport-sftp/sallyport/internal/blob"
 	"github.com/sallyport-sftp/sallyport/internal/blob/disk"
+	"github.com/sallyport-sftp/sallyport/internal/blob/small"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/feed"
 	"github.com/sallyport-sftp/sallyport/internal/inbox"
@@ -29,7 +32,8 @@ import (
 type lab struct {
 	dir     string
 	store   *store.Store
-	blobs   *disk.Store
+	large   *disk.Store // where blobs puts larger files
+	blobs   blob.Store
 	ids     *exchange.IDs
 	key     *proof.Key
 	feeds   *feed.Service
@@ -54,12 +58,14 @@ func openLab(ctx context.Context, dir string) (l *lab, err error) {
 	if l.key, err = proof.ReadKey(private, public); err != nil {
 		return nil, err
 	}
-	if l.blobs, err = disk.Open(filepath.Join(dir, "blobs"), time.Now); err != nil {
+	if l.large, err = disk.Open(filepath.Join(dir, "blobs"), time.Now); err != nil {
 		return nil, err
 	}
 	if l.store, err = store.Open(ctx, store.Options{Dir: dir}); err != nil {
 		return nil, err
 	}
+	l.blobs = small.New(small.Options{Large: l.large, Rows: l.store, Clock: time.Now, Log: quiet,
+		Policy: small.Policy{Bound: 32 << 10, Memory: 64 << 20, Stay: time.Hour}})
 	all := account.Template{StartDir: "/", Root: exchange.AllRights,
 		Dirs: []account.TemplateDir{{Path: "/upload", Rights: exchange.AllRights}}}
 	l.account = account.New(l.store, time.Now, l.ids,
@@ -73,7 +79,7 @@ func openLab(ctx context.Context, dir string) (l *lab, err error) {
 		Lease: time.Minute})
 	l.audits = audit.New(audit.Options{Store: l.store, Clock: time.Now, IDs: l.ids, Log: quiet, Key: l.key})
 	l.tree, err = tree.New(tree.Options{Store: l.store, Blobs: l.blobs, Clock: time.Now, IDs: l.ids, Log: quiet,
-		Policy: tree.Policy{MaxFile: 1 << 40, Limits: exchange.DefaultLimits{QuotaBytes: 1 << 50, QuotaFiles: 1 << 40},
+		Policy: tree.Policy{MaxFile: 1 << 40, ReadMemory: 64 << 20, Limits: exchange.DefaultLimits{QuotaBytes: 1 << 50, QuotaFiles: 1 << 40},
 			MaxCopy: 1 << 30, KeepPartial: time.Hour},
 		Hooks: tree.Hooks{OnGone: l.inbox.Gone, Class: l.retain.Class, OnCommit: l.inbox.Arrived,
 			OnRename: l.inbox.Renamed}})
@@ -133,23 +139,13 @@ func (l *lab) raw(change func(exec func(query string, args ...any)) error) error
 	return errors.Join(failed, tx.Commit())
 }
 
-// blobOf stores a blob with a number of references, and returns its id.
-func (l *lab) blobOf(ctx context.Context, size, refs int) (string, error) {
-	id := l.ids.New()
-	stage, err := l.blobs.Stage(id)
-	if err != nil {
-		return "", err
-	}
-	defer stage.Close()
-	if _, err := stage.WriteAt(bytes.Repeat([]byte("x"), size), 0); err != nil {
-		return "", err
-	}
-	key := "bench/2025/01/" + id
-	if err := stage.Commit(key, int64(size)); err != nil {
-		return "", err
-	}
+// blobOf stores a blob of 64 bytes with a number of references, and returns its id.
+func (l *lab) blobOf(ctx context.Context, refs int) (string, error) {
+	id, body := l.ids.New(), bytes.Repeat([]byte("x"), 64)
+	sum := sha256.Sum256(body)
 	return id, l.store.Write(ctx, func(tx *store.Tx) error {
-		return tx.AddBlob(store.Blob{ID: id, Key: key, Size: int64(size), SHA256: make([]byte, 32)}, refs, time.UnixMicro(1))
+		return tx.AddBlob(store.Blob{ID: id, Key: "bench/2025/01/" + id, Size: 64, SHA256: sum[:], Body: body}, refs,
+			time.UnixMicro(1))
 	})
 }
 
@@ -157,7 +153,7 @@ func (l *lab) blobOf(ctx context.Context, size, refs int) (string, error) {
 // a version and a delivery. storedAt returns when the ith file was stored.
 func (l *lab) register(ctx context.Context, u model.User, files int, storedAt func(i int) time.Time) error {
 	const perDir = 1000
-	blob, err := l.blobOf(ctx, 64, files)
+	blob, err := l.blobOf(ctx, files)
 	if err != nil {
 		return err
 	}

@@ -33,6 +33,9 @@ type options struct {
 	quick  bool
 	disk   string
 	binary string
+
+	beside   string // a sallyport that takes OpenSSH's place
+	database string // URL of a PostgreSQL server
 }
 
 func parse() (o options, err error) {
@@ -41,6 +44,8 @@ func parse() (o options, err error) {
 	flag.BoolVar(&o.quick, "quick", false, "small sizes: shows that the harness works, and nothing else")
 	flag.StringVar(&o.disk, "disk", "", "keep all data in this directory instead of in memory")
 	flag.StringVar(&o.binary, "binary", "", "measure this sallyport instead of building one")
+	flag.StringVar(&o.beside, "beside", "", "compare with this sallyport, not with OpenSSH")
+	flag.StringVar(&o.database, "database", "", "`URL` of a PostgreSQL server: each Sallyport gets a database of its own there")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		return o, fmt.Errorf("unexpected argument %q", flag.Arg(0))

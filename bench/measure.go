@@ -83,7 +83,7 @@ func (b *bench) start(ctx context.Context, r row) (p pair, dir string, err error
 		mine = (*bench).startSallyport
 	}
 	if rival == nil {
-		rival = (*bench).startOpenSSH
+		rival = (*bench).startRival
 	}
 	for _, begin := range []func(*bench, context.Context, string) (*server, error){mine, rival} {
 		s, err := begin(b, ctx, dir)

@@ -94,11 +94,6 @@ func (r *Service) reaches(q *store.Q, f model.Feed, p Publication) (bool, error)
 // the publication itself holds one reference to the blob.
 func (r *Service) begin(tx *store.Tx, actor string, f model.Feed, p Publication, out *model.Publication,
 	b store.Blob) error {
-	if reached, err := r.reaches(&tx.Q, f, p); err != nil {
-		return err
-	} else if !reached {
-		return noRecipient(p)
-	}
 	if err := tx.AddBlob(b, 1, out.PublishedAt); err != nil {
 		return err
 	}
@@ -115,8 +110,13 @@ func (r *Service) begin(tx *store.Tx, actor string, f model.Feed, p Publication,
 	if err != nil {
 		return err
 	}
-	out.Deliveries, err = r.placeSome(tx, row, f)
-	return err
+	if out.Deliveries, err = r.placeSome(tx, row, f); err != nil || out.Deliveries > 0 {
+		return err
+	}
+	if reached, err := r.reaches(&tx.Q, f, p); err != nil || reached {
+		return err
+	}
+	return noRecipient(p)
 }
 
 // Resume finishes publications that the last stop of the server interrupted. It tries all of

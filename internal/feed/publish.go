@@ -246,10 +246,13 @@ func (r *Service) finish(ctx context.Context, before repeat) model.Publication {
 // placeRest serves the remaining mailboxes of a stored publication. It returns no error: Keep
 // places what is left. The end of the request does not stop it.
 func (r *Service) placeRest(ctx context.Context, p model.Publication) model.Publication {
-	if err := r.placeAll(p.ID); err != nil {
-		return p
+	q := r.o.Store.Read(context.WithoutCancel(ctx))
+	whole, err := q.Publication(p.ID)
+	if err == nil && whole.PlacedTo != nil {
+		if err = r.placeAll(p.ID); err == nil {
+			whole, err = q.Publication(p.ID)
+		}
 	}
-	whole, err := r.o.Store.Read(context.WithoutCancel(ctx)).Publication(p.ID)
 	if err != nil {
 		return p
 	}
