@@ -64,6 +64,9 @@ func StoredBytes(db *sql.DB, folder, key string) (b []byte, err error) {
 		return b, err
 	}
 	err = db.QueryRow(`SELECT o.bytes FROM blobs b JOIN bodies o ON o.id = b.body WHERE b.key = $1`, key).Scan(&b)
+	if errors.Is(err, sql.ErrNoRows) { // it may have been moved meanwhile
+		return os.ReadFile(filepath.Join(folder, filepath.FromSlash(key)))
+	}
 	return b, err
 }
 

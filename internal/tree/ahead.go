@@ -59,7 +59,6 @@ func (a *ahead) take(what store.Purpose, dir, name string, epoch int64) (store.L
 		default:
 			l.Content.Body = nil
 		}
-		a.wanted++
 		return l, true
 	}
 	return store.Listed{}, false

@@ -16,3 +16,6 @@ func (t *Tree) SyncLong() { t.syncLong(context.Background()) }
 
 // ExpirePartials expires partials as the janitor does.
 func (t *Tree) ExpirePartials() { t.expirePartials() }
+
+// Held returns how many bytes of files are held for reading.
+func (t *Tree) Held() int64 { return t.held.Load() }

@@ -31,6 +31,7 @@ func (s *Session) find(what store.Purpose, clean string) (store.Found, error) {
 		if what != store.ToRead || found.Content.Row == 0 {
 			return found, nil
 		}
+		k.ahead.reads = true
 		if l, ok := k.ahead.take(what, k.ahead.dir, path.Base(clean), now.Any); ok && l.Content.Body != nil {
 			found.Content.Body = l.Content.Body
 			return found, nil
@@ -77,6 +78,9 @@ func (s *Session) findIn(what store.Purpose, name string, epoch int64) (store.Fo
 			}
 			l, ok = k.ahead.take(what, dir, name, epoch)
 		}
+	}
+	if ok {
+		k.ahead.wanted++
 	}
 	if !ok || what == store.ToRead && l.Content.Row != 0 && l.Content.Body == nil {
 		return q.LookIn(what, k.dirs, name)

@@ -79,7 +79,7 @@ func (l *ledger) upload(s *server, key ssh.Signer, worker int) {
 	}
 	defer c.Close()
 	for i := 0; ; i++ {
-		content := make([]byte, []int{0, 1, 4096, 70_000, 300_000}[mathrand.IntN(5)])
+		content := make([]byte, []int{0, 1, 4096, 32 << 10, 32<<10 + 1, 70_000, 300_000}[mathrand.IntN(7)])
 		for j := range content {
 			content[j] = byte(mathrand.Uint32())
 		}

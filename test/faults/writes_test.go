@@ -48,17 +48,18 @@ var errForeign = errors.New("an upload that another channel took over was change
 
 // TestKillNineUnderWrites kills the server under random and overlapping writes,
 // appends, truncations, several channels on one file, and clients that resume what
-// another one began. After each start every byte is what its client was told.
+// another one began. Sizes are on both sides of the bound of small files, and each start moves those of the rounds
+// before out of the database meanwhile. After each start every byte is what its client was told.
 func TestKillNineUnderWrites(t *testing.T) {
 	rounds := writeRounds
 	if n, err := strconv.Atoi(os.Getenv("KILL_ROUNDS")); err == nil {
 		rounds = n
 	}
 	testkit.OnBoth(t, func(t *testing.T, url string) {
-		data, yaml := filepath.Join(t.TempDir(), "data"), ""
+		data, yaml := filepath.Join(t.TempDir(), "data"), "storage: {inline_for: 100ms}\n"
 		driver, source := "sqlite", "file:"+filepath.Join(data, "sallyport.db")+"?_pragma=busy_timeout(10000)"
 		if url != "" {
-			yaml = fmt.Sprintf("database: {url: %q}\n", url)
+			yaml += fmt.Sprintf("database: {url: %q}\n", url)
 			driver, source = "pgx", url
 		}
 		s := start(t, data, yaml)
@@ -102,6 +103,11 @@ func TestKillNineUnderWrites(t *testing.T) {
 		stored := storedFiles(t, db, data)
 		for _, w := range scribes {
 			w.check(t, stored)
+		}
+		moved := 0
+		if err := db.QueryRow(`SELECT COUNT(*) FROM blobs b WHERE b.size BETWEEN 1 AND 32768 AND b.body IS NULL
+			AND EXISTS (SELECT 1 FROM versions v WHERE v.blob_id = b.id)`).Scan(&moved); err != nil || moved == 0 {
+			t.Errorf("%d small files were moved: %v", moved, err)
 		}
 		t.Logf("%d rounds: %d changes acknowledged, %d uploads resumed by another client", rounds, acked, resumed)
 		s.term()

@@ -12,19 +12,25 @@ import (
 )
 
 const (
-	moveEvery = time.Minute
+	moveEvery = time.Minute // or sooner, if bytes stay for less than ten minutes
 	// A batch is moved with two syncs and one transaction.
 	moveFiles = 500
 	moveBytes = 4 << 20
 )
 
-// Keep moves bytes that have been in the database for long enough, every minute, until ctx ends.
+// Keep moves bytes that have been in the database for long enough, at once and every minute, until ctx ends.
 func (s *Store) Keep(ctx context.Context) {
+	var last time.Time
 	do := func(ctx context.Context) error {
+		pause := min(max(s.policy.Load().Stay/10, time.Second), moveEvery)
+		if time.Since(last) < pause {
+			return nil
+		}
 		_, err := s.Move(ctx)
+		last = time.Now()
 		return err
 	}
-	exchange.Task{Every: moveEvery, Later: true, Do: do, Failure: "small files could not be moved out of the database",
+	exchange.Task{Every: time.Second, Do: do, Failure: "small files could not be moved out of the database",
 		Log: s.log}.Run(ctx)
 }
 
