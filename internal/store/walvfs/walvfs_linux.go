@@ -31,8 +31,25 @@ type VFS struct {
 	shim    *lib.Tsqlite3_vfs
 	beneath *lib.Tsqlite3_vfs
 
-	mu  sync.Mutex
-	log *log // the connection's; nil before it is opened
+	mu    sync.Mutex
+	log   *log // the connection's; nil before it is opened
+	calls Calls
+}
+
+// Calls are the system calls that write a log.
+type Calls struct {
+	Pwrite    func(fd int, p []byte, off int64) (n int, err error)
+	Fdatasync func(fd int) error
+}
+
+// System are the kernel's calls.
+var System = Calls{Pwrite: unix.Pwrite, Fdatasync: unix.Fdatasync}
+
+// Use replaces the calls, so that a test can let them fail.
+func (v *VFS) Use(c Calls) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.calls = c
 }
 
 // log is an open write-ahead log.
@@ -54,7 +71,8 @@ var (
 
 // New registers a VFS for a connection, which is opened with vfs=<Name>.
 func New() (*VFS, error) {
-	v := &VFS{tls: libc.NewTLS(), name: fmt.Sprintf("sallyport-log-%d", numbers.Add(1)), shim: new(lib.Tsqlite3_vfs)}
+	v := &VFS{tls: libc.NewTLS(), name: fmt.Sprintf("sallyport-log-%d", numbers.Add(1)), shim: new(lib.Tsqlite3_vfs),
+		calls: System}
 	name, err := libc.CString(v.name)
 	if err != nil {
 		return nil, err
@@ -171,10 +189,11 @@ func (l *log) flush(file uintptr) int32 {
 		l.bytes = nil // a large transaction leaves no large buffer
 	}
 	for len(p) > 0 {
-		n, err := unix.Pwrite(fd, p, off)
+		n, err := l.v.calls.Pwrite(fd, p, off)
+		n = max(n, 0)
+		p, off = p[n:], off+int64(n)
 		switch {
 		case err == nil && n > 0:
-			p, off = p[n:], off+int64(n)
 		case errors.Is(err, unix.EINTR):
 		case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
 			return lib.SQLITE_FULL
@@ -217,7 +236,7 @@ func syncLog(tls *libc.TLS, file uintptr, flags int32) int32 {
 			return function[syncFunc](unixCalls.FxSync)(tls, file, flags)
 		}
 		for {
-			switch err := unix.Fdatasync(int(f.Fh)); {
+			switch err := of(file).v.calls.Fdatasync(int(f.Fh)); {
 			case err == nil:
 				return lib.SQLITE_OK
 			case !errors.Is(err, unix.EINTR):
