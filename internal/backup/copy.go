@@ -67,10 +67,11 @@ func (m *making) copyBlob(ctx context.Context, b store.Blob) error {
 
 // checkInline looks at bytes that the snapshot has.
 func (m *making) checkInline(ctx context.Context, n *store.Snapshot, b store.Blob) error {
-	if _, err := n.Body(ctx, b.ID); err != nil {
+	_, err := n.Body(ctx, b.ID)
+	if fault.Is(err, fault.NotFound) || errors.Is(err, store.ErrDamaged) {
 		return m.lose(b)
 	}
-	return nil
+	return err
 }
 
 // lose notes that a blob is missing or damaged.

@@ -46,7 +46,7 @@ func Pace(ctx context.Context, moved func() int64) {
 			debug.SetGCPercent(idlePace)
 		}
 		last = now
-		if lull.after(allocated()) && !busy {
+		if lull.after(allocated(), busy) {
 			debug.FreeOSMemory()
 		}
 		return nil
@@ -60,8 +60,8 @@ type calm struct {
 }
 
 // after takes a look, one second after the last. It reports whether it is time.
-func (c *calm) after(used uint64) bool {
-	if used-c.used < calmRate {
+func (c *calm) after(used uint64, busy bool) bool {
+	if used-c.used < calmRate && !busy {
 		c.seconds++
 	} else {
 		c.seconds = 0

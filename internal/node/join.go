@@ -165,7 +165,10 @@ func (n *Node) openSFTP(ctx context.Context, sub *sshd.Subsystem) (s *sftpd.Sess
 	out := platform.Begin(n.platformOptions(), sub.Login, sub.Login.User.Account)
 	return s, sftpd.Mount{FileSystem: sftpd.Of(box),
 			At: map[string]sftpd.FileSystem{"/" + platform.Outbound: sftpd.Of(out)}},
-		func() { out.End(); end() }, nil
+		func() {
+			defer end()
+			out.End()
+		}, nil
 }
 
 // limited returns what a login may do with a file system: a probe only lists.

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/ssh"
-
 )
 
 // HostKeys are the server's own keys. RSA keys among them must be able to sign with SHA-2.

@@ -3,6 +3,7 @@ package store
 import (
 	"crypto/sha256"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -43,6 +44,9 @@ func (q *Q) Body(blobID string) ([]byte, error) {
 	return bytes, b.Check(bytes)
 }
 
+// ErrDamaged is in the chain of an error about bytes that are not what their row says.
+var ErrDamaged = errors.New("stored bytes are damaged")
+
 // Check fails unless bytes are all of a blob: of its size and SHA-256.
 func (b Blob) Check(bytes []byte) error {
 	sum := sha256.Sum256(bytes)
@@ -51,20 +55,30 @@ func (b Blob) Check(bytes []byte) error {
 	}
 	damaged := fault.E("store.Check", fault.Unavailable,
 		"The file is damaged on the server and is not served. Please tell the operator.")
-	damaged.Err = fmt.Errorf("%d bytes of the blob %s have the SHA-256 %x; its row says %d and %x", len(bytes), b.ID, sum,
-		b.Size, b.SHA256)
+	damaged.Err = fmt.Errorf("%w: %d bytes of the blob %s have the SHA-256 %x; its row says %d and %x", ErrDamaged,
+		len(bytes), b.ID, sum, b.Size, b.SHA256)
 	return damaged
 }
 
-// Bodies lists bodies of live blobs with ids after one, which were stored before a time: at most limit of
-// them, the oldest first.
-func (q *Q) Bodies(after int64, before time.Time, limit int) ([]Body, error) {
-	return collect(q, "Bodies", func(r *sql.Rows) (b Body, err error) {
-		err = r.Scan(&b.ID, &b.Bytes, &b.Blob.ID, &b.Blob.Key, &b.Blob.Size, &b.Blob.SHA256)
-		return b, err
-	}, `SELECT o.id, o.bytes, b.id, b.key, b.size, b.sha256 FROM bodies o JOIN blobs b ON b.id = o.blob_id
-		WHERE o.id > $1 AND o.at < $2 AND b.state = 'live' AND b.body = o.id ORDER BY o.id LIMIT $3`,
-		after, micros(before), limit)
+// Bodies lists bodies of live blobs with ids after one, which were stored before a time, the oldest first: at most
+// limit of them, and no more than about most bytes.
+func (q *Q) Bodies(after int64, before time.Time, limit int, most int64) (list []Body, err error) {
+	rows, end, err := q.rows(`SELECT o.id, o.bytes, b.id, b.key, b.size, b.sha256 FROM bodies o
+		JOIN blobs b ON b.id = o.blob_id WHERE o.id > $1 AND o.at < $2 AND b.state = 'live' AND b.body = o.id
+		ORDER BY o.id LIMIT $3`, after, micros(before), limit)
+	defer func() { end(err) }()
+	if err != nil {
+		return nil, q.s.wrap("Bodies", err)
+	}
+	defer rows.Close()
+	for most > 0 && rows.Next() {
+		var b Body
+		if err := rows.Scan(&b.ID, &b.Bytes, &b.Blob.ID, &b.Blob.Key, &b.Blob.Size, &b.Blob.SHA256); err != nil {
+			return nil, q.s.wrap("Bodies", err)
+		}
+		list, most = append(list, b), most-int64(len(b.Bytes))
+	}
+	return list, q.s.wrap("Bodies", rows.Err())
 }
 
 // BodyMoved removes a body whose bytes the blob store has. It does nothing if that was done, or the blob

@@ -19,6 +19,7 @@ func TestAFolderIsReadAhead(t *testing.T) {
 		"few queries":                 fewQueries,
 		"every change is seen":        everyChangeIsSeen,
 		"another user's folder":       aheadOfOthers,
+		"another folder":              aheadElsewhere,
 		"nothing is held when unused": nothingIsHeld,
 	})
 }
@@ -147,6 +148,35 @@ func aheadOfOthers(t *testing.T, w *world) {
 			if got := get(t, sessions[j], fmt.Sprintf("/upload/file-%04d", i)); got != fmt.Sprint(name, i) {
 				t.Fatalf("%s reads %q", name, got)
 			}
+		}
+	}
+}
+
+// aheadElsewhere: a file of one folder is looked at while one of another folder, of the same name, was read ahead.
+func aheadElsewhere(t *testing.T, w *world) {
+	w.Blobs.Replace(bigSmall)
+	s := w.login(w.Customer("acme"))
+	defer s.End()
+	for _, folder := range []string{"a", "b"} {
+		must(t, s.Mkdir("/upload/"+folder))
+		for i := range 40 {
+			put(t, s, fmt.Sprintf("/upload/%s/%02d", folder, i), fmt.Sprintf("%s of %d", folder, i))
+		}
+	}
+	random := rand.New(rand.NewPCG(5, 6))
+	folder := "a"
+	for i := 0; i < 400; i++ {
+		if random.IntN(8) == 0 {
+			folder = []string{"a", "b"}[random.IntN(2)]
+		}
+		path := fmt.Sprintf("/upload/%s/%02d", folder, i%40)
+		if random.IntN(2) == 0 {
+			if _, err := s.Stat(path); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, want := get(t, s, path), fmt.Sprintf("%s of %d", folder, i%40); got != want {
+			t.Fatalf("%s reads %q", path, got)
 		}
 	}
 }

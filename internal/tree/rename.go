@@ -156,6 +156,11 @@ func (s *Session) renameFile(src, dst place, replace bool) error {
 		if err != nil {
 			return err
 		}
+		if dst.use.Tree == 0 || dst.use.Tree != rows.Tree { // directories have changed since it was located
+			if err := dst.again(tx); err != nil {
+				return err
+			}
+		}
 		old, err := dst.file(&tx.Q)
 		switch {
 		case err == nil && !replace:
@@ -188,6 +193,17 @@ func (s *Session) renameFile(src, dst place, replace bool) error {
 	if uploading && uploadOnly {
 		return nil // there was only an upload, and its commit will use the new name
 	}
+	return err
+}
+
+// again looks in a transaction where a place is by now. It fails if its directory is gone, or if the name is a
+// directory's.
+func (p *place) again(tx *store.Tx) error {
+	dir, staging, err := freePlace(tx, store.File{DirID: p.parent.ID, Name: p.name})
+	if fault.Is(err, fault.NotFound) {
+		return fault.E("tree.Rename", fault.Conflict, "The directory was removed meanwhile.")
+	}
+	p.path, p.stage = path.Join(dir, p.name), staging
 	return err
 }
 

@@ -2,6 +2,7 @@ package small
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -41,36 +42,52 @@ func (s *Store) Use() store.BodyUse { return *s.use.Load() }
 // in at least one of the two places.
 func (s *Store) Move(ctx context.Context) (moved int, err error) {
 	before := s.clock().Add(-s.policy.Load().Stay)
-	for after := int64(0); err == nil && ctx.Err() == nil; {
-		var list []store.Body
-		if list, err = s.rows.Read(ctx).Bodies(after, before, moveFiles); err != nil || len(list) == 0 {
+	var failure error // of some files; the others are moved all the same
+	for after := int64(0); ctx.Err() == nil; {
+		list, err := s.rows.Read(ctx).Bodies(after, before, moveFiles, moveBytes)
+		if err != nil {
+			return moved, err
+		}
+		if len(list) == 0 {
 			break
 		}
-		list = atMost(list, moveBytes)
 		after = list[len(list)-1].ID
-		var n int
-		n, err = s.moveAll(ctx, list)
-		moved += n
-	}
-	if err != nil {
-		return moved, err
+		n, err := s.moveAll(ctx, list)
+		if err != nil {
+			n, err = s.moveEach(ctx, list)
+			failure = errors.Join(failure, err)
+		}
+		if moved += n; err != nil && n == 0 {
+			return moved, failure // the disk takes nothing
+		}
 	}
 	use, err := s.rows.Read(ctx).BodyUse()
 	if err == nil {
 		s.use.Store(&use)
 	}
-	return moved, err
+	return moved, errors.Join(failure, err)
 }
 
-// atMost returns the head of a list, as far as it has no more than a number of bytes; at least one.
-func atMost(list []store.Body, most int) []store.Body {
-	sum := 0
-	for i, b := range list {
-		if sum += len(b.Bytes); i > 0 && sum > most {
-			return list[:i]
+// stuck is how many files in a row may fail until the rest is left for later.
+const stuck = 3
+
+// moveEach moves files of a batch that failed as a whole, so that one which cannot be moved holds up no other.
+func (s *Store) moveEach(ctx context.Context, list []store.Body) (moved int, failure error) {
+	failed := 0
+	for i := range list {
+		n, err := s.moveAll(ctx, list[i:i+1])
+		if moved += n; err == nil {
+			failed = 0
+			continue
+		}
+		if failure == nil {
+			failure = err
+		}
+		if failed++; failed == stuck {
+			break
 		}
 	}
-	return list
+	return moved, failure
 }
 
 // moveAll moves a batch. Damaged bytes stay where they are: whoever looks for the cause finds them.

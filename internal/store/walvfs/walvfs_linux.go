@@ -57,6 +57,9 @@ type log struct {
 	v     *VFS
 	bytes []byte // written by SQLite and not yet to the file
 	at    int64  // where they go
+	// failed: bytes that SQLite has written are lost. SQLite may undo no more than a statement after an error, so
+	// nothing goes on until the whole transaction was rolled back (Forget).
+	failed bool
 }
 
 var (
@@ -110,7 +113,7 @@ func (v *VFS) Forget() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.log != nil {
-		v.log.bytes = v.log.bytes[:0]
+		v.log.bytes, v.log.failed = v.log.bytes[:0], false
 	}
 }
 
@@ -168,6 +171,9 @@ func write(_ *libc.TLS, file, from uintptr, n int32, off int64) int32 {
 	l := of(file)
 	l.v.mu.Lock()
 	defer l.v.mu.Unlock()
+	if l.failed {
+		return lib.SQLITE_IOERR_WRITE
+	}
 	if len(l.bytes) > 0 && (off != l.at+int64(len(l.bytes)) || len(l.bytes)+int(n) > most) {
 		if rc := l.flush(file); rc != lib.SQLITE_OK {
 			return rc
@@ -180,9 +186,11 @@ func write(_ *libc.TLS, file, from uintptr, n int32, off int64) int32 {
 	return lib.SQLITE_OK
 }
 
-// flush writes what waits to the file. After an error nothing waits: SQLite ends the transaction. Callers
-// hold v.mu.
+// flush writes what waits to the file. Callers hold v.mu.
 func (l *log) flush(file uintptr) int32 {
+	if l.failed {
+		return lib.SQLITE_IOERR_WRITE
+	}
 	fd := int(at[lib.TunixFile](file).Fh)
 	p, off := l.bytes, l.at
 	if l.bytes = l.bytes[:0]; cap(p) > most/4 {
@@ -196,8 +204,10 @@ func (l *log) flush(file uintptr) int32 {
 		case err == nil && n > 0:
 		case errors.Is(err, unix.EINTR):
 		case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
+			l.failed = true
 			return lib.SQLITE_FULL
 		default:
+			l.failed = true
 			return lib.SQLITE_IOERR_WRITE
 		}
 	}
