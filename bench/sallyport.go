@@ -124,7 +124,7 @@ func (b *bench) databaseFor(ctx context.Context, data string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer c.Close(ctx)
+	defer func() { _ = c.Close(ctx) }() // nothing was left undone
 	name := fmt.Sprintf("bench_%x", sha256.Sum256([]byte(data)))[:30]
 	_, err = c.Exec(ctx, "CREATE DATABASE "+name)
 	if there := (*pgconn.PgError)(nil); errors.As(err, &there) && there.Code == "42P04" { // duplicate_database

@@ -14,7 +14,8 @@ var aheadQueries = func() (queries [2]string) {
 	const columns = `SELECT f.name, f.file_id, f.version_id, f.size, f.mtime, f.mode,
 		b.id, b.key, b.size, b.sha256, NULL, v.stored_at, b.body`
 	const from = ` FROM files f JOIN versions v ON v.id = f.version_id JOIN blobs b ON b.id = v.blob_id`
-	const where = ` WHERE f.dir_id = $1 AND f.name >= $2 ORDER BY f.name LIMIT 0 + $3` // of LIMIT $3 alone, SQLite makes a new plan for each call
+	// Of LIMIT $3 alone, SQLite makes a new plan for each call.
+	const where = ` WHERE f.dir_id = $1 AND f.name >= $2 ORDER BY f.name LIMIT 0 + $3`
 	return [...]string{columns + from + where, columns + ", o.bytes" + from + lookBody + where}
 }()
 

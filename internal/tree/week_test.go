@@ -44,7 +44,8 @@ func TestAWeekOfSmallFilesDoesNotFillTheDatabase(t *testing.T) {
 	})
 }
 
-// week lets a week pass, with a number of files every hour, for a user of its own. vacuum does what PostgreSQL does by the real clock.
+// week lets a week pass, with a number of files every hour, for a user of its own. vacuum does what PostgreSQL
+// does by the real clock.
 func (w *world) week(name string, files int, vacuum bool) {
 	w.Helper()
 	ctx, t := context.Background(), w.TB

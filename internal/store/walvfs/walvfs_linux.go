@@ -132,7 +132,6 @@ type (
 	openFunc     = func(tls *libc.TLS, vfs, name, file uintptr, flags int32, out uintptr) int32
 	closeFunc    = func(tls *libc.TLS, file uintptr) int32
 	readFunc     = func(tls *libc.TLS, file, to uintptr, n int32, off int64) int32
-	writeFunc    = func(tls *libc.TLS, file, from uintptr, n int32, off int64) int32
 	truncateFunc = func(tls *libc.TLS, file uintptr, size int64) int32
 	syncFunc     = func(tls *libc.TLS, file uintptr, flags int32) int32
 	sizeFunc     = func(tls *libc.TLS, file, size uintptr) int32
