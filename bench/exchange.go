@@ -204,7 +204,9 @@ func openAndStat(ctx context.Context, dir string, z sizes) (float64, error) {
 }
 
 func listOne(ctx context.Context, dir string, z sizes) (float64, error) {
-	return compareRegistries(ctx, dir, z, lately, func(l *lab, u model.User) error { return l.listAll(u, "/dir-000000", 50) })
+	return compareRegistries(ctx, dir, z, lately, func(l *lab, u model.User) error {
+		return l.listAll(u, "/dir-000000", 50)
+	})
 }
 
 // listAll lists a folder a number of times.

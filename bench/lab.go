@@ -79,8 +79,8 @@ func openLab(ctx context.Context, dir string) (l *lab, err error) {
 		Lease: time.Minute})
 	l.audits = audit.New(audit.Options{Store: l.store, Clock: time.Now, IDs: l.ids, Log: quiet, Key: l.key})
 	l.tree, err = tree.New(tree.Options{Store: l.store, Blobs: l.blobs, Clock: time.Now, IDs: l.ids, Log: quiet,
-		Policy: tree.Policy{MaxFile: 1 << 40, ReadMemory: 64 << 20, Limits: exchange.DefaultLimits{QuotaBytes: 1 << 50, QuotaFiles: 1 << 40},
-			MaxCopy: 1 << 30, KeepPartial: time.Hour},
+		Policy: tree.Policy{MaxFile: 1 << 40, ReadMemory: 64 << 20, MaxCopy: 1 << 30, KeepPartial: time.Hour,
+			Limits: exchange.DefaultLimits{QuotaBytes: 1 << 50, QuotaFiles: 1 << 40}},
 		Hooks: tree.Hooks{OnGone: l.inbox.Gone, Class: l.retain.Class, OnCommit: l.inbox.Arrived,
 			OnRename: l.inbox.Renamed}})
 	return l, err

@@ -45,7 +45,8 @@ func parse() (o options, err error) {
 	flag.StringVar(&o.disk, "disk", "", "keep all data in this directory instead of in memory")
 	flag.StringVar(&o.binary, "binary", "", "measure this sallyport instead of building one")
 	flag.StringVar(&o.beside, "beside", "", "compare with this sallyport, not with OpenSSH")
-	flag.StringVar(&o.database, "database", "", "`URL` of a PostgreSQL server: each Sallyport gets a database of its own there")
+	flag.StringVar(&o.database, "database", "",
+		"`URL` of a PostgreSQL server: each Sallyport gets a database of its own there")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		return o, fmt.Errorf("unexpected argument %q", flag.Arg(0))

@@ -20,7 +20,8 @@ func TestTheLogSurvivesWhateverIsWritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Jobs().Exec(`CREATE TABLE pages (id INTEGER PRIMARY KEY, by TEXT NOT NULL, bytes BYTEA NOT NULL)`); err != nil {
+	const table = `CREATE TABLE pages (id INTEGER PRIMARY KEY, by TEXT NOT NULL, bytes BYTEA NOT NULL)`
+	if _, err := s.Jobs().Exec(table); err != nil {
 		t.Fatal(err)
 	}
 	odds := rand.New(rand.NewPCG(1, 2))
