@@ -16,15 +16,17 @@ type sizes struct {
 	idle     int           // idle sessions
 	users    int           // in the database
 	logins   time.Duration // how long users keep logging in
+	farBig   int64         // bytes of the large file of clients that are far away
+	farFiles int           // their small files
 }
 
 func sizesFor(quick bool) sizes {
 	if quick {
 		return sizes{big: 32 << 20, share: 4 << 20, sessions: 16, files: 200, many: 5000, idle: 20, users: 2000,
-			logins: time.Second}
+			logins: time.Second, farBig: 4 << 20, farFiles: 5}
 	}
 	return sizes{big: 1 << 30, share: 128 << 20, sessions: 16, files: 2000, many: 100_000, idle: 500, users: 100_000,
-		logins: 4 * time.Second}
+		logins: 4 * time.Second, farBig: 256 << 20, farFiles: 500}
 }
 
 // gcm is a cipher that both servers and the client compute in hardware.
