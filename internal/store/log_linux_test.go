@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"math/rand/v2"
-	"path/filepath"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -16,14 +15,7 @@ import (
 // the disk works again so does the store.
 func TestTheLogOfADiskThatFails(t *testing.T) {
 	dir, ctx := t.TempDir(), context.Background()
-	s, err := Open(ctx, Options{Dir: dir})
-	if err != nil {
-		t.Fatal(err)
-	}
-	const table = `CREATE TABLE pages (id INTEGER PRIMARY KEY, by TEXT NOT NULL, bytes BYTEA NOT NULL)`
-	if _, err := s.Jobs().Exec(table); err != nil {
-		t.Fatal(err)
-	}
+	s := openPages(t, dir)
 	if err := s.Write(ctx, insertPages(1, 1, nil)); err != nil {
 		t.Fatal(err)
 	}
@@ -53,19 +45,7 @@ func TestTheLogOfADiskThatFails(t *testing.T) {
 	if failures < 100 {
 		t.Errorf("%d transactions failed", failures)
 	}
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	db, err := openSQLite(filepath.Join(dir, "sallyport.db"), 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	checkPages(t, db, want)
-	var says string
-	if err := db.QueryRow(`PRAGMA integrity_check`).Scan(&says); err != nil || says != "ok" {
-		t.Fatalf("the file is damaged: %s, %v", says, err)
-	}
+	checkLater(t, s, dir, want)
 }
 
 // failing returns calls of which one may fail.

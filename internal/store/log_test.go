@@ -16,14 +16,7 @@ import (
 func TestTheLogSurvivesWhateverIsWritten(t *testing.T) {
 	dir := t.TempDir()
 	ctx, undo := context.Background(), errors.New("undo")
-	s, err := Open(ctx, Options{Dir: dir})
-	if err != nil {
-		t.Fatal(err)
-	}
-	const table = `CREATE TABLE pages (id INTEGER PRIMARY KEY, by TEXT NOT NULL, bytes BYTEA NOT NULL)`
-	if _, err := s.Jobs().Exec(table); err != nil {
-		t.Fatal(err)
-	}
+	s := openPages(t, dir)
 	odds := rand.New(rand.NewPCG(1, 2))
 	want := map[string]int64{}
 	for i := range 300 {
@@ -64,19 +57,7 @@ func TestTheLogSurvivesWhateverIsWritten(t *testing.T) {
 		want["job"], want["writer"] = want["job"]+(20<<20), want["writer"]+100
 		checkPages(t, s.read, want)
 	}
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	db, err := openSQLite(filepath.Join(dir, "sallyport.db"), 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	checkPages(t, db, want)
-	var says string
-	if err := db.QueryRow(`PRAGMA integrity_check`).Scan(&says); err != nil || says != "ok" {
-		t.Fatalf("the file is damaged: %s, %v", says, err)
-	}
+	checkLater(t, s, dir, want)
 }
 
 func insertPages(rows, size int, end error) func(tx *Tx) error {
@@ -98,5 +79,37 @@ func checkPages(t *testing.T, db *sql.DB, want map[string]int64) {
 		if err := db.QueryRow(`SELECT SUM(LENGTH(bytes)) FROM pages WHERE by = $1`, by).Scan(&got); err != nil || got != sum {
 			t.Fatalf("%s has %d bytes, want %d: %v", by, got, sum, err)
 		}
+	}
+}
+
+// openPages opens a store with a table of pages.
+func openPages(t *testing.T, dir string) *Store {
+	t.Helper()
+	s, err := Open(context.Background(), Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const table = `CREATE TABLE pages (id INTEGER PRIMARY KEY, by TEXT NOT NULL, bytes BYTEA NOT NULL)`
+	if _, err := s.Jobs().Exec(table); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// checkLater closes a store, and looks at its file as a process does that comes later.
+func checkLater(t *testing.T, s *Store, dir string, want map[string]int64) {
+	t.Helper()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	db, err := openSQLite(filepath.Join(dir, "sallyport.db"), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	checkPages(t, db, want)
+	var says string
+	if err := db.QueryRow(`PRAGMA integrity_check`).Scan(&says); err != nil || says != "ok" {
+		t.Fatalf("the file is damaged: %s, %v", says, err)
 	}
 }
