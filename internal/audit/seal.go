@@ -87,7 +87,7 @@ func (r *Service) look(ctx context.Context) error {
 
 // sealSome seals one batch. Callers hold mu.
 func (r *Service) sealSome(ctx context.Context) error {
-	note, err := store.Change(ctx, r.o.Store, func(tx *store.Tx) (note string, err error) {
+	note, err := store.ChangeFor(ctx, r.o.Store, store.Behind, func(tx *store.Tx) (note string, err error) {
 		size, err := tx.LockCounter(sealedCounter)
 		if err != nil {
 			return "", err

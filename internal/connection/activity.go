@@ -70,7 +70,7 @@ func (r *Service) flushSeen() {
 		list = append(list, *o)
 	}
 	slices.SortFunc(list, func(a, b store.Observation) int { return strings.Compare(a.ID, b.ID) })
-	err := r.o.Store.Write(context.Background(), func(tx *store.Tx) error {
+	err := r.o.Store.WriteFor(context.Background(), store.Behind, func(tx *store.Tx) error {
 		for part := range slices.Chunk(list, seenAtOnce) {
 			if err := tx.AddObservations(part); err != nil {
 				return err

@@ -246,7 +246,9 @@ func (r *Service) flush() (n int, more bool) {
 	if len(batch)+len(recent) == 0 {
 		return 0, false
 	}
-	err := r.o.Store.Write(context.Background(), func(tx *store.Tx) error { return write(tx, batch, recent) })
+	err := r.o.Store.WriteFor(context.Background(), store.Behind, func(tx *store.Tx) error {
+		return write(tx, batch, recent)
+	})
 	defer func() {
 		r.mu.Lock()
 		r.flying = nil

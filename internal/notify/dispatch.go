@@ -106,7 +106,7 @@ func (r *Service) handOut(ctx context.Context) (n int, err error) {
 }
 
 func (r *Service) handOutSome(ctx context.Context, limit int) (int, error) {
-	return store.Change(ctx, r.o.Store, func(tx *store.Tx) (int, error) {
+	return store.ChangeFor(ctx, r.o.Store, store.Behind, func(tx *store.Tx) (int, error) {
 		events, err := tx.Outbox(r.now(), limit)
 		if err != nil || len(events) == 0 {
 			return 0, err

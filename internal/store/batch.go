@@ -61,7 +61,10 @@ func (s *Store) Write(ctx context.Context, fn func(*Tx) error) error {
 	return s.WriteFor(ctx, "", fn)
 }
 
-// WriteFor is Write in the turn of a party: the id of a user, or "" for the server itself.
+// Behind is the party of the server's own work that nobody waits for: sealing, handing out, counting, moving.
+const Behind = "behind"
+
+// WriteFor is Write in the turn of a party: the id of a user, "" for the server itself, or Behind.
 func (s *Store) WriteFor(ctx context.Context, party string, fn func(*Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return fault.Wrap("store.Write", fault.Unavailable, err)

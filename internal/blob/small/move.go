@@ -109,7 +109,7 @@ func (s *Store) moveAll(ctx context.Context, list []store.Body) (int, error) {
 		return 0, err
 	}
 	slices.SortFunc(sound, func(a, b store.Body) int { return strings.Compare(a.Blob.ID, b.Blob.ID) }) // as rows are held
-	return len(files), s.rows.Write(ctx, func(tx *store.Tx) error {
+	return len(files), s.rows.WriteFor(ctx, store.Behind, func(tx *store.Tx) error {
 		for _, b := range sound {
 			if err := tx.BodyMoved(b); err != nil {
 				return err
