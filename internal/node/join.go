@@ -155,18 +155,18 @@ func (n *Node) openSFTP(ctx context.Context, sub *sshd.Subsystem) (s *sftpd.Sess
 			box.Stop()
 		}
 	})
-	end = func() {
+	leave := func() {
 		whole()
 		_ = fault.Guard(n.log, "a session's end", func() error { box.End(); return nil })
 	}
 	if !produces || sub.Login.User.Kind != model.KindCustomer {
-		return s, sftpd.Of(box), end, nil
+		return s, sftpd.Of(box), leave, nil
 	}
 	out := platform.Begin(n.platformOptions(), sub.Login, sub.Login.User.Account)
 	return s, sftpd.Mount{FileSystem: sftpd.Of(box),
 			At: map[string]sftpd.FileSystem{"/" + platform.Outbound: sftpd.Of(out)}},
 		func() {
-			defer end()
+			defer leave()
 			out.End()
 		}, nil
 }
