@@ -47,7 +47,7 @@ func (q *Q) stmt(query string) (*prepared, error) {
 		}
 		made := &prepared{st, changesRecalled(query)}
 		if have, ok = cache.LoadOrStore(query, made); ok {
-			_ = st.Close() // another goroutine was first
+			_ = made.Close() // another goroutine was first
 		}
 	}
 	p := have.(*prepared)
