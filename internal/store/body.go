@@ -62,23 +62,16 @@ func (b Blob) Check(bytes []byte) error {
 
 // Bodies lists bodies of live blobs with ids after one, which were stored before a time, the oldest first: at most
 // limit of them, and no more than about most bytes.
-func (q *Q) Bodies(after int64, before time.Time, limit int, most int64) (list []Body, err error) {
-	rows, end, err := q.rows(`SELECT o.id, o.bytes, b.id, b.key, b.size, b.sha256 FROM bodies o
-		JOIN blobs b ON b.id = o.blob_id WHERE o.id > $1 AND o.at < $2 AND b.state = 'live' AND b.body = o.id
-		ORDER BY o.id LIMIT $3`, after, micros(before), limit)
-	defer func() { end(err) }()
-	if err != nil {
-		return nil, q.s.wrap("Bodies", err)
-	}
-	defer rows.Close()
-	for most > 0 && rows.Next() {
-		var b Body
-		if err := rows.Scan(&b.ID, &b.Bytes, &b.Blob.ID, &b.Blob.Key, &b.Blob.Size, &b.Blob.SHA256); err != nil {
-			return nil, q.s.wrap("Bodies", err)
-		}
-		list, most = append(list, b), most-int64(len(b.Bytes))
-	}
-	return list, q.s.wrap("Bodies", rows.Err())
+func (q *Q) Bodies(after int64, before time.Time, limit int, most int64) ([]Body, error) {
+	return collectUntil(q, "Bodies", func(r *sql.Rows) (b Body, err error) {
+		err = r.Scan(&b.ID, &b.Bytes, &b.Blob.ID, &b.Blob.Key, &b.Blob.Size, &b.Blob.SHA256)
+		return b, err
+	}, func(b Body) bool {
+		most -= int64(len(b.Bytes))
+		return most <= 0
+	}, `SELECT o.id, o.bytes, b.id, b.key, b.size, b.sha256 FROM bodies o JOIN blobs b ON b.id = o.blob_id
+		WHERE o.id > $1 AND o.at < $2 AND b.state = 'live' AND b.body = o.id ORDER BY o.id LIMIT $3`,
+		after, micros(before), limit)
 }
 
 // BodyMoved removes a body whose bytes the blob store has. It does nothing if that was done, or the blob

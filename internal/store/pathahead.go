@@ -21,26 +21,16 @@ var aheadQueries = func() (queries [2]string) {
 
 // FilesFrom lists files of a directory from a name on, in byte order, with their contents. With bodies, it
 // sets Content.Body of those whose bytes the database has, and ends after about most bytes of them.
-func (q *Q) FilesFrom(dir, name string, limit int, bodies bool, most int64) (out []Listed, err error) {
+func (q *Q) FilesFrom(dir, name string, limit int, bodies bool, most int64) ([]Listed, error) {
 	query := aheadQueries[0]
 	if bodies {
 		query = aheadQueries[1]
 	}
-	rows, end, err := q.rows(query, dir, []byte(name), limit)
-	defer func() { end(err) }()
-	if err != nil {
-		return nil, q.s.wrap("FilesFrom", err)
-	}
-	defer rows.Close()
-	for most > 0 && rows.Next() {
-		l, err := scanListed(rows, dir, bodies)
-		if err != nil {
-			return nil, q.s.wrap("FilesFrom", err)
-		}
-		most -= int64(len(l.Content.Body))
-		out = append(out, l)
-	}
-	return out, q.s.wrap("FilesFrom", rows.Err())
+	return collectUntil(q, "FilesFrom", func(r *sql.Rows) (Listed, error) { return scanListed(r, dir, bodies) },
+		func(l Listed) bool {
+			most -= int64(len(l.Content.Body))
+			return most <= 0
+		}, query, dir, []byte(name), limit)
 }
 
 func scanListed(r *sql.Rows, dir string, bodies bool) (l Listed, err error) {

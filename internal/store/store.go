@@ -292,7 +292,13 @@ func (q *Q) scanOne(op, query string, args []any, dest ...any) (err error) {
 }
 
 // collect runs a query and reads every row with scan.
-func collect[T any](q *Q, op string, scan func(*sql.Rows) (T, error), query string, args ...any) (out []T, err error) {
+func collect[T any](q *Q, op string, scan func(*sql.Rows) (T, error), query string, args ...any) ([]T, error) {
+	return collectUntil(q, op, scan, func(T) bool { return false }, query, args...)
+}
+
+// collectUntil is collect, and ends after the first row that is enough.
+func collectUntil[T any](q *Q, op string, scan func(*sql.Rows) (T, error), enough func(T) bool, query string,
+	args ...any) (out []T, err error) {
 	rows, end, err := q.rows(query, args...)
 	defer func() { end(err) }()
 	if err != nil {
@@ -305,7 +311,9 @@ func collect[T any](q *Q, op string, scan func(*sql.Rows) (T, error), query stri
 		if err != nil {
 			return nil, q.s.wrap(op, err)
 		}
-		out = append(out, v)
+		if out = append(out, v); enough(v) {
+			break
+		}
 	}
 	return out, q.s.wrap(op, rows.Err())
 }
