@@ -30,7 +30,7 @@ func farRows(z sizes) []row {
 	for _, c := range []struct {
 		name   string
 		client farClient
-	}{{"sftp", farSFTP}, {"lftp", farLFTP}, {"rclone", farRclone}, {"psftp", farPSFTP}} {
+	}{{"sftp", farSFTP}, {"lftp", farLFTP}, {"rclone", copyRclone}, {"psftp", farPSFTP}} {
 		for _, up := range []bool{true, false} {
 			how := map[bool]string{true: "puts", false: "gets"}[up]
 			out = append(out,
@@ -131,7 +131,7 @@ func farLFTP(ctx context.Context, b *bench, s *server, up bool, local, remote st
 		"set net:max-retries 1; open sftp://"+s.user+":@127.0.0.1:"+strconv.Itoa(s.port)+"; "+mirror))
 }
 
-func farRclone(ctx context.Context, b *bench, s *server, up bool, local, remote string) error {
+func copyRclone(ctx context.Context, b *bench, s *server, up bool, local, remote string) error {
 	from, to := ":sftp:"+remote, local
 	if up {
 		from, to = to, from

@@ -4,10 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"sync/atomic"
 )
 
@@ -130,8 +127,7 @@ func (b *bench) smallFiles(files int) (string, error) {
 		return "", err
 	}
 	for i := range files {
-		text := strings.Repeat(fmt.Sprintf("%06d,", i), fileSize/7+1)[:fileSize]
-		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("file-%06d", i+1)), []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("file-%06d", i+1)), smallText(i), 0o600); err != nil {
 			return "", err
 		}
 	}
@@ -153,10 +149,7 @@ func mput(ctx context.Context, b *bench, s *server, files string, round int) err
 }
 
 func rclone(ctx context.Context, b *bench, s *server, files string, round int) error {
-	cmd := exec.CommandContext(ctx, "rclone", "copy", "--config", "/dev/null", "--quiet", files,
-		fmt.Sprintf(":sftp:upload/round-%d", round), "--sftp-host", "127.0.0.1", "--sftp-port", strconv.Itoa(s.port),
-		"--sftp-user", s.user, "--sftp-key-file", b.key, "--sftp-shell-type", "none")
-	return runQuiet(cmd)
+	return copyRclone(ctx, b, s, true, files, fmt.Sprintf("upload/round-%d", round))
 }
 
 // listing measures the listing of a large folder.

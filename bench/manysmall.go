@@ -11,8 +11,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
@@ -48,7 +46,8 @@ func publishDifferent(ctx context.Context, dir string, z sizes) (float64, error)
 		}
 	}
 	began := time.Now()
-	err = together(publishersAtOnce, total, func(i int) error {
+	err = inTurn(total, publishersAtOnce, func(n int) error {
+		i := n - 1
 		text := smallText(i)
 		sum := sha256.Sum256(text)
 		p, err := l.feeds.Publish(ctx, "bench", feed.Publication{Feed: "invoices", Account: fmt.Sprintf("user-%06d", i),
@@ -60,27 +59,6 @@ func publishDifferent(ctx context.Context, dir string, z sizes) (float64, error)
 		return err
 	})
 	return float64(total) / time.Since(began).Seconds(), err
-}
-
-// together calls do for each number below n, some at a time, and returns the first error.
-func together(atOnce, n int, do func(i int) error) error {
-	var next atomic.Int64
-	var failed atomic.Pointer[error]
-	var work sync.WaitGroup
-	for range atOnce {
-		work.Go(func() {
-			for i := next.Add(1) - 1; i < int64(n) && failed.Load() == nil; i = next.Add(1) - 1 {
-				if err := do(int(i)); err != nil {
-					failed.CompareAndSwap(nil, &err)
-				}
-			}
-		})
-	}
-	work.Wait()
-	if err := failed.Load(); err != nil {
-		return *err
-	}
-	return nil
 }
 
 // smallMailbox compares work in a mailbox of a thousand files when others have a million, and when nobody
